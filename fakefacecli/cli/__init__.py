@@ -1,0 +1,1 @@
+"""The command line: flags to options, a run, an exit code."""

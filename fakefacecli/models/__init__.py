@@ -1,0 +1,1 @@
+"""Networks, their cards and the exact way each wants its faces."""

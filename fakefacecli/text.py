@@ -1,0 +1,46 @@
+"""File names for people, terminals and reports: printable, and reversible to the exact name."""
+
+import re
+import unicodedata
+
+# Cc/Cf: terminal escapes, bidirectional overrides; Cs: bytes that are not UTF-8 (surrogateescape);
+# Zl/Zp: line separators; Cn/Co: what no font shows
+_HIDDEN = frozenset({"Cc", "Cf", "Cs", "Cn", "Co", "Zl", "Zp"})
+_SHORT = {"\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
+_ESCAPE = re.compile(r"\\(\\|n|r|t|x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8})")
+_LONG = {short: char for char, short in _SHORT.items()}
+
+
+def printable(name: str) -> str:
+    r"""Escape what a terminal or a spreadsheet must not see raw; `exact` undoes it.
+
+    A backslash becomes `\\`, a byte that is not UTF-8 `\xNN`, a control or invisible character
+    `\n`, `\r`, `\t`, `\uNNNN` or `\UNNNNNNNN`; everything else stays as it is.
+    """
+    if name.isascii() and name.isprintable() and "\\" not in name:
+        return name
+    return "".join(map(_escape, name))
+
+
+def exact(text: str) -> str:
+    """The name that `printable` made `text` of."""
+    return _ESCAPE.sub(_unescape, text)
+
+
+def _escape(char: str) -> str:
+    if char in _SHORT:
+        return _SHORT[char]
+    if unicodedata.category(char) not in _HIDDEN:
+        return char
+    code = ord(char)
+    if 0xDC80 <= code <= 0xDCFF:  # PEP 383: byte 0xNN stands as U+DCNN
+        return f"\\x{code - 0xDC00:02x}"
+    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
+
+
+def _unescape(match: re.Match[str]) -> str:
+    whole = match.group()
+    if whole in _LONG:
+        return _LONG[whole]
+    code = int(whole[2:], 16)
+    return chr(code + 0xDC00 if whole[1] == "x" else code)
