@@ -162,7 +162,7 @@ class Box:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Face:
-    """A detected face: `landmarks` (5, 2) float32 (eyes, nose, mouth corners), `score` in [0, 1]."""
+    """A detected face: `landmarks` (5, 2) float32, eyes, nose, mouth corners; `score` in [0, 1]."""
 
     box: Box
     landmarks: Floats
