@@ -1,0 +1,131 @@
+"""Checkpoints: a safetensors file whose header carries the model's card.
+
+safetensors holds numbers only, so a stranger's file can at worst be refused. Pickles (.pt, .pth)
+are never opened here.
+"""
+
+import hashlib
+import json
+import os
+import struct
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from fakefacecli.errors import ModelRefused
+from fakefacecli.models.backbones import backbone
+from fakefacecli.models.card import ModelCard, parse_card
+from fakefacecli.text import printable
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+# 8 bytes of little-endian length, then that much JSON (the safetensors format); ours take 100 kB
+_LENGTH = struct.Struct("<Q")
+_MAX_HEADER_BYTES = 4_000_000
+_MAX_FILE_BYTES = 2_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A file that has shown a readable card; `load` still has to find its weights sound."""
+
+    path: str
+    sha256: str
+    card: ModelCard
+
+
+def read_checkpoint(path: str) -> Checkpoint:
+    """Read the card and hash the file, without importing torch.
+
+    Raises ModelRefused when the file is missing, too large, not safetensors or not ours.
+    """
+    where = printable(path)
+    header = _read_header(path, where)
+    metadata = header.get("__metadata__", {})
+    if not isinstance(metadata, dict) or not isinstance(metadata.get("card"), str):
+        raise ModelRefused(f"{where}: no card in its header; wanted a fakeface checkpoint")
+    card = parse_card(metadata["card"], where)
+    backbone(card.backbone, where)
+    return Checkpoint(path, sha256_of(path, where), card)
+
+
+def load(checkpoint: Checkpoint) -> "nn.Module":
+    """Build the network and fill it, float32, in eval mode, without gradients.
+
+    Raises ModelRefused when a tensor is missing, unknown, of the wrong shape, or not finite, or
+    when the file has changed since its card was read.
+    """
+    import safetensors.torch
+    import torch
+    from safetensors import SafetensorError
+
+    where = printable(checkpoint.path)
+    try:
+        with open(checkpoint.path, "rb") as handle:
+            data = handle.read(_MAX_FILE_BYTES)
+        if hashlib.sha256(data).hexdigest() != checkpoint.sha256:
+            raise ModelRefused(f"{where}: the file changed while it was read; try again")
+        state = safetensors.torch.load(data)
+    except (OSError, SafetensorError, ValueError) as error:
+        raise ModelRefused(f"{where}: damaged ({type(error).__name__}); get it anew") from None
+    network = backbone(checkpoint.card.backbone, where).build()
+    _check_fit(where, network.state_dict(), state)
+    network.load_state_dict({name: tensor.float() if tensor.is_floating_point() else tensor
+                             for name, tensor in state.items()})  # fmt: skip
+    with torch.no_grad():
+        network.eval().requires_grad_(False)
+    return network
+
+
+def sha256_of(path: str, where: str) -> str:
+    """The file's sha256 in hex; ModelRefused when it cannot be read."""
+    try:
+        with open(path, "rb") as handle:
+            return hashlib.file_digest(handle, "sha256").hexdigest()
+    except OSError as error:
+        raise ModelRefused(f"{where}: {(error.strerror or 'unreadable').lower()}") from None
+
+
+def _read_header(path: str, where: str) -> dict[str, Any]:
+    try:
+        if not os.path.isfile(path):  # a FIFO would block open() for ever
+            raise ModelRefused(f"{where}: no such model file; see `fakeface models list`")
+        size = os.path.getsize(path)
+        with open(path, "rb") as handle:
+            start = handle.read(_LENGTH.size)
+            length = _LENGTH.unpack(start)[0] if len(start) == _LENGTH.size else 0
+            wanted = "wanted a fakeface checkpoint (safetensors)"
+            if start[:2] in (b"PK", b"\x80\x02", b"\x80\x04"):
+                raise ModelRefused(f"{where}: a pickle, which may hold code; {wanted}")
+            if not 2 <= length <= min(size - _LENGTH.size, _MAX_HEADER_BYTES):
+                raise ModelRefused(f"{where}: header of {length} bytes in {size}; {wanted}")
+            if size > _MAX_FILE_BYTES:
+                raise ModelRefused(f"{where}: {size} bytes, wanted {_MAX_FILE_BYTES} at most")
+            header = json.loads(handle.read(length))
+    except OSError as error:
+        raise ModelRefused(f"{where}: {(error.strerror or 'unreadable').lower()}") from None
+    except (ValueError, RecursionError):
+        raise ModelRefused(f"{where}: its header is not JSON; {wanted}") from None
+    if not isinstance(header, dict):
+        raise ModelRefused(f"{where}: its header is not a table; {wanted}")
+    return header
+
+
+def _check_fit(where: str, wanted: dict[str, "Tensor"], found: dict[str, "Tensor"]) -> None:
+    missing, extra = sorted(wanted.keys() - found.keys()), sorted(found.keys() - wanted.keys())
+    if missing or extra:
+        example = (missing or extra)[0]
+        raise ModelRefused(
+            f"{where}: {len(missing)} tensors missing, {len(extra)} unknown "
+            f"(such as {printable(example)[:80]}); not a checkpoint of its card's backbone"
+        )
+    for name, tensor in found.items():
+        if tensor.shape != wanted[name].shape:
+            raise ModelRefused(
+                f"{where}: {name} has shape {tuple(tensor.shape)}, "
+                f"wanted {tuple(wanted[name].shape)}"
+            )
+        if tensor.is_floating_point() != wanted[name].is_floating_point():
+            raise ModelRefused(f"{where}: {name} is {tensor.dtype}, wanted {wanted[name].dtype}")
+        if not tensor.isfinite().all():
+            raise ModelRefused(f"{where}: {name} holds NaN or infinity; the file is damaged")

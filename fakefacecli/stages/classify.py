@@ -1,0 +1,81 @@
+"""Judging faces: a network's logit, calibrated, held against two thresholds."""
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from fakefacecli.errors import FakeFaceError
+from fakefacecli.models.card import ModelCard
+from fakefacecli.models.preprocess import prepare
+from fakefacecli.records import FaceCrop, Label, Reason, Thresholds, Verdict
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+def judge(probability: float, thresholds: Thresholds, face_px: float, min_face_px: int) -> Verdict:
+    """The verdict on a face of `face_px` (longer side of its box) and its calibrated p_fake."""
+    if face_px < min_face_px:
+        return Verdict(probability, thresholds, Label.INCONCLUSIVE, Reason.FACE_TOO_SMALL)
+    if probability >= thresholds.high:
+        return Verdict(probability, thresholds, Label.FLAGGED, Reason.ABOVE_HIGH)
+    if probability < thresholds.low:
+        return Verdict(probability, thresholds, Label.NOT_FLAGGED, Reason.BELOW_LOW)
+    return Verdict(probability, thresholds, Label.INCONCLUSIVE, Reason.BETWEEN_THRESHOLDS)
+
+
+class TorchClassifier:
+    """A `Classifier` over a torch network of one logit, fed as its card says."""
+
+    def __init__(
+        self,
+        network: "nn.Module",
+        card: ModelCard,
+        device: str = "cpu",
+        thresholds: Thresholds | None = None,
+        batch_size: int = 32,
+    ):
+        self.network = network.to(device)
+        self.card = card
+        self.device = device
+        self.thresholds = thresholds or card.thresholds
+        self.batch_size = batch_size
+
+    def classify(self, crops: Sequence[FaceCrop]) -> list[Verdict]:
+        """One verdict per crop, in order."""
+        logits = self.logits(crops)
+        return [
+            judge(
+                self.card.calibration.probability(logit),
+                self.thresholds,
+                crop.face.box.longer_side,
+                self.card.min_face_px,
+            )
+            for crop, logit in zip(crops, logits, strict=True)
+        ]
+
+    def logits(self, crops: Sequence[FaceCrop]) -> list[float]:
+        """The network's raw scores, positive for "fake"; memory shortage halves the batch."""
+        import torch
+
+        logits: list[float] = []
+        size = self.batch_size
+        while len(logits) < len(crops):
+            part = crops[len(logits) : len(logits) + size]
+            try:
+                batch = prepare(part, self.card, self.device)
+                with torch.inference_mode():
+                    found = self.network(batch).squeeze(1).float().tolist()
+            except torch.OutOfMemoryError:
+                found = None
+            if found is None:  # outside the except block: its traceback holds the batch's tensors
+                if len(part) == 1:
+                    raise FakeFaceError("one face alone does not fit the device's memory; "
+                                        "free memory or use --device cpu")  # fmt: skip
+                size = len(part) // 2
+                torch.cuda.empty_cache()
+                continue
+            logits += found
+        if not all(map(math.isfinite, logits)):
+            raise FakeFaceError(f"{self.card.name} answered with a number that is not finite")
+        return logits
