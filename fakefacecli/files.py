@@ -48,3 +48,12 @@ def cannot_write(target: str, error: OSError) -> CannotWrite:
     """The one wording for every failed write."""
     why = (error.strerror or type(error).__name__).lower()
     return CannotWrite(f"cannot write {printable(target)}: {why}; nothing was replaced")
+
+
+def inside(folder: str, target: str) -> None:
+    """Raise CannotWrite unless `target`'s folder lies in `folder`, links resolved."""
+    root = os.path.realpath(folder)
+    if os.path.commonpath([root, os.path.realpath(os.path.dirname(target))]) != root:
+        raise CannotWrite(
+            f"cannot write {printable(target)}: a link leads out of {printable(folder)}; remove it"
+        )

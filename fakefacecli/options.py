@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from fakefacecli.records import Label, Thresholds
+from fakefacecli.verdicts import Label, Thresholds
 
 # JSON Lines is the default on stdout: one row a line, readable before the run ends
 REPORT_FORMATS = ("csv", "json", "jsonl")

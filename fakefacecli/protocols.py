@@ -5,8 +5,8 @@ answer for an item does not depend on its batch-mates (beyond 1e-4); any image o
 accepted; no face is `()`, never None.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Protocol, TypeVar
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from fakefacecli.records import (
     DecodedImage,
@@ -18,6 +18,9 @@ from fakefacecli.records import (
     Unreadable,
     Verdict,
 )
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 T = TypeVar("T")
 
@@ -57,11 +60,22 @@ class Explainer(Protocol):
     def explain(self, crops: Sequence[FaceCrop]) -> list[Heatmap]: ...
 
 
+class PictureWriter(Protocol):
+    """Saves overlay pictures under names with slashes; CannotWrite when it cannot."""
+
+    def write(self, name: str, picture: "Image") -> None: ...
+
+
 class ReportWriter(Protocol):
-    """Takes finished images one by one; `commit` puts the whole report in place."""
+    """Turns finished images into the text of a report, piece by piece.
 
-    def write(self, report: ImageReport) -> None: ...
+    `live` writers need no facts of the whole run before the first row, so they can stream.
+    """
 
-    def commit(self) -> None: ...
+    live: bool
 
-    def abandon(self) -> None: ...
+    def start(self, header: Mapping[str, Any]) -> str: ...
+
+    def rows(self, report: ImageReport) -> str: ...
+
+    def end(self, header: Mapping[str, Any]) -> str: ...

@@ -1,0 +1,97 @@
+"""From options to stages: loads the weights and picks the device, once per process."""
+
+import os
+import re
+import sys
+from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
+
+from fakefacecli import __version__
+from fakefacecli.errors import UsageError
+from fakefacecli.models.backbones import backbone
+from fakefacecli.models.checkpoint import Checkpoint, load
+from fakefacecli.models.preprocess import prepare
+from fakefacecli.options import Explain, ScanOptions
+from fakefacecli.pipeline import Stages
+from fakefacecli.stages.classify import TorchClassifier
+from fakefacecli.stages.decode import DecodeLimits
+from fakefacecli.stages.detect import MtcnnDetector
+from fakefacecli.stages.explain import GradCamExplainer
+from fakefacecli.stages.keep import FlaggedKeeper
+from fakefacecli.stages.overlay import OverlayWriter
+from fakefacecli.stages.workers import WorkerDecoder
+from fakefacecli.text import printable
+
+_PACKAGES = ("torch", "torchvision", "facenet-pytorch", "pillow", "numpy", "grad-cam")
+
+
+def build(
+    options: ScanOptions, checkpoint: Checkpoint, stop: Callable[[], None] = lambda: None
+) -> tuple[Stages, str]:
+    """The stages of a scan and the name of the device they run on.
+
+    Raises UsageError for a device that is not there, ModelRefused for unsound weights.
+    """
+    import torch
+
+    # weights near zero make denormals, which are 100 times slower on many CPUs
+    torch.set_flush_denormal(True)
+    device = pick_device(options.device)
+    card = checkpoint.card
+    network = load(checkpoint).to(device)
+    explainer = GradCamExplainer(
+        network,
+        backbone(card.backbone, checkpoint.path).last_block(network),
+        lambda crops: prepare(crops, card, device),
+    )
+    decoder = WorkerDecoder(
+        options.workers,
+        DecodeLimits(max_pixels=options.max_pixels, timeout_s=options.timeout_s),
+        stop=stop,
+    )
+    stages = Stages(
+        decoder=decoder,
+        detector=MtcnnDetector(device, options.min_face_px),
+        classifier=TorchClassifier(network, card, device, options.thresholds),
+        crop_scale=card.crop_scale,
+        model_name=card.name,
+        explain=options.explain if options.overlays else Explain.NONE,
+        explainer=explainer,
+        overlays=OverlayWriter(options.overlays) if options.overlays else None,
+        keeper=FlaggedKeeper(options.copy_flagged) if options.copy_flagged else None,
+    )
+    return stages, device
+
+
+def pick_device(name: str) -> str:
+    """The torch device `--device` means; "auto" takes CUDA, then MPS, then the CPU."""
+    import torch
+
+    cuda, mps = torch.cuda.is_available(), torch.backends.mps.is_available()
+    if name == "auto":
+        return "cuda:0" if cuda else "mps" if mps else "cpu"
+    if name == "cpu" or (name == "mps" and mps):
+        return name
+    match = re.fullmatch(r"cuda(?::(\d{1,3}))?", name)
+    if match and cuda and (number := int(match[1] or 0)) < torch.cuda.device_count():
+        return f"cuda:{number}"
+    raise UsageError(
+        f"--device {printable(name)}: no such device here; `fakeface doctor` lists what there is"
+    )
+
+
+def versions() -> dict[str, str]:
+    """The versions that can change a score; a package that is missing is left out."""
+    found = {"fakefacecli": __version__, "python": ".".join(map(str, sys.version_info[:3]))}
+    for package in _PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def default_workers() -> int:
+    """A decoder process per usable core, 8 at most: more than that waits for the network."""
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return max(1, min(8, usable or 1))

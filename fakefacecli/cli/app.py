@@ -1,0 +1,55 @@
+"""The `fakeface` command. Nothing heavy is imported here: --help must be quick."""
+
+from typing import Annotated
+
+import typer
+
+from fakefacecli import __version__
+from fakefacecli.cli import doctor, explain, models, scan
+from fakefacecli.cli.console import told
+
+app = typer.Typer(
+    name="fakeface",
+    help="Find the faces in a folder of images that were made by a machine.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"fakeface {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Find the faces in a folder of images that were made by a machine."""
+
+
+app.command("scan", epilog=scan.EPILOG)(scan.scan)
+app.command("explain")(explain.explain)
+app.add_typer(models.app, name="models")
+app.command("doctor")(doctor.doctor)
+
+
+@app.command("schema")
+@told
+def schema() -> None:
+    """Print the JSON Schema of the JSON report."""
+    import json
+
+    from fakefacecli.stages.schema import report_schema
+
+    typer.echo(json.dumps(report_schema(), indent=2))
+
+
+def main() -> None:
+    """Run the command line."""
+    app()

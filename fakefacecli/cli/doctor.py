@@ -1,0 +1,98 @@
+"""`fakeface doctor`: is this installation able to judge faces the way it should?"""
+
+import json
+from importlib.resources import files
+from typing import Annotated
+
+import typer
+
+from fakefacecli.cli.console import complain, told
+from fakefacecli.errors import ExitCode, ModelRefused
+
+TOLERANCE = 0.01  # of the probability: what another CPU, GPU or library version may change
+
+
+@told
+def doctor(
+    device: Annotated[
+        str, typer.Option(metavar="auto|cpu|cuda|cuda:N|mps", help="Where the self-test runs.")
+    ] = "auto",
+) -> ExitCode:
+    """Show versions and devices, check the bundled model and judge a shipped photograph."""
+    from fakefacecli.build import versions
+
+    typer.echo("versions")
+    for name, version in versions().items():
+        typer.echo(f"  {name:<16}{version}")
+    typer.echo("devices")
+    for line in _devices():
+        typer.echo(f"  {line}")
+    typer.echo("formats")
+    for line in _formats():
+        typer.echo(f"  {line}")
+    try:
+        typer.echo("self-test")
+        for line in self_test(device):
+            typer.echo(f"  {line}")
+    except ModelRefused as error:
+        complain(f"self-test failed: {error}")
+        return ExitCode.MODEL_REFUSED
+    typer.echo("all is well")
+    return ExitCode.COMPLETE
+
+
+def self_test(device: str) -> list[str]:
+    """Judge the shipped photograph; ModelRefused when the answer is not the one it must give."""
+    from fakefacecli.build import build
+    from fakefacecli.models.bundled import find_model
+    from fakefacecli.options import ScanOptions, SourceOptions
+    from fakefacecli.pipeline import scan
+    from fakefacecli.records import ImageRef
+
+    folder = files("fakefacecli.models") / "selftest"
+    golden = json.loads((folder / "golden.json").read_text("utf-8"))
+    path = str(folder / golden["file"])
+    checkpoint = find_model(golden["model"])
+    options = ScanOptions(SourceOptions((path,)), device=device, workers=1)
+    stages, used = build(options, checkpoint)
+    try:
+        [report] = scan([ImageRef(0, path, golden["file"])], stages, batch_size=1)
+    finally:
+        stages.decoder.close()
+    if len(report.findings) != 1:
+        raise ModelRefused(f"{len(report.findings)} faces found in {path}, wanted 1")
+    [finding] = report.findings
+    found = finding.verdict.fake_probability
+    if abs(found - golden["p_fake"]) > TOLERANCE:
+        raise ModelRefused(
+            f"p_fake {found:.4f} on the shipped photograph, wanted {golden['p_fake']:.4f} "
+            f"within {TOLERANCE}; scores of this installation cannot be trusted"
+        )
+    box = finding.box
+    edges = (box.left, box.top, box.right, box.bottom)
+    off = max(abs(a - b) for a, b in zip(edges, golden["box"], strict=True))
+    if off > 2:
+        raise ModelRefused(f"the face's box is {off:.1f} px off; detection cannot be trusted")
+    return [
+        f"model           {golden['model']}, sha256 {checkpoint.sha256[:12]}... as shipped",
+        f"p_fake          {found:.4f} on {used}, wanted {golden['p_fake']:.4f}",
+        f"box             within {off:.2f} px",
+    ]
+
+
+def _devices() -> list[str]:
+    import torch
+
+    lines = [f"cpu             {torch.get_num_threads()} threads"]
+    for number in range(torch.cuda.device_count()):
+        facts = torch.cuda.get_device_properties(number)
+        lines.append(f"cuda:{number}          {facts.name}, {facts.total_memory >> 30} GiB")
+    if torch.backends.mps.is_available():
+        lines.append("mps             Apple GPU")
+    return lines
+
+
+def _formats() -> list[str]:
+    from fakefacecli.stages.decode_sniff import allowed_formats
+
+    return [f"reads           {', '.join(allowed_formats())}"]

@@ -1,0 +1,115 @@
+"""`fakeface explain IMAGE`: every face of one image, with its evidence."""
+
+import os
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fakefacecli.cli.console import complain, stoppable, told
+from fakefacecli.cli.scan import parse_thresholds
+from fakefacecli.errors import ExitCode, NothingToDo
+from fakefacecli.options import DEFAULT_MODEL
+from fakefacecli.text import printable
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from fakefacecli.records import ImageReport
+
+
+class _Numbered:
+    """A PictureWriter: the first face's picture goes to `out`, the next to its name plus -2..."""
+
+    def __init__(self, out: str):
+        self.stem, self.suffix = os.path.splitext(out)
+        self.paths: list[str] = []
+
+    def write(self, name: str, picture: "Image") -> None:
+        from fakefacecli.files import whole
+
+        number = len(self.paths) + 1
+        path = self.stem + (f"-{number}" if number > 1 else "") + self.suffix
+        with whole(path) as handle:
+            picture.save(handle, "PNG" if self.suffix.lower() == ".png" else "JPEG", quality=90)
+        self.paths.append(path)
+
+
+@told
+def explain(
+    image: Annotated[str, typer.Argument(metavar="IMAGE", help="One image.")],
+    out: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="The picture (default: IMAGE's name + .overlay.jpg, here); "
+            "further faces get -2, -3... before the suffix.",
+        ),
+    ] = None,
+    model: Annotated[str, typer.Option(metavar="NAME|FILE")] = DEFAULT_MODEL,
+    threshold: Annotated[str | None, typer.Option(metavar="LOW,HIGH")] = None,
+    min_face: Annotated[int, typer.Option(min=12, max=2000)] = 40,
+    device: Annotated[str, typer.Option(metavar="auto|cpu|cuda|cuda:N|mps")] = "auto",
+) -> ExitCode:
+    """Save an overlay of every face of one image and print a table."""
+    import dataclasses
+
+    from fakefacecli.build import build
+    from fakefacecli.models.bundled import find_model
+    from fakefacecli.options import Explain, ScanOptions, SourceOptions
+    from fakefacecli.pipeline import scan
+    from fakefacecli.records import Status
+    from fakefacecli.stages.source import PathSource
+    from fakefacecli.targets import check_picture
+
+    if os.path.isdir(image):
+        raise NothingToDo(f"{printable(image)} is a folder; explain takes one image")
+    target = out or f"{os.path.basename(image)}.overlay.jpg"
+    check_picture(target, image)
+    source = PathSource(SourceOptions((image,), follow_symlinks=True))
+    options = ScanOptions(
+        source.options,
+        model=model,
+        thresholds=parse_thresholds(threshold),
+        min_face_px=min_face,
+        device=device,
+        workers=1,
+    )
+    items = list(source)
+    pictures = _Numbered(target)
+    with stoppable() as stop:
+        stages, _ = build(options, find_model(model), stop)
+        stages = dataclasses.replace(stages, explain=Explain.ALL, overlays=pictures)
+        try:
+            [report] = scan(items, stages, 1, stop)
+        finally:
+            stages.decoder.close()
+    if report.status is Status.ERROR:
+        complain(f"{printable(image)}: {report.code}: {report.message}")
+        return ExitCode.SOME_UNREADABLE
+    _table(report, pictures.paths)
+    return ExitCode.COMPLETE
+
+
+def _table(report: "ImageReport", paths: list[str]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(highlight=False)
+    if not report.findings:
+        console.print(Text(f"{printable(report.ref.path)}: no face found"))
+        return
+    table = Table("face", "box", "size", "p_fake", "verdict", "reason", "overlay")
+    for number, (finding, path) in enumerate(zip(report.findings, paths, strict=True), 1):
+        box, verdict = finding.box, finding.verdict
+        table.add_row(
+            str(number),
+            f"{box.left:.0f},{box.top:.0f} {box.right:.0f},{box.bottom:.0f}",
+            f"{box.longer_side:.0f} px",
+            f"{verdict.fake_probability:.4f}",
+            str(verdict.label),
+            str(verdict.reason),
+            Text(printable(path), overflow="fold"),
+        )
+    console.print(table)
+    console.print("A verdict is evidence, not proof.")

@@ -1,0 +1,273 @@
+"""`fakeface scan`: flags to options, a run, a summary, an exit code."""
+
+import contextlib
+import sys
+from typing import Annotated
+
+import typer
+
+from fakefacecli.cli.console import complain, say, stoppable, told
+from fakefacecli.errors import EXIT_CODE_MEANINGS, ExitCode, UsageError
+from fakefacecli.options import DEFAULT_MODEL, Explain, Progress, ScanOptions, SourceOptions
+from fakefacecli.text import printable
+from fakefacecli.verdicts import Label, Thresholds
+
+# a blank line between them: help joins lines otherwise
+EPILOG = "\n\n".join(
+    ["Exit codes:", *(f"{int(code)}  {meaning}" for code, meaning in EXIT_CODE_MEANINGS.items())]
+)
+
+INPUTS, OUTPUTS, JUDGING, RUNNING = "Inputs", "Outputs", "Judging", "Running"
+
+
+@told
+def scan(  # noqa: PLR0913, PLR0917 - one parameter a flag
+    paths: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="PATHS...", help="Files and folders.", show_default=False),
+    ] = None,
+    recursive: Annotated[
+        bool,
+        typer.Option(
+            "--recursive/--no-recursive", help="Walk folders below.", rich_help_panel=INPUTS
+        ),
+    ] = True,
+    include: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="GLOB",
+            help="Take only matching files, whatever their suffix. Repeatable.",
+            rich_help_panel=INPUTS,
+        ),
+    ] = None,
+    exclude: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="GLOB", help="Pass over files and folders. Repeatable.", rich_help_panel=INPUTS
+        ),
+    ] = None,
+    files_from: Annotated[
+        str | None,
+        typer.Option(metavar="FILE|-", help="Read more paths, one a line.", rich_help_panel=INPUTS),
+    ] = None,
+    zero: Annotated[
+        bool,
+        typer.Option("-0", help="--files-from is NUL-separated.", rich_help_panel=INPUTS),
+    ] = False,
+    follow_symlinks: Annotated[
+        bool,
+        typer.Option(
+            "--follow-symlinks", help="Read what symbolic links point to.", rich_help_panel=INPUTS
+        ),
+    ] = False,
+    report: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FILE|-",
+            help="Write rows: .csv, .json or .jsonl by suffix; - is stdout. Repeatable.",
+            rich_help_panel=OUTPUTS,
+        ),
+    ] = None,
+    format_: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            metavar="csv|json|jsonl",
+            help="Format of --report - (jsonl by default).",
+            rich_help_panel=OUTPUTS,
+        ),
+    ] = None,
+    overlays: Annotated[
+        str | None,
+        typer.Option(metavar="DIR", help="Save Grad-CAM pictures.", rich_help_panel=OUTPUTS),
+    ] = None,
+    explain: Annotated[
+        Explain, typer.Option(help="Faces that get an overlay.", rich_help_panel=OUTPUTS)
+    ] = Explain.FLAGGED,
+    copy_flagged: Annotated[
+        str | None,
+        typer.Option(metavar="DIR", help="Copy flagged images.", rich_help_panel=OUTPUTS),
+    ] = None,
+    model: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME|FILE",
+            help="A bundled model or a checkpoint of fakeface.",
+            rich_help_panel=JUDGING,
+        ),
+    ] = DEFAULT_MODEL,
+    threshold: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LOW,HIGH",
+            help="Flag at HIGH and above, clear below LOW (default: the model's own).",
+            rich_help_panel=JUDGING,
+        ),
+    ] = None,
+    min_face: Annotated[
+        int,
+        typer.Option(
+            min=12, max=2000, help="Smallest face looked for, in px.", rich_help_panel=JUDGING
+        ),
+    ] = 40,
+    fail_on: Annotated[
+        str | None,
+        typer.Option(
+            metavar="VERDICTS",
+            help="Exit 10 (13) on flagged, inconclusive or both, comma-separated.",
+            rich_help_panel=JUDGING,
+        ),
+    ] = None,
+    device: Annotated[
+        str, typer.Option(metavar="auto|cpu|cuda|cuda:N|mps", rich_help_panel=RUNNING)
+    ] = "auto",
+    batch_size: Annotated[
+        int, typer.Option(min=1, max=1024, help="Images at once.", rich_help_panel=RUNNING)
+    ] = 16,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=64,
+            help="Decoder processes (default: one a core, 8 at most).",
+            rich_help_panel=RUNNING,
+        ),
+    ] = None,
+    timeout: Annotated[
+        float,
+        typer.Option(
+            min=0.1, max=3600, help="Seconds a file may take to decode.", rich_help_panel=RUNNING
+        ),
+    ] = 10.0,
+    max_pixels: Annotated[
+        int,
+        typer.Option(
+            min=1, max=1_000_000_000, help="Largest image decoded.", rich_help_panel=RUNNING
+        ),
+    ] = 100_000_000,
+    resume: Annotated[
+        bool,
+        typer.Option(
+            "--resume", help="Go on from an interrupted run's journal.", rich_help_panel=RUNNING
+        ),
+    ] = False,
+    progress: Annotated[
+        Progress, typer.Option(help="Progress bar on stderr.", rich_help_panel=RUNNING)
+    ] = Progress.AUTO,
+    quiet: Annotated[
+        bool,
+        typer.Option("--quiet", "-q", help="Only errors on stderr.", rich_help_panel=RUNNING),
+    ] = False,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="List the inputs and stop.", rich_help_panel=RUNNING),
+    ] = False,
+) -> ExitCode | None:
+    """Judge every face in files and folders; write rows, overlays and a summary."""
+    from fakefacecli.build import default_workers
+    from fakefacecli.stages.source import read_listing
+    from fakefacecli.targets import report_target
+
+    if format_ is not None and format_ not in ("csv", "json", "jsonl"):
+        raise UsageError(f"--format {printable(format_)}: wanted csv, json or jsonl")
+    targets = tuple(report_target(path, format_) for path in report or ())
+    if sum(target.is_stdout for target in targets) > 1:
+        raise UsageError("--report - can be given once")
+    listed = read_listing(_read_bytes(files_from), zero) if files_from else ()
+    if not paths and files_from is None:
+        raise UsageError("no input: name files or folders, or use --files-from")
+    options = ScanOptions(
+        source=SourceOptions(
+            paths=tuple(paths or ()),
+            listed=listed,
+            recursive=recursive,
+            include=tuple(include or ()),
+            exclude=tuple(exclude or ()),
+            follow_symlinks=follow_symlinks,
+            never=tuple(folder for folder in (overlays, copy_flagged) if folder),
+        ),
+        reports=targets,
+        overlays=overlays,
+        explain=explain,
+        copy_flagged=copy_flagged,
+        model=model,
+        thresholds=parse_thresholds(threshold),
+        min_face_px=min_face,
+        device=device,
+        batch_size=batch_size,
+        workers=workers or default_workers(),
+        timeout_s=timeout,
+        max_pixels=max_pixels,
+        fail_on=parse_verdicts(fail_on),
+        resume=resume,
+    )
+    return _list_inputs(options) if dry_run else _run(options, progress, quiet)
+
+
+def parse_thresholds(text: str | None) -> Thresholds | None:
+    """LOW,HIGH; one number stands for both."""
+    if text is None:
+        return None
+    try:
+        numbers = [float(part) for part in text.split(",")]
+        low, high = numbers * 2 if len(numbers) == 1 else numbers
+        return Thresholds(low, high)
+    except ValueError:
+        raise UsageError(
+            f"--threshold {printable(text)}: wanted LOW,HIGH with 0 <= LOW <= HIGH <= 1"
+        ) from None
+
+
+def parse_verdicts(text: str | None) -> frozenset[Label]:
+    """The verdicts --fail-on names."""
+    known = {str(label): label for label in (Label.FLAGGED, Label.INCONCLUSIVE)}
+    names = text.split(",") if text is not None else []
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise UsageError(f"--fail-on {printable(unknown[0])}: wanted {' or '.join(known)}")
+    return frozenset(known[name] for name in names)
+
+
+def _read_bytes(path: str) -> bytes:
+    try:
+        if path == "-":
+            return sys.stdin.buffer.read()
+        with open(path, "rb") as handle:
+            return handle.read()
+    except OSError as error:
+        why = (error.strerror or "failed").lower()
+        raise UsageError(f"--files-from {printable(path)}: {why}") from None
+
+
+def _list_inputs(options: ScanOptions) -> ExitCode | None:
+    from fakefacecli.errors import NothingToDo
+    from fakefacecli.records import Unreadable
+    from fakefacecli.stages.source import PathSource
+    from fakefacecli.targets import check_targets
+
+    check_targets(options)
+    images = refused = 0
+    for item in PathSource(options.source):
+        if isinstance(item, Unreadable):
+            refused += 1
+            complain(f"{printable(item.ref.path)}: {item.message}")
+        else:
+            images += 1
+            say(printable(item.path) + "\n")
+    complain(f"dry run: {images} images to scan, {refused} unreadable; nothing was written")
+    if not images + refused:
+        raise NothingToDo("no image found in the inputs")
+    return None
+
+
+def _run(options: ScanOptions, progress: Progress, quiet: bool) -> ExitCode:
+    from fakefacecli.cli.summary import progress_bar, summary
+    from fakefacecli.run import Watch, exit_code_of, run_scan
+
+    with stoppable() as stop, contextlib.ExitStack() as stack:
+        seen = stack.enter_context(progress_bar(options.source, progress, quiet))
+        outcome = run_scan(options, Watch(say, seen, stop))
+        stack.close()
+        if not quiet:
+            summary(options, outcome)
+        return exit_code_of(outcome.tally, options.fail_on)

@@ -1,0 +1,86 @@
+"""What a person sees of a run: a progress bar while it lasts and a table at its end."""
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterator
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from fakefacecli.options import Progress, ScanOptions, SourceOptions
+from fakefacecli.records import ImageReport, Label, Status
+from fakefacecli.run import Outcome
+from fakefacecli.stages.source import PathSource
+from fakefacecli.text import printable
+
+_STYLES = {Label.FLAGGED: "bold red", Label.INCONCLUSIVE: "yellow", Label.NOT_FLAGGED: "default"}
+
+
+@contextlib.contextmanager
+def progress_bar(
+    source: SourceOptions, progress: Progress, quiet: bool
+) -> Iterator[Callable[[ImageReport], None]]:
+    """A tqdm bar on stderr, if wanted; gives the function to tell it of a finished image."""
+    wanted = progress is Progress.ON or (progress is Progress.AUTO and sys.stderr.isatty())
+    if not wanted or quiet:
+        yield lambda report: None
+        return
+    from tqdm import tqdm
+
+    total = sum(1 for _ in PathSource(source))
+    flagged = 0
+    with tqdm(total=total, unit="img", file=sys.stderr, dynamic_ncols=True, leave=False) as bar:
+
+        def seen(report: ImageReport) -> None:
+            nonlocal flagged
+            flagged += report.label is Label.FLAGGED
+            bar.set_postfix_str(f"flagged {flagged}", refresh=False)
+            bar.update()
+
+        yield seen
+
+
+def summary(options: ScanOptions, outcome: Outcome) -> None:
+    """The closing table on stderr."""
+    tally = outcome.tally
+    table = Table.grid(padding=(0, 2))
+    table.add_column(justify="left", style="bold")
+    table.add_column(justify="right")
+    table.add_column()
+    rate = ""
+    if outcome.seconds > 0 and (judged := tally.images - outcome.resumed):
+        rate = f"{judged / outcome.seconds:.1f} images/s"
+    table.add_row("images", str(tally.images), rate)
+    if outcome.resumed:
+        table.add_row("", str(outcome.resumed), "of them finished before this run was resumed")
+    table.add_row("faces", str(tally.faces), "")
+    for label in Label:
+        words = str(label).replace("_", " ")
+        table.add_row(Text(f"  {words}", _STYLES[label]), str(tally.verdict[label]), "")
+    table.add_row("without a face", str(tally.status[Status.NO_FACE]), "")
+    table.add_row("errors", str(tally.status[Status.ERROR]), _kinds(outcome))
+    skipped = outcome.header["counts"]["skipped"]
+    if skipped:
+        kinds = ", ".join(f"{count} {kind}" for kind, count in skipped.items())
+        table.add_row("passed over", str(sum(skipped.values())), Text(kinds))
+    console = Console(stderr=True, highlight=False)
+    console.print(table)
+    for words, where in _places(options):
+        console.print(Text.assemble((f"{words:<16}", "bold"), printable(where)), soft_wrap=True)
+    if outcome.copies_missed:
+        console.print(f"{outcome.copies_missed} flagged images changed before they were copied")
+    console.print("A verdict is evidence, not proof.", style="dim")
+
+
+def _kinds(outcome: Outcome) -> Text:
+    return Text(", ".join(f"{n} {code}" for code, n in outcome.tally.error_code.most_common()))
+
+
+def _places(options: ScanOptions) -> Iterator[tuple[str, str]]:
+    for target in options.reports:
+        yield "report", "stdout" if target.is_stdout else target.path
+    if options.overlays:
+        yield "overlays", options.overlays
+    if options.copy_flagged:
+        yield "flagged copies", options.copy_flagged

@@ -1,0 +1,129 @@
+"""Walks through the structure of image files, without decoding: where parts begin and end.
+
+Bounded by the data, total for any input: what cannot be walked ends the walk.
+"""
+
+import struct
+from collections.abc import Callable, Iterator
+
+_PNG = b"\x89PNG\r\n\x1a\n"
+
+
+def ends_early(data: bytes, what: str | None) -> bool:
+    """Does `data` stop before the end that its own structure announces?"""
+    reach = _REACH.get(what or "")
+    return reach is not None and reach(data) > len(data)
+
+
+def jpeg_segments(data: bytes) -> Iterator[tuple[int, int, int]]:
+    """(marker, start, end) of each segment before the scan; `end` may lie beyond the data."""
+    at = 2
+    while at + 4 <= len(data) and data[at] == 0xFF:
+        marker = data[at + 1]
+        if marker == 0xFF:  # fill byte
+            at += 1
+            continue
+        end = at + 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+        yield marker, at, end
+        if marker == 0xDA:
+            return
+        at = end
+
+
+def png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """(kind, whole chunk) of each chunk that lies wholly in the data."""
+    at = len(_PNG)
+    while at + 12 <= len(data):
+        end = at + 12 + int.from_bytes(data[at : at + 4], "big")
+        if end > len(data):
+            return
+        yield data[at + 4 : at + 8], data[at:end]
+        at = end
+
+
+def without_metadata(data: bytes, what: str | None) -> bytes | None:
+    """The same picture without its metadata, which can be broken alone; None where unknown."""
+    if what in ("JPEG", "MPO"):
+        cut, kept = 2, [b"\xff\xd8"]
+        for marker, start, end in jpeg_segments(data):
+            # APP0 (JFIF) and APP14 (Adobe) say how to read the colours; the rest is talk
+            if not (marker == 0xFE or (0xE1 <= marker <= 0xEF and marker != 0xEE)):
+                kept.append(data[start:end])
+            cut = end
+        return b"".join((*kept, data[cut:]))
+    if what == "PNG":
+        needed = {b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"}
+        return _PNG + b"".join(chunk for kind, chunk in png_chunks(data) if kind in needed)
+    return None
+
+
+def _jpeg_reach(data: bytes) -> int:
+    scans = (end for marker, _, end in jpeg_segments(data) if marker == 0xDA)
+    closed = any(data.find(b"\xff\xd9", end) >= 0 for end in scans)
+    return len(data) if closed else len(data) + 1
+
+
+def _png_reach(data: bytes) -> int:
+    closed = any(kind == b"IEND" for kind, _ in png_chunks(data))
+    return len(data) if closed else len(data) + 1
+
+
+def _gif_reach(data: bytes) -> int:
+    return len(data) if data.rstrip(b"\0").endswith(b";") else len(data) + 1
+
+
+def _webp_reach(data: bytes) -> int:
+    return max(12, int.from_bytes(data[4:8], "little") + 8)
+
+
+def _bmp_reach(data: bytes) -> int:
+    return max(26, int.from_bytes(data[2:6], "little"))
+
+
+def _tiff_reach(data: bytes) -> int:
+    """How many bytes the first picture of a classic TIFF needs; 0 where that cannot be told."""
+    order = "<" if data[:2] == b"II" else ">"
+    try:
+        (start,) = struct.unpack_from(order + "L", data, 4)
+        (count,) = struct.unpack_from(order + "H", data, start)
+        reach, strips = start + 2 + 12 * count + 4, {}
+        for at in range(start + 2, min(start + 2 + 12 * count, len(data) - 11), 12):
+            tag, kind, many = struct.unpack_from(order + "HHL", data, at)
+            width = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8}.get(kind, 1)
+            place = at + 8
+            if many * width > 4:
+                (place,) = struct.unpack_from(order + "L", data, at + 8)
+                reach = max(reach, place + many * width)
+            if tag in (273, 279, 324, 325) and kind in (3, 4) and many <= 100_000:
+                strips[tag] = struct.unpack_from(f"{order}{many}{'HL'[kind - 3]}", data, place)
+        for offsets, sizes in ((273, 279), (324, 325)):
+            pairs = zip(strips.get(offsets, ()), strips.get(sizes, ()), strict=False)
+            reach = max([reach, *(offset + size for offset, size in pairs)])
+    except struct.error:
+        return len(data) + 1
+    return int(reach)
+
+
+def _boxes_reach(data: bytes) -> int:
+    at = 0
+    while at + 8 <= len(data):
+        size = int.from_bytes(data[at : at + 4], "big")
+        if size < 8:  # 0: up to the end; 1: a 64-bit size, which no picture within limits has
+            return len(data)
+        at += size
+    return at if at >= len(data) else len(data) + 1
+
+
+# How many bytes the first picture needs by its own account; more than there are where its end is
+# missing, as many as there are where that cannot be told.
+_REACH: dict[str, Callable[[bytes], int]] = {
+    "JPEG": _jpeg_reach,
+    "MPO": _jpeg_reach,
+    "PNG": _png_reach,
+    "GIF": _gif_reach,
+    "WEBP": _webp_reach,
+    "BMP": _bmp_reach,
+    "TIFF": _tiff_reach,
+    "HEIF": _boxes_reach,
+    "AVIF": _boxes_reach,
+}

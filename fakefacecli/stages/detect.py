@@ -1,0 +1,293 @@
+"""Finding faces with MTCNN, in a cascade of our own: exact, batched, indifferent to batch-mates.
+
+Zhang, Zhang, Li, Qiao: "Joint Face Detection and Alignment using Multi-task Cascaded
+Convolutional Networks", IEEE Signal Processing Letters, 2016. The answer is the one that
+facenet-pytorch's `detect_face` gives for each image by itself, its oddities included (boxes moved
+by one pixel here and there); where that would crash or pair boxes with the wrong scores, this
+drops the box. Box tensors are (k, 4): left, top, right, bottom in pixels of the upright image.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from fakefacecli.records import Box, DecodedImage, Face
+from fakefacecli.stages import mtcnn
+from fakefacecli.stages.pyramid import Level, Tables, pool_boxes, tabulate
+
+if TYPE_CHECKING:
+    import torch
+
+SAME_LEVEL_OVERLAP = 0.5
+SAME_FACE_OVERLAP = 0.7
+
+
+class MtcnnDetector:
+    """Finds faces of `min_face_px` and more.
+
+    `thresholds` in 0..1 are the least scores of the three networks; `factor` is the ratio of one
+    pyramid level's side to the level's before it.
+    """
+
+    def __init__(
+        self,
+        device: str = "cpu",
+        min_face_px: float = 40,
+        thresholds: Sequence[float] = (0.6, 0.7, 0.95),
+        factor: float = 0.709,
+    ) -> None:
+        import torch
+
+        if not (min_face_px > 0 and math.isfinite(min_face_px)):
+            raise ValueError(f"least face of {min_face_px} pixels found, wanted more than 0")
+        if len(thresholds) != 3 or not all(0 < score < 1 for score in thresholds):
+            raise ValueError(f"thresholds {thresholds} found, wanted three between 0 and 1")
+        if not 0 < factor < 1:
+            raise ValueError(f"factor {factor} found, wanted one between 0 and 1")
+        self.device = torch.device(device)
+        self.largest_scale = mtcnn.CELL / min_face_px
+        self.factor = factor
+        self.least = [math.log(score / (1 - score)) for score in thresholds]
+        self.proposal, self.refine, self.output = mtcnn.load(self.device)
+        small = self.device.type == "cpu"
+        # what a step touches should stay in a CPU's cache, and below the 32 MB from where on
+        # glibc asks the kernel for fresh pages each time; a GPU wants work enough to fill it
+        self.pixels_at_once = 1 << 22 if small else 1 << 26
+        self.band_pixels = 200_000 if small else 1 << 25
+
+    def detect(self, images: Sequence[DecodedImage]) -> list[tuple[Face, ...]]:
+        """The faces of each image, highest score first; () where there is none.
+
+        When a GPU's memory runs out, fewer images are taken at once; a single image that does
+        not fit raises torch.OutOfMemoryError."""
+        import torch
+
+        found: dict[int, tuple[Face, ...]] = {}
+        waiting = list(self._groups(images))
+        while waiting:
+            group = waiting.pop()
+            faces = self._try([images[position] for position in group])
+            if faces is None:
+                # here and not in the except block, whose traceback keeps the tensors alive
+                torch.cuda.empty_cache()
+                waiting += [group[: len(group) // 2], group[len(group) // 2 :]]
+            else:
+                found.update(zip(group, faces, strict=True))
+        return [found[position] for position in range(len(images))]
+
+    def _groups(self, images: Sequence[DecodedImage]) -> Iterator[list[int]]:
+        """Positions of images to be taken together; equal sizes next to each other."""
+        group: list[int] = []
+        room = self.pixels_at_once
+        sizes = [(image.height, image.width) for image in images]
+        for position in sorted(range(len(images)), key=sizes.__getitem__):
+            height, width = sizes[position]
+            if group and height * width > room:
+                yield group
+                group, room = [], self.pixels_at_once
+            group.append(position)
+            room -= height * width
+        if group:
+            yield group
+
+    def _try(self, images: Sequence[DecodedImage]) -> list[tuple[Face, ...]] | None:
+        """The faces of each image; None when the memory ran out and there is a smaller way."""
+        import torch
+
+        try:
+            # TF32 rounds to 10 bits: scores would depend on the card, and on batch-mates
+            with torch.inference_mode(), torch.backends.cudnn.flags(allow_tf32=False):
+                return self._cascade(images)
+        except torch.OutOfMemoryError:
+            if len(images) == 1:
+                raise
+        return None
+
+    def _cascade(self, images: Sequence[DecodedImage]) -> list[tuple[Face, ...]]:
+        import torch
+
+        tables = tabulate([image.pixels for image in images], self.device)
+        owners, boxes = self._propose(tables)
+        owners, boxes = self._refine(tables, owners, boxes)
+        owners, boxes, rest = self._judge(tables, owners, boxes, self.output, self.least[2])
+        sides = boxes[:, 2:] - boxes[:, :2] + 1
+        points = rest[:, 5:].reshape(-1, 2, 5) * sides[:, :, None] + boxes[:, :2, None] - 1
+        boxes = boxes + rest[:, 1:5] * sides.repeat(1, 2)
+        rows = torch.cat((boxes, rest[:, :1].sigmoid(), points.transpose(1, 2).flatten(1)), 1)
+        rows, owners = rows.cpu(), owners.cpu()
+        return [_faces(rows[owners == number]) for number in range(len(images))]
+
+    def _scales(self, height: int, width: int) -> Iterator[float]:
+        """Scales from the largest on, as long as the shorter side still holds a cell."""
+        scale, shorter = self.largest_scale, min(height, width) * self.largest_scale
+        while shorter >= mtcnn.CELL:
+            yield scale
+            scale, shorter = scale * self.factor, shorter * self.factor
+
+    def _propose(self, tables: Tables) -> tuple[torch.Tensor, torch.Tensor]:
+        """Squares that may hold a face, and their images' numbers."""
+        import torch
+        from torchvision.ops import nms
+
+        squares = [torch.empty((0, 4), device=self.device)]
+        counts = [0] * len(tables.sizes)
+        for first, count in self._stacks(tables.sizes):
+            levels = [
+                self._propose_at(scale, tables, first, count)
+                for scale in self._scales(*tables.sizes[first])
+            ]
+            for number in range(count):
+                kept = []
+                for images, boxes, logits, shifts in levels:
+                    mine = (images == number).nonzero()[:, 0] if count > 1 else slice(None)
+                    rows = torch.cat((boxes[mine], logits[mine, None], shifts[mine]), 1)
+                    kept.append(rows[nms(rows[:, :4], rows[:, 4].sigmoid(), SAME_LEVEL_OVERLAP)])
+                if kept:
+                    rows = torch.cat(kept)
+                    rows = rows[nms(rows[:, :4], rows[:, 4].sigmoid(), SAME_FACE_OVERLAP)]
+                    sides = (rows[:, 2:4] - rows[:, :2]).repeat(1, 2)
+                    squares.append(_square(rows[:, :4] + rows[:, 5:] * sides))
+                    counts[first + number] = len(rows)
+        owners = torch.arange(len(counts)).repeat_interleave(torch.tensor(counts))
+        return owners.to(self.device), torch.cat(squares)
+
+    def _stacks(self, sizes: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+        """First and number of images to send through the proposal network together.
+
+        On a GPU these are neighbours of one size. A CPU is busy with one image, and its answer
+        is then the same to the last bit whatever comes along with it."""
+        first = 0
+        while first < len(sizes):
+            last = first + 1
+            while self.device.type != "cpu" and last < len(sizes) and sizes[last] == sizes[first]:
+                last += 1
+            yield first, last - first
+            first = last
+
+    def _propose_at(
+        self, scale: float, tables: Tables, first: int, count: int
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Proposals at one `scale`: their image in the stack, boxes, logits and shifts."""
+        import torch
+
+        height, width = tables.sizes[first]
+        rows, columns = int(height * scale + 1), int(width * scale + 1)
+        level = Level(tables.view(first, count), height, width, rows, columns)
+        cells = (rows - mtcnn.CELL + 1) // mtcnn.STRIDE + 1
+        # bands of whole cells: the last takes in what is left below
+        step = max(16, self.band_pixels // (count * columns) // mtcnn.STRIDE)
+        found = []
+        for start in range(0, cells, step):
+            top = start * mtcnn.STRIDE
+            bottom = rows if start + step >= cells else top + (step - 1) * mtcnn.STRIDE + mtcnn.CELL
+            odd = ((bottom - top) % 2 == 1, columns % 2 == 1)
+            where, logits, shifts = self.proposal.propose(
+                level.pool(top, bottom), odd, self.least[0]
+            )
+            where[:, 1] += start
+            found.append((where, logits, shifts))
+        where, logits, shifts = (torch.cat(parts) for parts in zip(*found, strict=True))
+        corner = where[:, 1:].flip(1).to(shifts.dtype) * mtcnn.STRIDE
+        boxes = torch.cat(
+            (((corner + 1) / scale).floor(), ((corner + mtcnn.CELL) / scale).floor()), 1
+        )
+        return where[:, 0], boxes, logits, shifts
+
+    def _refine(
+        self, tables: Tables, owners: torch.Tensor, boxes: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """The squares that the refining network lets through, moved by it."""
+        import torch
+        from torchvision.ops import nms
+
+        owners, boxes, rest = self._judge(tables, owners, boxes, self.refine, self.least[1])
+        scores = rest[:, 0].sigmoid()
+        picks = [torch.empty(0, dtype=torch.int64, device=self.device)]
+        for number in range(len(tables.sizes)):
+            mine = (owners == number).nonzero()[:, 0]
+            picks.append(mine[nms(boxes[mine], scores[mine], SAME_FACE_OVERLAP)])
+        pick = torch.cat(picks)
+        owners, boxes, shifts = owners[pick], boxes[pick], rest[pick, 1:]
+        sides = (boxes[:, 2:] - boxes[:, :2] + 1).repeat(1, 2)
+        return owners, _square(boxes + shifts * sides)
+
+    def _judge(
+        self,
+        tables: Tables,
+        owners: torch.Tensor,
+        boxes: torch.Tensor,
+        net: mtcnn.RefineNet | mtcnn.OutputNet,
+        least: float,
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """What `net` says of each box, for those whose logit is above `least`."""
+        import torch
+
+        whole, inside = _clip(boxes, owners, tables)
+        owners, boxes, whole = owners[inside], boxes[inside], whole[inside]
+        answers = [net.judge(torch.zeros((0, 3, net.SIDE, net.SIDE), device=self.device))]
+        for start in range(0, len(boxes), net.at_once):
+            chunk = slice(start, start + net.at_once)
+            answers.append(net.judge(pool_boxes(tables, owners[chunk], whole[chunk], net.SIDE)))
+        answer = torch.cat(answers)
+        passed = answer[:, 0] > least
+        return owners[passed], boxes[passed], answer[passed]
+
+
+def _square(boxes: torch.Tensor) -> torch.Tensor:
+    """The squares around the boxes' middles with the boxes' longer sides."""
+    import torch
+
+    sides = boxes[:, 2:] - boxes[:, :2]
+    longer = sides.amax(1, keepdim=True)
+    corner = boxes[:, :2] + sides * 0.5 - longer * 0.5
+    return torch.cat((corner, corner + longer), 1)
+
+
+def _clip(
+    boxes: torch.Tensor, owners: torch.Tensor, tables: Tables
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Whole pixels of each box inside its image, and whether any are left."""
+    import torch
+
+    sizes = torch.tensor(tables.sizes, device=boxes.device).reshape(-1, 2).flip(1)[owners]
+    finite = boxes.isfinite().all(1)
+    # beyond 2^24 a float32 holds no whole pixels, and no image is as large as that
+    edges = boxes.nan_to_num(0.0).clamp(-(2.0**24), 2.0**24).to(torch.int64)
+    near = (edges[:, :2] - 1).clamp(min=0)
+    far = torch.minimum(edges[:, 2:], sizes)
+    return torch.cat((near, far), 1), finite & (far > near).all(1)
+
+
+def nms_by_smaller(boxes: torch.Tensor, scores: torch.Tensor, most: float) -> torch.Tensor:
+    """Which boxes to keep, best first: none that overlaps a better kept one by more than `most`.
+
+    The overlap is a fraction of the smaller box's area, both sides counted one pixel longer.
+    Greedy suppression, found without a loop over boxes: who is suppressed follows from who is
+    kept, and repeating that settles at least one more box each time."""
+    import torch
+
+    order = scores.argsort(stable=True).flip(0)
+    low, high = boxes[order, :2], boxes[order, 2:]
+    areas = (high - low + 1).prod(1)
+    shared = torch.minimum(high[:, None], high) - torch.maximum(low[:, None], low) + 1
+    overlaps = shared.clamp(min=0).prod(2) / torch.minimum(areas[:, None], areas)
+    hits = (overlaps > most).triu(1)
+    kept = torch.ones_like(order, dtype=torch.bool)
+    while True:
+        settled = ~(hits & kept[:, None]).any(0)
+        if torch.equal(settled, kept):
+            return order[kept]
+        kept = settled
+
+
+def _faces(rows: torch.Tensor) -> tuple[Face, ...]:
+    """One image's faces from rows (k, 15): box, score, landmarks."""
+    rows = rows[nms_by_smaller(rows[:, :4], rows[:, 4], SAME_FACE_OVERLAP)]
+    sound = rows.isfinite().all(1) & (rows[:, 2:4] > rows[:, :2]).all(1)
+    values = rows[sound].numpy()
+    return tuple(
+        Face(Box(*map(float, row[:4])), row[5:].reshape(5, 2).copy(), float(row[4]))
+        for row in values
+    )

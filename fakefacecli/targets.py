@@ -1,0 +1,91 @@
+"""Checking, before any scoring, that the run's output can be written where it should go."""
+
+import os
+import secrets
+import stat
+
+from fakefacecli.errors import CannotWrite, UsageError
+from fakefacecli.files import cannot_write
+from fakefacecli.options import REPORT_FORMATS, ReportTarget, ScanOptions
+from fakefacecli.stages.source import looks_like_image
+from fakefacecli.text import printable
+
+
+def report_target(path: str, format_name: str | None) -> ReportTarget:
+    """The target of one --report; raises UsageError when its format is anybody's guess."""
+    suffix = os.path.splitext(path)[1].lower().removeprefix(".")
+    if path == "-":
+        return ReportTarget(path, format_name or "jsonl")
+    if suffix not in REPORT_FORMATS:
+        known = ", ".join(f".{name}" for name in REPORT_FORMATS)
+        raise UsageError(f"--report {printable(path)}: its suffix is none of {known}; rename it, "
+                         "or use --report - with --format")  # fmt: skip
+    return ReportTarget(path, suffix)
+
+
+def check_targets(options: ScanOptions) -> None:
+    """Raise CannotWrite or UsageError, naming the path, for the first output that cannot work."""
+    paths = [os.path.realpath(t.path) if not t.is_stdout else "-" for t in options.reports]
+    if len(set(paths)) < len(paths):
+        raise UsageError("two --report name the same file; name each once")
+    for target in options.reports:
+        if not target.is_stdout:
+            _check_report(target.path, options)
+    for folder in (options.overlays, options.copy_flagged):
+        if folder is not None:
+            _check_folder(folder)
+
+
+def check_picture(path: str, image: str) -> None:
+    """The same for the one picture of `fakeface explain`, which must not be its own input."""
+    if os.path.splitext(path)[1].lower() not in (".jpg", ".jpeg", ".png"):
+        raise UsageError(f"--out {printable(path)}: wanted a name that ends in .jpg or .png")
+    if os.path.realpath(path) == os.path.realpath(image):
+        raise CannotWrite(f"cannot write {printable(path)}: it is the input; name another file")
+    _check_place(path)
+
+
+def _check_report(path: str, options: ScanOptions) -> None:
+    _check_place(path)
+    where = printable(path)
+    if os.path.lexists(path) and looks_like_image(path):
+        raise CannotWrite(f"cannot write {where}: it holds an image; name another file")
+    inputs = (*options.source.paths, *options.source.listed)
+    if os.path.realpath(path) in map(os.path.realpath, inputs):
+        raise CannotWrite(f"cannot write {where}: it is one of the inputs; name another file")
+
+
+def _check_place(path: str) -> None:
+    """A file can be moved to `path`: its folder takes files, and nothing special is in the way."""
+    where = printable(path)
+    folder = os.path.dirname(path) or "."
+    if not os.path.isdir(folder):
+        raise CannotWrite(f"cannot write {where}: no folder {printable(folder)}; make it first")
+    try:
+        if os.path.lexists(path):
+            kind = os.lstat(path).st_mode
+            if stat.S_ISDIR(kind):
+                raise CannotWrite(f"cannot write {where}: it is a folder; name a file")
+            if not stat.S_ISREG(kind):
+                raise CannotWrite(f"cannot write {where}: not a regular file; name another")
+    except OSError as error:
+        raise cannot_write(path, error) from error
+    _try_writing(folder, path)
+
+
+def _check_folder(folder: str) -> None:
+    try:
+        os.makedirs(folder, exist_ok=True)
+    except OSError as error:
+        raise cannot_write(folder, error) from error
+    _try_writing(folder, folder)
+
+
+def _try_writing(folder: str, target: str) -> None:
+    probe = os.path.join(folder, f".fakeface-{secrets.token_hex(8)}.part")
+    try:
+        with open(probe, "xb") as handle:
+            handle.write(b"x")
+        os.unlink(probe)
+    except OSError as error:
+        raise cannot_write(target, error) from error

@@ -1,0 +1,84 @@
+"""The words a report uses, each a closed list, and the verdict on a face; loads without numpy."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class ErrorCode(StrEnum):
+    """Why an input could not be read: the closed list behind the report's `error_code`."""
+
+    NOT_AN_IMAGE = "not_an_image"
+    UNSUPPORTED = "unsupported"
+    EMPTY = "empty"
+    TRUNCATED = "truncated"
+    CORRUPT = "corrupt"
+    TOO_LARGE = "too_large"
+    TIMEOUT = "timeout"
+    DECODER_CRASHED = "decoder_crashed"
+    VANISHED = "vanished"
+    FORBIDDEN = "forbidden"
+    NOT_A_FILE = "not_a_file"
+    IO_ERROR = "io_error"
+
+
+class Status(StrEnum):
+    """What became of one image."""
+
+    OK = "ok"
+    NO_FACE = "no_face"
+    ERROR = "error"
+
+
+class Label(StrEnum):
+    """A verdict's label. `not_flagged` is absence of evidence, not proof of a real face."""
+
+    FLAGGED = "flagged"
+    INCONCLUSIVE = "inconclusive"
+    NOT_FLAGGED = "not_flagged"
+
+
+class Reason(StrEnum):
+    """Why a verdict carries its label."""
+
+    ABOVE_HIGH = "above_high"
+    BETWEEN_THRESHOLDS = "between_thresholds"
+    BELOW_LOW = "below_low"
+    FACE_TOO_SMALL = "face_too_small"
+
+
+class ProvenanceKind(StrEnum):
+    """What the file says about its own origin; a claim, easily removed and easily forged."""
+
+    NONE = "none"
+    AI_DECLARED = "ai_declared"
+    CAMERA_DECLARED = "camera_declared"
+    INVALID = "invalid"
+    NOT_CHECKED = "not_checked"
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """p_fake at or above `high` is flagged, below `low` not flagged, inconclusive between."""
+
+    low: float
+    high: float
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.low <= self.high <= 1.0:
+            raise ValueError(
+                f"thresholds {self.low},{self.high} found, wanted 0 <= LOW <= HIGH <= 1"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """One face judged: `fake_probability` is calibrated, in [0, 1]."""
+
+    fake_probability: float
+    thresholds: Thresholds
+    label: Label
+    reason: Reason
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.fake_probability <= 1.0:  # NaN fails too
+            raise ValueError(f"fake probability {self.fake_probability} found, wanted 0..1")

@@ -1,0 +1,49 @@
+"""Running the real command in a process of its own."""
+
+import csv
+import json
+import os
+import pathlib
+import subprocess
+import sys
+from typing import Any
+
+COMMAND = (sys.executable, "-W", "error::ResourceWarning", "-m", "fakefacecli")
+
+
+def start(*args: object, **how: Any) -> subprocess.Popen[bytes]:
+    """Start `fakeface ARGS`; pipes by default, no colour, no progress bar."""
+    how = {
+        "stdin": subprocess.DEVNULL,
+        "stdout": subprocess.PIPE,
+        "stderr": subprocess.PIPE,
+        "env": {**os.environ, "NO_COLOR": "1", "COLUMNS": "100"},
+        **how,
+    }
+    return subprocess.Popen([*COMMAND, *(os.fspath(a) if isinstance(a, pathlib.Path) else str(a)
+                                         for a in args)], **how)  # fmt: skip
+
+
+def fakeface(
+    *args: object, stdin: bytes | None = None, timeout: float = 300, **how: Any
+) -> subprocess.CompletedProcess[str]:
+    """Run `fakeface ARGS` to its end; stdout and stderr as text."""
+    if stdin is not None:
+        how["stdin"] = subprocess.PIPE
+    with start(*args, **how) as process:
+        out, err = process.communicate(stdin, timeout=timeout)
+    return subprocess.CompletedProcess(
+        process.args, process.returncode, (out or b"").decode(), (err or b"").decode()
+    )
+
+
+def rows(path: pathlib.Path) -> list[dict[str, str]]:
+    """The rows of a CSV report."""
+    with open(path, newline="", encoding="utf-8") as handle:
+        return list(csv.DictReader(handle))
+
+
+def json_lines(text: str) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Rows and run header of a JSON Lines report."""
+    *lines, last = map(json.loads, text.splitlines())
+    return lines, last["run"]

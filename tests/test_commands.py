@@ -1,0 +1,118 @@
+"""The smaller commands, and what starts without torch."""
+
+import pathlib
+import subprocess
+import sys
+
+import pytest
+from PIL import Image
+
+from fakefacecli.errors import ExitCode
+from tests.builders import PHOTOS, ROOT
+from tests.command import fakeface
+
+WATCH_IMPORTS = """
+import sys
+from fakefacecli.cli.app import app
+try:
+    app(sys.argv[1:])
+except SystemExit:
+    pass
+heavy = {"torch", "torchvision", "facenet_pytorch", "pytorch_grad_cam", "numpy", "PIL", "pandas"}
+sys.exit(f"imported {heavy & set(sys.modules)}" if heavy & set(sys.modules) else 0)
+"""
+
+
+@pytest.mark.parametrize(
+    "command", ["--help", "scan --help", "explain --help", "models --help", "--version"]
+)
+def test_help_imports_nothing_heavy(command: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", WATCH_IMPORTS, *command.split()],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_explain_saves_a_picture_and_prints_a_table(tmp_path: pathlib.Path) -> None:
+    done = fakeface("explain", PHOTOS / "generated_000.jpg", cwd=tmp_path)
+    assert done.returncode == ExitCode.COMPLETE, done.stderr
+    assert "flagged" in done.stdout
+    assert "generated_000.jpg.overlay.jpg" in done.stdout
+    with Image.open(tmp_path / "generated_000.jpg.overlay.jpg") as picture:
+        assert min(picture.size) > 300
+
+
+def test_explain_numbers_the_pictures_of_several_faces(tmp_path: pathlib.Path) -> None:
+    pair = Image.new("RGB", (1024, 512))
+    for left, name in ((0, "official_003.jpg"), (512, "generated_001.jpg")):
+        with Image.open(PHOTOS / name) as picture:
+            pair.paste(picture.resize((512, 512)), (left, 0))
+    pair.save(tmp_path / "pair.png")
+    done = fakeface("explain", tmp_path / "pair.png", "--out", tmp_path / "shown.png")
+    assert done.returncode == ExitCode.COMPLETE, done.stderr
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {"pair.png", "shown.png", "shown-2.png"}
+
+
+def test_explain_says_when_there_is_nothing_to_explain(tmp_path: pathlib.Path) -> None:
+    Image.new("RGB", (64, 64)).save(tmp_path / "plain.png")
+    done = fakeface("explain", tmp_path / "plain.png", cwd=tmp_path)
+    assert (done.returncode, "no face" in done.stdout) == (ExitCode.COMPLETE, True)
+    (tmp_path / "broken.jpg").write_bytes(b"\xff\xd8\xff")
+    done = fakeface("explain", tmp_path / "broken.jpg", cwd=tmp_path)
+    assert done.returncode == ExitCode.SOME_UNREADABLE
+    assert fakeface("explain", tmp_path / "gone.jpg").returncode == ExitCode.NOTHING_TO_DO
+    assert fakeface("explain", tmp_path).returncode == ExitCode.NOTHING_TO_DO
+
+
+def test_explain_never_overwrites_its_input(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "a.jpg").write_bytes((PHOTOS / "generated_000.jpg").read_bytes())
+    done = fakeface("explain", tmp_path / "a.jpg", "--out", tmp_path / "a.jpg")
+    assert done.returncode == ExitCode.CANNOT_WRITE
+    assert (tmp_path / "a.jpg").read_bytes() == (PHOTOS / "generated_000.jpg").read_bytes()
+
+
+def test_models_are_listed_shown_and_verified(tmp_path: pathlib.Path) -> None:
+    assert "inception-resnet-v1 (default)" in fakeface("models", "list").stdout
+    shown = fakeface("models", "info", "inception-resnet-v1").stdout
+    for words in ("0.9263", "0.2448", "StyleGAN2", "gpt-4o", "64 px"):
+        assert words in shown
+    done = fakeface("models", "verify")
+    assert (done.returncode, "ok" in done.stdout) == (0, True)
+    (tmp_path / "bad.safetensors").write_bytes(b"bad")
+    done = fakeface("models", "verify", "inception-resnet-v1", tmp_path / "bad.safetensors")
+    assert done.returncode == ExitCode.MODEL_REFUSED
+    assert "bad.safetensors" in done.stderr
+
+
+def test_doctor_finds_this_installation_well() -> None:
+    done = fakeface("doctor", "--device", "cpu")
+    assert done.returncode == ExitCode.COMPLETE, done.stderr
+    for words in ("torch", "facenet-pytorch", "cpu", "p_fake", "all is well"):
+        assert words in done.stdout
+
+
+def test_a_bare_command_shows_its_help() -> None:
+    assert "scan" in fakeface().stdout + fakeface().stderr
+
+
+def test_every_command_and_flag_is_in_the_readme() -> None:
+    from typer.main import get_command
+
+    from fakefacecli.cli.app import app
+
+    readme = (ROOT / "README.md").read_text()
+
+    def walk(command: object, name: str) -> None:
+        for option in getattr(command, "params", []):
+            for flag in [*option.opts, *option.secondary_opts]:
+                if flag.startswith("-"):
+                    assert f"`{flag}" in readme, f"{name} {flag}"
+        for child, inner in getattr(command, "commands", {}).items():
+            assert f"`{name} {child}" in readme or f"{name} {child}" in readme
+            walk(inner, f"{name} {child}")
+
+    walk(get_command(app), "fakeface")

@@ -1,0 +1,52 @@
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+from fakefacecli.errors import CannotWrite, Locked
+from fakefacecli.lock import locked
+
+HOLD = """
+import sys, time
+from fakefacecli.lock import locked
+with locked(sys.argv[1]):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+def holder(target: pathlib.Path) -> subprocess.Popen[str]:
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(target)], stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "held\n"
+    return process
+
+
+def test_a_second_run_is_told_the_firsts_pid(tmp_path: pathlib.Path) -> None:
+    with holder(tmp_path / "out.csv") as process:
+        try:
+            with (
+                pytest.raises(Locked, match=f"pid {process.pid}"),
+                locked(str(tmp_path / "out.csv")),
+            ):
+                pytest.fail("the lock was not held")
+        finally:
+            process.kill()
+
+
+def test_a_lock_left_by_a_killed_run_is_taken_over(tmp_path: pathlib.Path) -> None:
+    with holder(tmp_path / "out.csv") as process:
+        process.kill()
+    assert (tmp_path / "out.csv.lock").exists()
+    with locked(str(tmp_path / "out.csv")):
+        assert (tmp_path / "out.csv.lock").read_text() == f"{os.getpid()}\n"
+    assert not (tmp_path / "out.csv.lock").exists()
+
+
+def test_a_lock_that_cannot_be_made_is_told(tmp_path: pathlib.Path) -> None:
+    with pytest.raises(CannotWrite, match=r"out\.csv"), locked(str(tmp_path / "no" / "out.csv")):
+        pytest.fail("there is no such folder")
