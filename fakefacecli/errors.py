@@ -3,6 +3,7 @@
 A bad image is never one of these: it is a row (`records.Unreadable`).
 """
 
+import signal
 from enum import IntEnum
 
 
@@ -79,5 +80,6 @@ class Interrupted(FakeFaceError):
     """A signal asked the run to stop. `signal_number` is SIGINT's or SIGTERM's."""
 
     def __init__(self, signal_number: int):
-        super().__init__(f"interrupted by signal {signal_number}")
+        name = signal.Signals(signal_number).name
+        super().__init__(f"stopped by {name}; no report was replaced; --resume goes on from here")
         self.exit_code = ExitCode(128 + signal_number)

@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-
 import numpy as np
 import psutil
 import pytest
@@ -55,7 +54,7 @@ def _raise(ref: ImageRef) -> object:
 
 
 def _eat(ref: ImageRef) -> object:
-    return [np.ones(1 << 24) for _ in range(1000)]
+    return [np.empty(1 << 27, np.uint8) for _ in range(1000)]
 
 
 def _print(ref: ImageRef) -> object:
@@ -275,7 +274,7 @@ def test_no_worker_imports_torch() -> None:
 def test_a_worker_that_cannot_start_is_an_error_of_the_run() -> None:
     with (
         WorkerDecoder(1, SHORT, function="nowhere_at_all:decode") as decoder,
-        pytest.raises(FakeFaceError, match="does not start.*nowhere_at_all"),
+        pytest.raises(FakeFaceError, match=r"does not start.*nowhere_at_all"),
     ):
         list(decoder.decode(refs("4")))
 

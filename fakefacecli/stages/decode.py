@@ -26,6 +26,8 @@ from fakefacecli.stages import decode_pixels, decode_sniff, decode_structure
 from fakefacecli.stages.decode_file import Refused, read_file
 from fakefacecli.stages.provenance import read_provenance
 
+# A lossless RGBA WebP that must be turned takes 24 bytes a pixel with its file, the most of 14
+# kinds measured; the rest is room for heaps with holes.
 BYTES_PER_PIXEL = 32
 FLOOR_BYTES = 256 << 20  # a decoder's fixed needs, so that a small max_pixels still decodes
 

@@ -4,6 +4,7 @@ A line is the JSON of one `ImageReport`. It is written when the image is finishe
 batch; a line torn by a kill or a full disk is dropped on reading.
 """
 
+import contextlib
 import json
 import os
 from collections.abc import Iterator
@@ -120,7 +121,8 @@ class Journal:
 
     def close(self) -> None:
         """Close the file; what was appended stays."""
-        self._handle.close()
+        with contextlib.suppress(OSError):  # a full disk has been told by the write that met it
+            self._handle.close()
 
     def _write(self, plain: Plain) -> None:
         try:

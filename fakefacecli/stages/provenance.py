@@ -142,13 +142,22 @@ def _naming(value: object, where: str) -> Iterator[Provenance]:
 
 
 def _from_exif(image: Image.Image, _: bytes) -> Iterator[Provenance]:
-    exif = image.getexif()
+    exif = _exif(image)
     for tag, name in _EXIF_NAMING.items():
         yield from _naming(exif.get(tag), f"EXIF {name}")
     yield from _naming(exif.get_ifd(_EXIF_IFD).get(_USER_COMMENT), "EXIF UserComment")
     make, model = (str(exif.get(tag) or "").strip("\0 ") for tag in (_MAKE, _MODEL))
     if make and model:
         yield _claim(ProvenanceKind.CAMERA_DECLARED, f"EXIF Make {make}, Model {model}")
+
+
+def _exif(image: Image.Image) -> Image.Exif:
+    block = image.info.get("exif")
+    if not isinstance(block, bytes):
+        return image.getexif()
+    exif = Image.Exif()  # image.getexif() raises the first time only: then it counts as read
+    exif.load(block)
+    return exif
 
 
 def _from_c2pa(image: Image.Image, data: bytes) -> Iterator[Provenance]:

@@ -44,7 +44,7 @@ def main() -> None:
     clear = labels.index[labels["one_clear_face"] == "yes"]
     exactly = int((found.reindex(clear) == 1).sum())
     some = int((found.reindex(clear) >= 1).sum())
-    print(f"one clear face   {len(clear)}, exactly one found {exactly} ({exactly / len(clear):.1%})")
+    print(f"one clear face   {len(clear)}, exactly one found {exactly}, {exactly / len(clear):.1%}")
     print(f"                 at least one found {some} ({some / len(clear):.1%})")
 
     single = rows[rows["file"].isin(found.index[found == 1]) & rows["face"].notna()]
