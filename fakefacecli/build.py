@@ -10,6 +10,7 @@ from fakefacecli import __version__
 from fakefacecli.errors import UsageError
 from fakefacecli.models.backbones import backbone
 from fakefacecli.models.checkpoint import Checkpoint, load
+from fakefacecli.models.folding import folded
 from fakefacecli.models.preprocess import prepare
 from fakefacecli.options import Explain, ScanOptions
 from fakefacecli.pipeline import Stages
@@ -22,7 +23,7 @@ from fakefacecli.stages.overlay import OverlayWriter
 from fakefacecli.stages.workers import WorkerDecoder
 from fakefacecli.text import printable
 
-_PACKAGES = ("torch", "torchvision", "facenet-pytorch", "pillow", "numpy", "grad-cam")
+_PACKAGES = ("torch", "torchvision", "facenet-pytorch", "pillow", "pillow-heif", "numpy", "grad-cam")
 
 
 def build(
@@ -38,7 +39,7 @@ def build(
     torch.set_flush_denormal(True)
     device = pick_device(options.device)
     card = checkpoint.card
-    network = load(checkpoint).to(device)
+    network = folded(load(checkpoint), card.input_px).to(device)
     explainer = GradCamExplainer(
         network,
         backbone(card.backbone, checkpoint.path).last_block(network),

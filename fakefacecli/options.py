@@ -71,6 +71,9 @@ class ScanOptions:
     max_pixels: int = 100_000_000
     fail_on: frozenset[Label] = field(default_factory=frozenset)
     resume: bool = False
+    state: str | None = None
+    verify_hash: bool = False
+    since_last: bool = False
 
     @property
     def deciding(self) -> dict[str, object]:
@@ -80,6 +83,7 @@ class ScanOptions:
             "max_pixels": self.max_pixels,
             "min_face_px": self.min_face_px,
             "overlays": self.overlays,
+            "since_last": self.since_last,
             "thresholds": self.thresholds and [self.thresholds.low, self.thresholds.high],
             "timeout_s": self.timeout_s,
         }

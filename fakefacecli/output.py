@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from fakefacecli.files import cannot_write, whole
+from fakefacecli.files import cannot_write, settle, sweep, whole
 from fakefacecli.models.checkpoint import Checkpoint
 from fakefacecli.options import ReportTarget, ScanOptions
 from fakefacecli.protocols import ReportWriter
@@ -40,6 +40,7 @@ class Output:
         self.done: set[str] = set()
         self.head = head
         self._synced = time.monotonic()
+        self._files = [target for target in options.reports if not target.is_stdout]
         self.journal = self._open_journal()
         stdout = next((target for target in options.reports if target.is_stdout), None)
         writer = self._writer(stdout) if stdout else None
@@ -72,13 +73,16 @@ class Output:
 
     def _commit_files(self, journal: Journal, header: dict[str, Any]) -> None:
         journal.sync()
-        for target in self.options.reports:
-            if not target.is_stdout:
-                with whole(target.path, "w", encoding="utf-8", newline="") as handle:
-                    handle.writelines(self._pieces(target, header))
-            elif self._live is None:
-                for piece in self._pieces(target, header):
-                    self.say(piece)
+        with contextlib.ExitStack() as stack:
+            for target in self._files:
+                handle = stack.enter_context(whole(target.path, "w", encoding="utf-8", newline=""))
+                handle.writelines(self._pieces(target, header))
+                settle(handle)
+            for target in self.options.reports:
+                if target.is_stdout and self._live is None:
+                    for piece in self._pieces(target, header):
+                        self.say(piece)
+            # only now, when all are complete, does the stack move them into place
         if journal.path:
             with contextlib.suppress(OSError):
                 os.unlink(journal.path)
@@ -94,11 +98,12 @@ class Output:
             self.say(self._live.rows(report))
 
     def _open_journal(self) -> Journal | None:
-        files = [target.path for target in self.options.reports if not target.is_stdout]
-        if not files:
+        if not self._files:
             held = any(target.format == "json" for target in self.options.reports)
             return _nameless_journal(self.head) if held else None
-        path = f"{files[0]}.journal"
+        path = f"{self._files[0].path}.journal"
+        for target in (path, *(target.path for target in self._files)):
+            sweep(target)
         if self.options.resume:
             journal, self.head, self.done = resume_journal(path, self.head)
             return journal
@@ -128,6 +133,6 @@ def _nameless_journal(head: dict[str, Any]) -> Journal:
     try:
         journal = Journal("", tempfile.TemporaryFile())  # noqa: SIM115 - the journal closes it
     except OSError as error:
-        raise cannot_write(tempfile.gettempdir(), error) from error
+        raise cannot_write(os.environ.get("TMPDIR", "temporary files"), error) from error
     journal.head(head)
     return journal

@@ -49,8 +49,8 @@ def scan(
     """Turn refs into reports: exactly one per item, in the order the items came.
 
     What needs no judging (an `Unreadable`, or an `ImageReport` known from before) passes through
-    in its place. `stop` is called between steps and may raise. Raises CannotWrite when an overlay
-    or a copy cannot be written.
+    in its place; a known flagged image is copied like any other. `stop` is called between steps
+    and may raise. Raises CannotWrite when an overlay or a copy cannot be written.
     """
     for batch in _batches(stages.decoder.decode(items), batch_size):
         stop()
@@ -102,9 +102,9 @@ def _judge(
     }
     for item in batch:
         if isinstance(item, ImageReport):
-            yield item
-            continue
-        report = _unreadable(item) if isinstance(item, Unreadable) else reports[item.ref.index]
+            report = item
+        else:
+            report = unreadable(item) if isinstance(item, Unreadable) else reports[item.ref.index]
         if stages.keeper and report.label is Label.FLAGGED:
             stages.keeper.keep(report)
         yield report
@@ -170,7 +170,8 @@ def _report(
     )
 
 
-def _unreadable(item: Unreadable) -> ImageReport:
+def unreadable(item: Unreadable) -> ImageReport:
+    """The report on an input without pixels; it takes no stages."""
     return ImageReport(
         ref=item.ref,
         status=Status.ERROR,

@@ -2,29 +2,30 @@
 
 import contextlib
 import hashlib
-import itertools
 import json
 import os
-import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from fakefacecli import __version__
-from fakefacecli.build import build, versions
-from fakefacecli.errors import ExitCode, NothingToDo
+from fakefacecli.build import versions
+from fakefacecli.errors import ExitCode, NothingToDo, UsageError
+from fakefacecli.judging import Judging
 from fakefacecli.lock import locked
 from fakefacecli.models.bundled import find_model
 from fakefacecli.models.checkpoint import Checkpoint
 from fakefacecli.options import ScanOptions
 from fakefacecli.output import Output
-from fakefacecli.pipeline import scan
 from fakefacecli.records import ImageReport, Label, Status
 from fakefacecli.stages.source import PathSource
+from fakefacecli.stages.state import State
 from fakefacecli.stages.tally import Tally
 from fakefacecli.targets import check_targets
+
+JUDGED_BEFORE = "judged before"  # under the header's "skipped", with --since-last
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +43,16 @@ class Watch:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a complete run came to; `seconds` are those of the scan, loading left out."""
+    """What a complete run came to; `seconds` are those of the scan, loading left out.
+
+    `resumed` images were finished by the interrupted run, `known` ones taken from the state.
+    """
 
     tally: Tally
     header: dict[str, Any]
     seconds: float
     resumed: int
+    known: int
     copies_missed: int
 
 
@@ -66,9 +71,10 @@ def run_scan(options: ScanOptions, watch: Watch) -> Outcome:
         for target in options.reports:
             if not target.is_stdout:
                 stack.enter_context(locked(target.path))
+        state = _open_state(options, checkpoint, stack) if options.state else None
         output = Output(options, checkpoint, _head(options, checkpoint), watch.say)
         stack.callback(output.close)
-        return _go(source, output, watch)
+        return _go(source, output, state, watch)
 
 
 def exit_code_of(tally: Tally, fail_on: frozenset[Label]) -> ExitCode:
@@ -79,56 +85,54 @@ def exit_code_of(tally: Tally, fail_on: frozenset[Label]) -> ExitCode:
     return ExitCode.SOME_UNREADABLE if unreadable else ExitCode.COMPLETE
 
 
-def _go(source: PathSource, output: Output, watch: Watch) -> Outcome:
+def _open_state(options: ScanOptions, checkpoint: Checkpoint, stack: contextlib.ExitStack) -> State:
+    """Before the journal: a state that is refused must not cost an interrupted run's journal."""
+    path = os.path.realpath(options.state or "")
+    for target in options.reports:
+        for ending in ("", ".journal", ".lock"):
+            if not target.is_stdout and os.path.realpath(target.path + ending) == path:
+                raise UsageError("--state names a file of the report; name another")
+    stack.enter_context(locked(path))
+    state = State(path, options, checkpoint, versions())
+    stack.callback(state.close)
+    return state
+
+
+def _go(source: PathSource, output: Output, state: State | None, watch: Watch) -> Outcome:
+    if state:
+        state.begin(output.head["run_id"])
     for report in output.start():
         watch.seen(report)
-    judging = _Judging(source, output, watch)
+    judging = Judging(source, output, state, watch.stop)
     for report in judging:
         output.take(report)
         watch.seen(report)
     watch.stop()
+    if judging.passed:
+        source.skipped[JUDGED_BEFORE] = judging.passed
     header = _header(output, judging.device, source)
+    if state:
+        state.save()
     output.commit(header)
+    if state:
+        state.reported()
     return Outcome(
-        output.tally, header, judging.seconds, len(output.done), judging.copies_missed
-    )  # fmt: skip
-
-
-class _Judging:
-    """The images that still need judging; loads the model only if there is any."""
-
-    def __init__(self, source: PathSource, output: Output, watch: Watch):
-        self.source = source
-        self.output = output
-        self.watch = watch
-        self.device = "not used"
-        self.seconds = 0.0
-        self.copies_missed = 0
-
-    def __iter__(self) -> Iterator[ImageReport]:
-        options, done = self.output.options, self.output.done
-        left = (
-            item
-            for item in self.source
-            if (item.ref.path if hasattr(item, "ref") else item.path) not in done
-        )
-        first = next(left, None)
-        if first is None:
-            return
-        stages, self.device = build(options, self.output.checkpoint, self.watch.stop)
-        started = time.monotonic()
-        items = itertools.chain([first], left)
-        with contextlib.closing(stages.decoder):
-            yield from scan(items, stages, options.batch_size, self.watch.stop)
-        self.seconds = time.monotonic() - started
-        self.copies_missed = stages.keeper.missed if stages.keeper else 0
+        tally=output.tally,
+        header=header,
+        seconds=judging.seconds,
+        resumed=len(output.done),
+        known=judging.known,
+        copies_missed=judging.copies_missed,
+    )
 
 
 def _head(options: ScanOptions, checkpoint: Checkpoint) -> dict[str, Any]:
     """The journal's first line; runs with the same fingerprint make the same rows."""
     source = asdict(options.source)
     source["paths"] = [os.path.abspath(path) for path in options.source.paths]
-    what = [source, options.deciding, checkpoint.sha256, versions()]
+    # with --since-last the state says which rows there are; otherwise it only saves work
+    state = os.path.abspath(options.state) if options.state and options.since_last else None
+    what = [source, options.deciding, state, checkpoint.sha256, versions()]
     return {
         "fingerprint": hashlib.sha256(json.dumps(what).encode()).hexdigest(),
         "run_id": uuid.uuid4().hex,
@@ -162,6 +166,8 @@ def _header(output: Output, device: str, source: PathSource) -> dict[str, Any]:
         "options": {
             **options.deciding,
             "batch_size": options.batch_size,
+            "state": options.state,
+            "verify_hash": options.verify_hash,
             "workers": options.workers,
         },
         "counts": output.tally.counts(source.skipped),

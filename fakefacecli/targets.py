@@ -31,9 +31,10 @@ def check_targets(options: ScanOptions) -> None:
     for target in options.reports:
         if not target.is_stdout:
             _check_report(target.path, options)
-    for folder in (options.overlays, options.copy_flagged):
-        if folder is not None:
-            _check_folder(folder)
+    folders = [folder for folder in (options.overlays, options.copy_flagged) if folder is not None]
+    _check_apart(options, folders)
+    for folder in folders:
+        _check_folder(folder)
 
 
 def check_picture(path: str, image: str) -> None:
@@ -48,7 +49,11 @@ def check_picture(path: str, image: str) -> None:
 def _check_report(path: str, options: ScanOptions) -> None:
     _check_place(path)
     where = printable(path)
-    if os.path.lexists(path) and looks_like_image(path):
+    try:
+        is_image = os.path.lexists(path) and looks_like_image(path)
+    except OSError as error:
+        raise cannot_write(path, error) from error
+    if is_image:
         raise CannotWrite(f"cannot write {where}: it holds an image; name another file")
     inputs = (*options.source.paths, *options.source.listed)
     if os.path.realpath(path) in map(os.path.realpath, inputs):
@@ -71,6 +76,39 @@ def _check_place(path: str) -> None:
     except OSError as error:
         raise cannot_write(path, error) from error
     _try_writing(folder, path)
+
+
+def _check_apart(options: ScanOptions, folders: list[str]) -> None:
+    """What a picture is called is up to strangers: none may get an input's name, or a report's."""
+    reports = [target.path for target in options.reports if not target.is_stdout]
+    written = {os.path.dirname(os.path.realpath(path)) for path in reports}
+    for folder in folders:
+        where = os.path.realpath(folder)
+        if any(_is_below(place, where) for place in _places(options, folder)):
+            raise UsageError(f"an input lies in the output folder {printable(folder)}; "
+                             "name a folder of its own")  # fmt: skip
+        if folder is options.copy_flagged and any(_is_below(p, where) for p in written):
+            raise UsageError(f"a report would lie in --copy-flagged {printable(folder)}; "
+                             "name a folder of its own")  # fmt: skip
+    if len(folders) == 2:
+        one, other = map(os.path.realpath, folders)
+        if _is_below(one, other) or _is_below(other, one):
+            raise UsageError("--overlays and --copy-flagged: one lies in the other; part them")
+
+
+def _places(options: ScanOptions, folder: str) -> set[str]:
+    """The folders of the inputs that a picture in the output folder `folder` could replace."""
+    places = set()
+    for path in (*options.source.paths, *options.source.listed):
+        if os.path.isdir(path):
+            places.add(path)
+        elif folder is options.copy_flagged or ".face" in os.path.basename(path):
+            places.add(os.path.dirname(path) or ".")
+    return {os.path.realpath(place) for place in places}
+
+
+def _is_below(path: str, folder: str) -> bool:
+    return os.path.join(path, "").startswith(os.path.join(folder, ""))
 
 
 def _check_folder(folder: str) -> None:

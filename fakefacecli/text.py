@@ -22,6 +22,11 @@ def printable(name: str) -> str:
     return "".join(map(_escape, name))
 
 
+def tame(line: str) -> str:
+    """The same for a whole line of talk: a backslash, which may come from `printable`, stays."""
+    return "\\".join(map(printable, line.split("\\")))
+
+
 def exact(text: str) -> str:
     """The name that `printable` made `text` of."""
     return _ESCAPE.sub(_unescape, text)

@@ -1,9 +1,13 @@
+import contextlib
+import os
 import pathlib
+import stat
 
 import pytest
 
+from fakefacecli import files
 from fakefacecli.errors import CannotWrite
-from fakefacecli.files import inside, whole
+from fakefacecli.files import make_folders, sweep, whole
 
 
 def test_a_file_is_replaced_only_when_all_went_well(tmp_path: pathlib.Path) -> None:
@@ -36,10 +40,74 @@ def test_a_folder_in_the_way_is_told_by_name(tmp_path: pathlib.Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["out.csv"]
 
 
-def test_a_link_that_leads_out_is_refused(tmp_path: pathlib.Path) -> None:
-    (tmp_path / "copies").mkdir()
+def test_a_planted_link_is_not_followed(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files.secrets, "token_hex", lambda count: "0" * 2 * count)
+    precious = tmp_path / "precious"
+    precious.write_text("precious")
+    with whole(str(tmp_path / "out.csv")) as handle:
+        (planted,) = (path for path in tmp_path.iterdir() if path != precious)
+        handle.write(b"1")
+    planted.symlink_to(precious)
+    with (
+        pytest.raises(CannotWrite, match="exists"),
+        whole(str(tmp_path / "out.csv")) as handle,
+    ):
+        handle.write(b"2")
+    assert precious.read_text() == "precious"
+    assert (tmp_path / "out.csv").read_bytes() == b"1"
+
+
+def mode_of(path: pathlib.Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_a_new_file_obeys_the_umask_and_a_replaced_one_keeps_its_mode(
+    tmp_path: pathlib.Path,
+) -> None:
+    target = tmp_path / "out.csv"
+    before = os.umask(0o027)
+    try:
+        with whole(str(target)):
+            pass
+        assert mode_of(target) == 0o640
+        for mode in (0o600, 0o664):
+            target.chmod(mode)
+            with whole(str(target)):
+                assert {mode_of(path) for path in tmp_path.iterdir()} == {mode}
+            assert mode_of(target) == mode
+        with whole(str(tmp_path / "private"), most=0o600):
+            pass
+        assert mode_of(tmp_path / "private") == 0o600
+    finally:
+        os.umask(before)
+
+
+def test_what_killed_runs_left_is_swept_up_and_nothing_else(tmp_path: pathlib.Path) -> None:
+    names = []
+    for name in ("out.csv", "out.csv", "other.csv"):
+        with contextlib.suppress(ZeroDivisionError), whole(str(tmp_path / name)):
+            names += [path.name for path in tmp_path.iterdir()]
+            raise ZeroDivisionError
+    for name in [*names, "out.csv", ".fakeface-notes"]:
+        (tmp_path / name).write_text("")
+    sweep(str(tmp_path / "out.csv"))
+    assert {path.name for path in tmp_path.iterdir()} == {"out.csv", ".fakeface-notes", names[-1]}
+
+
+@pytest.mark.parametrize("kind", ["link", "dangling link", "file", "pipe"])
+def test_folders_are_made_but_no_link_is_followed(tmp_path: pathlib.Path, kind: str) -> None:
     (tmp_path / "elsewhere").mkdir()
-    (tmp_path / "copies" / "sub").symlink_to(tmp_path / "elsewhere")
-    inside(str(tmp_path / "copies"), str(tmp_path / "copies" / "a.jpg"))
-    with pytest.raises(CannotWrite, match="leads out"):
-        inside(str(tmp_path / "copies"), str(tmp_path / "copies" / "sub" / "a.jpg"))
+    inner = make_folders(str(tmp_path / "new" / "copies"), ["a", "b"])
+    assert inner == str(tmp_path / "new" / "copies" / "a" / "b")
+    place = tmp_path / "new" / "copies" / "x"
+    if kind == "file":
+        place.write_text("")
+    elif kind == "pipe":
+        os.mkfifo(place)
+    else:
+        place.symlink_to(tmp_path / ("elsewhere" if kind == "link" else "nowhere"))
+    with pytest.raises(NotADirectoryError):
+        make_folders(str(tmp_path / "new" / "copies"), ["x", "y"])
+    assert list((tmp_path / "elsewhere").iterdir()) == []

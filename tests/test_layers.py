@@ -24,6 +24,7 @@ LEVELS = {
     "targets": 4,
     "build": 5,
     "output": 5,
+    "judging": 5,
     "run": 5,
     "cli": 6,
     "__main__": 7,

@@ -13,8 +13,9 @@ from typing import NoReturn, ParamSpec
 
 import typer
 
-from fakefacecli.errors import CannotWrite, ExitCode, FakeFaceError, Interrupted
-from fakefacecli.text import printable
+from fakefacecli.cli.streams import sturdy_streams, to_stdout
+from fakefacecli.errors import ExitCode, FakeFaceError, Interrupted
+from fakefacecli.text import tame
 
 P = ParamSpec("P")
 
@@ -28,42 +29,50 @@ def told(command: Callable[P, ExitCode | None]) -> Callable[P, None]:
 
     @functools.wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        with sturdy_streams():
+            code = code_of(*args, **kwargs)
+        raise typer.Exit(int(code))
+
+    def code_of(*args: P.args, **kwargs: P.kwargs) -> ExitCode:
         try:
             code = command(*args, **kwargs) or ExitCode.COMPLETE
+            sys.stdout.flush()  # a full disk may show only now
         except FakeFaceError as error:
             complain(str(error))
             code = error.exit_code
         except (typer.Exit, typer.Abort):
             raise
+        except KeyboardInterrupt:  # outside `stoppable`: nothing was begun
+            complain("stopped by SIGINT")
+            code = ExitCode.SIGINT
         except Exception:  # noqa: BLE001 - the boundary: anything else is a bug of ours
             for line in traceback.format_exc().splitlines():
-                complain(printable(line))
+                complain(line)
             complain("internal error; please report the lines above")
             code = ExitCode.INTERNAL
-        raise typer.Exit(int(code))
+        return code
 
     return run
 
 
+def start(app: Callable[[], None]) -> None:
+    """Run a whole command line; help that cannot be printed ends like a report that cannot."""
+    with sturdy_streams():
+        try:
+            app()
+        except FakeFaceError as error:
+            complain(str(error))
+            sys.exit(int(error.exit_code))
+
+
 def complain(line: str) -> None:
-    """One line on stderr, if there still is one."""
-    with contextlib.suppress(OSError, ValueError):
-        print(f"fakeface: {line}", file=sys.stderr, flush=True)  # noqa: T201
+    """One line on stderr, inside `told`; whatever it quotes, no terminal acts on it."""
+    print(f"fakeface: {tame(line)}", file=sys.stderr, flush=True)  # noqa: T201
 
 
 def say(text: str) -> None:
     """Report text to stdout, at once; CannotWrite when its reader is gone or the disk is full."""
-    try:
-        sys.stdout.buffer.write(text.encode("utf-8"))
-        sys.stdout.buffer.flush()
-    except OSError as error:
-        # the interpreter flushes stdout once more on its way out, which must not fail again
-        with contextlib.suppress(OSError, ValueError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        if isinstance(error, BrokenPipeError):
-            raise CannotWrite("the reader of the report on stdout went away") from None
-        why = (error.strerror or "failed").lower()
-        raise CannotWrite(f"cannot write the report to stdout: {why}") from None
+    to_stdout(text.encode("utf-8"))
 
 
 @contextlib.contextmanager

@@ -18,6 +18,7 @@ EPILOG = "\n\n".join(
 )
 
 INPUTS, OUTPUTS, JUDGING, RUNNING = "Inputs", "Outputs", "Judging", "Running"
+NIGHTLY = "Nightly runs"
 
 
 @told
@@ -118,6 +119,30 @@ def scan(  # noqa: PLR0913, PLR0917 - one parameter a flag
             rich_help_panel=JUDGING,
         ),
     ] = None,
+    state: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="Remember what was judged here; judge only what is new or changed.",
+            rich_help_panel=NIGHTLY,
+        ),
+    ] = None,
+    since_last: Annotated[
+        bool,
+        typer.Option(
+            "--since-last",
+            help="Report only what no complete run with this state has reported.",
+            rich_help_panel=NIGHTLY,
+        ),
+    ] = False,
+    verify_hash: Annotated[
+        bool,
+        typer.Option(
+            "--verify-hash",
+            help="Read every file's bytes; do not go by path, size and time.",
+            rich_help_panel=NIGHTLY,
+        ),
+    ] = False,
     device: Annotated[
         str, typer.Option(metavar="auto|cpu|cuda|cuda:N|mps", rich_help_panel=RUNNING)
     ] = "auto",
@@ -173,6 +198,9 @@ def scan(  # noqa: PLR0913, PLR0917 - one parameter a flag
     targets = tuple(report_target(path, format_) for path in report or ())
     if sum(target.is_stdout for target in targets) > 1:
         raise UsageError("--report - can be given once")
+    if state is None and (since_last or verify_hash):
+        flag = "--since-last" if since_last else "--verify-hash"
+        raise UsageError(f"{flag} goes by what earlier runs left in a state; add --state FILE")
     listed = read_listing(_read_bytes(files_from), zero) if files_from else ()
     if not paths and files_from is None:
         raise UsageError("no input: name files or folders, or use --files-from")
@@ -200,6 +228,9 @@ def scan(  # noqa: PLR0913, PLR0917 - one parameter a flag
         max_pixels=max_pixels,
         fail_on=parse_verdicts(fail_on),
         resume=resume,
+        state=state,
+        verify_hash=verify_hash,
+        since_last=since_last,
     )
     return _list_inputs(options) if dry_run else _run(options, progress, quiet)
 

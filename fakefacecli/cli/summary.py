@@ -49,11 +49,13 @@ def summary(options: ScanOptions, outcome: Outcome) -> None:
     table.add_column(justify="right")
     table.add_column()
     rate = ""
-    if outcome.seconds > 0 and (judged := tally.images - outcome.resumed):
+    if outcome.seconds > 0 and (judged := tally.images - outcome.resumed - outcome.known):
         rate = f"{judged / outcome.seconds:.1f} images/s"
     table.add_row("images", str(tally.images), rate)
     if outcome.resumed:
         table.add_row("", str(outcome.resumed), "of them finished before this run was resumed")
+    if outcome.known:
+        table.add_row("", str(outcome.known), "of them known from the state")
     table.add_row("faces", str(tally.faces), "")
     for label in Label:
         words = str(label).replace("_", " ")
@@ -80,6 +82,8 @@ def _kinds(outcome: Outcome) -> Text:
 def _places(options: ScanOptions) -> Iterator[tuple[str, str]]:
     for target in options.reports:
         yield "report", "stdout" if target.is_stdout else target.path
+    if options.state:
+        yield "state", options.state
     if options.overlays:
         yield "overlays", options.overlays
     if options.copy_flagged:

@@ -41,13 +41,17 @@ def find_model(name_or_file: str) -> Checkpoint:
     model = BUNDLED.get(name_or_file)
     if model is None:
         return read_checkpoint(name_or_file)
-    verify(model)
-    return read_checkpoint(model.path)
+    checkpoint = read_checkpoint(model.path)
+    _compare(model, checkpoint.sha256)
+    return checkpoint
 
 
 def verify(model: BundledModel) -> None:
     """Raise ModelRefused unless the bundled file is byte for byte the one we shipped."""
-    found = sha256_of(model.path, model.name)
+    _compare(model, sha256_of(model.path, model.name))
+
+
+def _compare(model: BundledModel, found: str) -> None:
     if found != model.sha256:
         raise ModelRefused(
             f"{model.name}: sha256 {found[:12]}... found, wanted {model.sha256[:12]}...; "

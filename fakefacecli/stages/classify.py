@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from fakefacecli.errors import FakeFaceError
 from fakefacecli.models.card import ModelCard
+from fakefacecli.models.cores import side_by_side
 from fakefacecli.models.preprocess import prepare
 from fakefacecli.records import FaceCrop, Label, Reason, Thresholds, Verdict
 
@@ -33,7 +34,7 @@ class TorchClassifier:
         card: ModelCard,
         device: str = "cpu",
         thresholds: Thresholds | None = None,
-        batch_size: int = 32,
+        batch_size: int = 16,
     ):
         self.network = network.to(device)
         self.card = card
@@ -56,26 +57,39 @@ class TorchClassifier:
 
     def logits(self, crops: Sequence[FaceCrop]) -> list[float]:
         """The network's raw scores, positive for "fake"; memory shortage halves the batch."""
-        import torch
-
-        logits: list[float] = []
         size = self.batch_size
-        while len(logits) < len(crops):
-            part = crops[len(logits) : len(logits) + size]
-            try:
-                batch = prepare(part, self.card, self.device)
-                with torch.inference_mode():
-                    found = self.network(batch).squeeze(1).float().tolist()
-            except torch.OutOfMemoryError:
-                found = None
-            if found is None:  # outside the except block: its traceback holds the batch's tensors
-                if len(part) == 1:
-                    raise FakeFaceError("one face alone does not fit the device's memory; "
-                                        "free memory or use --device cpu")  # fmt: skip
-                size = len(part) // 2
-                torch.cuda.empty_cache()
-                continue
-            logits += found
+        parts = [crops[start : start + size] for start in range(0, len(crops), size)]
+        if self.device == "cpu":
+            found = side_by_side(self._part, parts)
+        else:
+            found = [self._part(part) for part in parts]
+        logits = [logit for part in found for logit in part]
         if not all(map(math.isfinite, logits)):
             raise FakeFaceError(f"{self.card.name} answered with a number that is not finite")
+        return logits
+
+    def _part(self, crops: Sequence[FaceCrop]) -> list[float]:
+        import torch
+
+        found = self._try(crops)
+        if found is not None:
+            return found
+        # here and not in the except block, whose traceback holds the batch's tensors
+        if len(crops) == 1:
+            raise FakeFaceError("one face alone does not fit the device's memory; "
+                                "free memory or use --device cpu")  # fmt: skip
+        torch.cuda.empty_cache()
+        half = len(crops) // 2
+        return self._part(crops[:half]) + self._part(crops[half:])
+
+    def _try(self, crops: Sequence[FaceCrop]) -> list[float] | None:
+        """The logits of a batch; None when the device's memory ran out."""
+        import torch
+
+        try:
+            batch = prepare(crops, self.card, self.device)
+            with torch.inference_mode():
+                logits: list[float] = self.network(batch).squeeze(1).float().tolist()
+        except torch.OutOfMemoryError:
+            return None
         return logits

@@ -11,6 +11,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import TYPE_CHECKING
 
 from fakefacecli.records import Box, DecodedImage, Face
@@ -54,7 +57,7 @@ class MtcnnDetector:
         small = self.device.type == "cpu"
         # what a step touches should stay in a CPU's cache, and below the 32 MB from where on
         # glibc asks the kernel for fresh pages each time; a GPU wants work enough to fill it
-        self.pixels_at_once = 1 << 22 if small else 1 << 26
+        self.pixels_at_once = 1 << 21 if small else 1 << 26
         self.band_pixels = 200_000 if small else 1 << 25
 
     def detect(self, images: Sequence[DecodedImage]) -> list[tuple[Face, ...]]:
@@ -64,25 +67,50 @@ class MtcnnDetector:
         not fit raises torch.OutOfMemoryError."""
         import torch
 
+        groups = list(self._groups(images))
+        threads = torch.get_num_threads()
+        workers = min(threads, len(groups)) if self.device.type == "cpu" else 1
+        if workers < 2:
+            parts = [self._find(images, group) for group in groups]
+        else:
+            # images side by side instead of each operation cut in parts: 1.5 times as fast on two
+            # cores, and no core waits for another that is busy elsewhere
+            try:
+                with ThreadPoolExecutor(
+                    workers, initializer=torch.set_num_threads, initargs=(1,)
+                ) as pool:
+                    parts = list(pool.map(partial(self._find, images), groups))
+            finally:
+                torch.set_num_threads(threads)
+        found = {position: faces for part in parts for position, faces in part.items()}
+        return [found[position] for position in range(len(images))]
+
+    def _find(
+        self, images: Sequence[DecodedImage], group: list[int]
+    ) -> dict[int, tuple[Face, ...]]:
+        """The faces of the images at the positions in `group`, by position."""
+        import torch
+
         found: dict[int, tuple[Face, ...]] = {}
-        waiting = list(self._groups(images))
+        waiting = [group]
         while waiting:
-            group = waiting.pop()
-            faces = self._try([images[position] for position in group])
+            positions = waiting.pop()
+            faces = self._try([images[position] for position in positions])
             if faces is None:
                 # here and not in the except block, whose traceback keeps the tensors alive
                 torch.cuda.empty_cache()
-                waiting += [group[: len(group) // 2], group[len(group) // 2 :]]
+                half = len(positions) // 2
+                waiting += [positions[:half], positions[half:]]
             else:
-                found.update(zip(group, faces, strict=True))
-        return [found[position] for position in range(len(images))]
+                found.update(zip(positions, faces, strict=True))
+        return found
 
     def _groups(self, images: Sequence[DecodedImage]) -> Iterator[list[int]]:
         """Positions of images to be taken together; equal sizes next to each other."""
         group: list[int] = []
         room = self.pixels_at_once
         sizes = [(image.height, image.width) for image in images]
-        for position in sorted(range(len(images)), key=sizes.__getitem__):
+        for position in sorted(range(len(images)), key=sizes.__getitem__, reverse=True):
             height, width = sizes[position]
             if group and height * width > room:
                 yield group
@@ -97,13 +125,23 @@ class MtcnnDetector:
         import torch
 
         try:
-            # TF32 rounds to 10 bits: scores would depend on the card, and on batch-mates
-            with torch.inference_mode(), torch.backends.cudnn.flags(allow_tf32=False):
+            with torch.inference_mode(), self._precision():
                 return self._cascade(images)
         except torch.OutOfMemoryError:
             if len(images) == 1:
                 raise
         return None
+
+    def _precision(self) -> AbstractContextManager[None]:
+        """TF32 rounds to 10 bits: scores would depend on the card, and on batch-mates."""
+        import torch
+
+        if self.device.type == "cpu":
+            return nullcontext()
+        precise: AbstractContextManager[None] = torch.backends.cudnn.flags(
+            enabled=True, allow_tf32=False
+        )
+        return precise
 
     def _cascade(self, images: Sequence[DecodedImage]) -> list[tuple[Face, ...]]:
         import torch
@@ -175,16 +213,17 @@ class MtcnnDetector:
         height, width = tables.sizes[first]
         rows, columns = int(height * scale + 1), int(width * scale + 1)
         level = Level(tables.view(first, count), height, width, rows, columns)
-        cells = (rows - mtcnn.CELL + 1) // mtcnn.STRIDE + 1
-        # bands of whole cells: the last takes in what is left below
-        step = max(16, self.band_pixels // (count * columns) // mtcnn.STRIDE)
+        cells = mtcnn.cells(rows)
+        bands = -(-rows * columns * count // self.band_pixels)
+        step = -(-cells // bands)
         found = []
         for start in range(0, cells, step):
+            # the last band takes in the odd row below the last whole cell
             top = start * mtcnn.STRIDE
             bottom = rows if start + step >= cells else top + (step - 1) * mtcnn.STRIDE + mtcnn.CELL
-            odd = ((bottom - top) % 2 == 1, columns % 2 == 1)
+            pixels = level.pool(top, bottom, (_round(bottom - top), _round(columns)))
             where, logits, shifts = self.proposal.propose(
-                level.pool(top, bottom), odd, self.least[0]
+                pixels, (bottom - top, columns), self.least[0]
             )
             where[:, 1] += start
             found.append((where, logits, shifts))
@@ -223,16 +262,29 @@ class MtcnnDetector:
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """What `net` says of each box, for those whose logit is above `least`."""
         import torch
+        from torch.nn import functional as F
 
         whole, inside = _clip(boxes, owners, tables)
         owners, boxes, whole = owners[inside], boxes[inside], whole[inside]
-        answers = [net.judge(torch.zeros((0, 3, net.SIDE, net.SIDE), device=self.device))]
+        answers = [torch.empty((0, net.heads.outputs), device=self.device)]
         for start in range(0, len(boxes), net.at_once):
             chunk = slice(start, start + net.at_once)
-            answers.append(net.judge(pool_boxes(tables, owners[chunk], whole[chunk], net.SIDE)))
+            pixels = pool_boxes(tables, owners[chunk], whole[chunk], net.SIDE)
+            idle = (1 << (len(pixels) - 1).bit_length()) - len(pixels)
+            made = net.judge(F.pad(pixels, (0, 0, 0, 0, 0, 0, 0, idle)))
+            answers.append(made[: len(pixels)])
         answer = torch.cat(answers)
         passed = answer[:, 0] > least
         return owners[passed], boxes[passed], answer[passed]
+
+
+def _round(pixels: int) -> int:
+    """The next even number with four leading bits, for sides of what a network is given.
+
+    oneDNN prepares a convolution anew for each shape, 0.2 to 0.6 ms, and keeps 1024 of them:
+    photographs of all sizes should come down to a few hundred shapes."""
+    step = max(2, 1 << max(0, pixels.bit_length() - 4))
+    return -(-pixels // step) * step
 
 
 def _square(boxes: torch.Tensor) -> torch.Tensor:

@@ -7,11 +7,12 @@ batch; a line torn by a kill or a full disk is dropped on reading.
 import contextlib
 import json
 import os
+import stat
 from collections.abc import Iterator
 from typing import IO, Any
 
 from fakefacecli.errors import UsageError
-from fakefacecli.files import cannot_write, whole
+from fakefacecli.files import cannot_write, in_the_way, open_plain, whole
 from fakefacecli.records import (
     Box,
     ErrorCode,
@@ -88,10 +89,11 @@ def _finding_from_plain(plain: list[Any]) -> FaceFinding:
 class Journal:
     """An open journal. `path` names it in errors; every failed write is CannotWrite."""
 
-    def __init__(self, path: str, handle: IO[bytes]):
+    def __init__(self, path: str, handle: IO[bytes], last: int = -1, in_order: bool = True):
         self.path = path
         self._handle = handle
         self._unsynced = 0
+        self._last, self._in_order = last, in_order
 
     def head(self, facts: Plain) -> None:
         """Write the first line: what the run is, so that only the same run can resume."""
@@ -100,6 +102,8 @@ class Journal:
 
     def append(self, report: ImageReport) -> None:
         """Add one finished image."""
+        self._in_order &= report.ref.index > self._last
+        self._last = report.ref.index
         self._write(to_plain(report))
 
     def sync(self) -> None:
@@ -112,11 +116,11 @@ class Journal:
         self._unsynced = 0
 
     def reports(self) -> Iterator[ImageReport]:
-        """Every image journalled so far, in order, without holding them all."""
+        """Every image journalled so far, in scan order, without holding them all."""
         with open(os.dup(self._handle.fileno()), "rb") as lines:
             lines.seek(0)
             next(lines, None)
-            for line in lines:
+            for line in lines if self._in_order else _sorted(lines):
                 yield from_plain(json.loads(line))
 
     def close(self) -> None:
@@ -135,9 +139,16 @@ class Journal:
 
 
 def open_journal(path: str, head: Plain) -> Journal:
-    """Start an empty journal at `path`; whatever lay there is gone. CannotWrite when refused."""
+    """Start an empty journal at `path`; another journal there is gone. CannotWrite when refused.
+
+    It is a new file: one that was there could be linked, or held open, by somebody else.
+    """
     try:
-        journal = Journal(path, open(path, "w+b"))  # noqa: SIM115 - the journal closes it
+        if os.path.lexists(path):
+            if not stat.S_ISREG(os.lstat(path).st_mode):
+                raise in_the_way(path)
+            os.unlink(path)
+        journal = Journal(path, open(path, "x+b"))  # noqa: SIM115 - the journal closes it
     except OSError as error:
         raise cannot_write(path, error) from error
     journal.head(head)
@@ -150,10 +161,11 @@ def resume_journal(path: str, head: Plain) -> tuple[Journal, Plain, set[str]]:
     A torn last line and images that have changed since are taken out, to be judged again. Without
     a journal this is `open_journal`. Raises UsageError when another kind of run wrote it.
     """
-    if not os.path.exists(path):
+    if not os.path.lexists(path):
         return open_journal(path, head), head, set()
     try:
-        with open(path, "rb") as lines:
+        with open(open_plain(path), "rb") as lines:
+            _require_own(path, lines.fileno())
             found = _plain(lines.readline())
             if found is None or "fingerprint" not in found:
                 return open_journal(path, head), head, set()
@@ -163,18 +175,45 @@ def resume_journal(path: str, head: Plain) -> tuple[Journal, Plain, set[str]]:
                     "resume with the same ones, or run without --resume to start over"
                 )
             done: set[str] = set()
+            last, in_order = -1, True
             with whole(path) as kept:
                 kept.write(_line(found))
-                for line in lines:
-                    plain = _plain(line)
-                    if plain is None:
-                        break
-                    if _unchanged(from_plain(plain)):
-                        kept.write(line)
-                        done.add(plain["ref"][1])
-        return Journal(path, open(path, "r+b")), found, done
+                for line, report in _finished(lines):
+                    kept.write(line)
+                    done.add(report.ref.path)
+                    in_order &= report.ref.index > last
+                    last = report.ref.index
+        return Journal(path, open(open_plain(path), "r+b"), last, in_order), found, done
     except OSError as error:
         raise cannot_write(path, error) from error
+
+
+def _finished(lines: IO[bytes]) -> Iterator[tuple[bytes, ImageReport]]:
+    """The lines up to the first torn one, less those of images that have changed since."""
+    for line in lines:
+        try:
+            report = from_plain(_plain(line) or {})
+        except (KeyError, TypeError, ValueError):
+            return
+        if _unchanged(report):
+            yield line, report
+
+
+def _sorted(lines: IO[bytes]) -> Iterator[bytes]:
+    """The lines by their images' place in the scan: images judged again stand at the end."""
+    places = []
+    while line := lines.readline():
+        places.append((json.loads(line)["ref"][0], lines.tell() - len(line)))
+    for _, place in sorted(places):
+        lines.seek(place)
+        yield lines.readline()
+
+
+def _require_own(path: str, handle: int) -> None:
+    """In a folder where anybody may write, somebody else's journal would be somebody's rows."""
+    shared = os.stat(os.path.dirname(path) or ".").st_mode & stat.S_IWOTH
+    if shared and os.fstat(handle).st_uid != os.geteuid():
+        raise in_the_way(path)
 
 
 def _line(plain: Plain) -> bytes:

@@ -1,16 +1,27 @@
 """Copies of flagged images, for a second pair of eyes."""
 
+import contextlib
 import hashlib
 import os
+import re
+import stat
 
-from fakefacecli.files import cannot_write, inside, whole
+from fakefacecli.errors import CannotWrite
+from fakefacecli.files import cannot_write, make_folders, whole
 from fakefacecli.records import ImageReport
+from fakefacecli.stages.decode_file import Refused, read_file
+from fakefacecli.stages.names import fitted, flat, parts_of, too_long
+from fakefacecli.text import printable
+
+_SUFFIX = re.compile(r"\.[a-z0-9]{1,8}\Z", re.IGNORECASE | re.ASCII)
 
 
 class FlaggedKeeper:
     """Copies, never moves, into `folder`, where the source tree is mirrored.
 
-    A file that changed or vanished after it was judged is not copied; `missed` counts those.
+    A file that changed or vanished after it was judged is not copied; `missed` counts those. A
+    path that is too long, or where an earlier night's copy is in the way (a file where a folder
+    must be, or a folder where the file must be), becomes one name with a hash of the path.
     """
 
     def __init__(self, folder: str):
@@ -19,24 +30,50 @@ class FlaggedKeeper:
 
     def keep(self, report: ImageReport) -> None:
         """Copy the image of `report`, byte for byte what was judged; CannotWrite when refused."""
-        data = _read(report.ref.path)
-        if data is None or hashlib.sha256(data).hexdigest() != report.facts.sha256:
+        path, facts = report.ref.path, report.facts
+        try:
+            data, _ = read_file(path, facts.size or 0)
+            # a picture that only its owner may see stays one
+            permissions = stat.S_IMODE(os.stat(path).st_mode) & 0o666
+        except (Refused, OSError):
+            data = b""
+        if hashlib.sha256(data).hexdigest() != facts.sha256:
             self.missed += 1
             return
-        target = os.path.join(self.folder, *report.ref.name.split("/"))
-        try:
-            os.makedirs(os.path.dirname(target), exist_ok=True)
-        except OSError as error:
-            raise cannot_write(target, error) from error
-        inside(self.folder, target)
-        with whole(target) as copy:
+        with whole(self._target(report.ref.name), most=permissions | stat.S_IRUSR) as copy:
             copy.write(data)
 
+    def _target(self, name: str) -> str:
+        *folders, last = parts = parts_of(name)
+        found = _SUFFIX.search(last)
+        suffix = found.group() if found else ""
+        stem = last.removesuffix(suffix)
+        flat_target = os.path.join(self.folder, flat([*folders, stem], suffix))
+        mirrored = [fitted(folder, "") for folder in folders]
+        target = os.path.join(self.folder, *mirrored, fitted(stem, suffix))
+        try:
+            if too_long(parts):
+                mirrored, target = [], flat_target
+            with contextlib.suppress(NotADirectoryError):
+                make_folders(self.folder, mirrored)
+                return flat_target if _is_folder(target) else target
+            self._refuse_links(mirrored)
+        except OSError as error:
+            raise cannot_write(target, error) from error
+        return flat_target
 
-def _read(path: str) -> bytes | None:
-    try:
-        # O_NONBLOCK: the file was regular when it was judged; by now it may be a FIFO
-        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as handle:
-            return handle.read()
-    except OSError:
-        return None
+    def _refuse_links(self, folders: list[str]) -> None:
+        here = self.folder
+        for folder in folders:
+            here = os.path.join(here, folder)
+            if os.path.islink(here):
+                raise CannotWrite(
+                    f"cannot write below {printable(here)}: a link, which could lead anywhere; "
+                    "remove it or choose another folder for the copies"
+                )
+
+
+def _is_folder(path: str) -> bool:
+    with contextlib.suppress(OSError):
+        return stat.S_ISDIR(os.lstat(path).st_mode)
+    return False

@@ -91,10 +91,10 @@ class Level:
     rows: int
     columns: int
 
-    def pool(self, first: int, last: int) -> torch.Tensor:
-        """Rows `first` to `last` of the level: (n, rows, columns, 3) float32 in 0..255.
+    def pool(self, first: int, last: int, canvas: tuple[int, int]) -> torch.Tensor:
+        """Rows `first` to `last` of the level: (n, *canvas, 3) float32 in 0..255.
 
-        Where an edge is odd, one more row or column of unspecified values is appended.
+        They lie in the canvas's upper left corner; the rest of it is zero.
         """
         import torch
 
@@ -103,18 +103,18 @@ class Level:
             edges[first:last] for edges in _bins(self.height, self.rows, device=device)
         )
         lefts, rights = _bins(self.width, self.columns, device=device)
-        high, wide = bottoms - tops, rights - lefts
         shape = (len(self.tables), last - first, self.columns)
-        means = self.tables.new_zeros(
-            (shape[0], shape[1] + shape[1] % 2, shape[2] + shape[2] % 2, 3), dtype=torch.float32
-        )
+        means = torch.empty((shape[0], *canvas, 3), device=device)
+        means[:, shape[1] :] = 0
+        means[:, : shape[1], shape[2] :] = 0
         inside = means[:, : shape[1], : shape[2]]
-        shares = 1.0 / (high[:, None] * wide).to(torch.float32)
+        high = bottoms - tops
+        shares = high.float().reciprocal()[:, None] * (rights - lefts).float().reciprocal()
         largest = (-(-self.height // self.rows) + 1) * (-(-self.width // self.columns) + 1)
         strips = -(-largest // BIN_PIXELS)
         for strip in range(strips):
             above, below = tops + high * strip // strips, tops + high * (strip + 1) // strips
-            tall = self.tables.index_select(1, below) - self.tables.index_select(1, above)
+            tall = self.tables.index_select(1, below).sub_(self.tables.index_select(1, above))
             sums = tall.gather(2, rights.expand(shape)).sub_(tall.gather(2, lefts.expand(shape)))
             _add_means(inside, sums, shares, first=strip == 0)
         return means
@@ -134,7 +134,7 @@ def pool_boxes(
     lefts, rights = _bins(right - left, size, device=boxes.device)
     tops, bottoms = _bins(bottom - top, size, device=boxes.device)
     high, wide = bottoms - tops, rights - lefts
-    shares = 1.0 / (high[:, :, None] * wide[:, None, :]).to(torch.float32)
+    shares = high.float().reciprocal()[:, :, None] * wide.float().reciprocal()[:, None, :]
     stride, start = tables.strides[owners], tables.starts[owners]
     columns = torch.cat((lefts, rights), 1) + (left + start)[:, None]
     means = shares.new_empty((len(boxes), size, size, 3))
@@ -142,7 +142,8 @@ def pool_boxes(
     for strip in range(strips):
         above, below = tops + high * strip // strips, tops + high * (strip + 1) // strips
         rows = (torch.cat((above, below), 1) + top[:, None]) * stride[:, None]
-        corners = tables.sums.take(rows[:, :, None] + columns[:, None, :])
+        where = rows[:, :, None] + columns[:, None, :]
+        corners = tables.sums.index_select(0, where.view(-1)).view(where.shape)
         tall = corners[:, size:] - corners[:, :size]
         _add_means(means, tall[..., size:] - tall[..., :size], shares, first=strip == 0)
     return means.permute(0, 3, 1, 2)
@@ -168,10 +169,9 @@ def _add_means(
     """
     import torch
 
-    for channel in range(3):
-        field = (sums >> FIELD_BITS * channel) & FIELD if channel else sums & FIELD
-        part = field.to(torch.float32).mul_(shares)
+    fields = sums & FIELD, (sums >> FIELD_BITS) & FIELD, sums >> 2 * FIELD_BITS
+    for field, mean in zip(fields, means.unbind(-1), strict=True):
         if first:
-            means[..., channel] = part
+            torch.mul(field.float(), shares, out=mean)
         else:
-            means[..., channel] += part
+            mean.addcmul_(field.float(), shares)

@@ -27,7 +27,8 @@ COLUMNS = (
     *("threshold_low", "threshold_high", "image_verdict", "provenance", "provenance_detail"),
     *("overlay", "model", "model_sha256", "elapsed_ms"),
 )
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "'")
+# the last four are the full-width forms, which some spreadsheets read like the first four
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "'", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 Row = dict[str, Any]
 
@@ -62,7 +63,7 @@ def rows_of(report: ImageReport, facts: RowFacts) -> Iterator[Row]:
         "image_verdict": report.label and str(report.label),
         "provenance": str(report.provenance.kind),
         "provenance_detail": report.provenance.detail or None,
-        "model": facts.model,
+        "model": printable(facts.model),
         "model_sha256": facts.model_sha256,
         "elapsed_ms": round(report.elapsed_ms, 1),
     }

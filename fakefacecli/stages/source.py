@@ -1,11 +1,13 @@
 """Finding the inputs: files and folders, in a fixed order, without opening anything special."""
 
+import errno
 import fnmatch
 import itertools
 import os
 import stat
 from collections import Counter
 from collections.abc import Iterator
+from typing import IO
 
 from fakefacecli.errors import NothingToDo, UsageError
 from fakefacecli.options import SourceOptions
@@ -22,6 +24,9 @@ IMAGE_SUFFIXES = frozenset(
 # so an upload without a suffix is not passed over: the first bytes of each format we read
 _MAGIC = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a", b"BM", b"II*\0", b"MM\0*")
 _SNIFF_BYTES = 16
+# a listing is held in memory: room for a million paths of 256 bytes, and for no endless stream
+LISTING_BYTES = 256 << 20
+LISTING_PATHS = 4_000_000
 _OWN_PARTS = ".fakeface-"  # files.whole's unfinished neighbours
 
 Problem = tuple[ErrorCode, str]
@@ -138,11 +143,25 @@ def common_folder(inputs: list[str]) -> str:
     return os.path.commonpath([os.path.abspath(folder) for folder in folders])
 
 
+def listing_bytes(handle: IO[bytes]) -> bytes:
+    """All of a --files-from listing; UsageError when it is too long to be one."""
+    data = handle.read(LISTING_BYTES + 1)
+    if len(data) > LISTING_BYTES:
+        raise UsageError(
+            f"the --files-from listing has more than {LISTING_BYTES >> 20} MiB; is it a listing? "
+            "If so, split it"
+        )
+    return data
+
+
 def read_listing(data: bytes, zero: bool) -> tuple[str, ...]:
     """The paths in a --files-from listing: separated by newlines, or by NUL with `zero`."""
     if not zero and b"\0" in data:
         raise UsageError("the --files-from listing holds NUL bytes; read it with -0")
-    entries = data.split(b"\0" if zero else b"\n")
+    between = b"\0" if zero else b"\n"
+    if data.count(between) > LISTING_PATHS:
+        raise UsageError(f"the --files-from listing has over {LISTING_PATHS:,} paths; split it")
+    entries = data.split(between)
     return tuple(os.fsdecode(entry) for entry in entries if entry)
 
 
@@ -152,6 +171,8 @@ def problem_of(error: OSError, what: str = "file") -> Problem:
         return ErrorCode.VANISHED, f"no such {what}; it was listed, but is not there"
     if isinstance(error, PermissionError):
         return ErrorCode.FORBIDDEN, f"no permission to read this {what}"
+    if error.errno == errno.ELOOP:
+        return ErrorCode.NOT_A_FILE, "symbolic links that lead in a circle"
     return ErrorCode.IO_ERROR, f"{what}: {(error.strerror or 'input/output error').lower()}"
 
 

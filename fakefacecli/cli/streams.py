@@ -1,0 +1,125 @@
+"""Streams that cannot hurt a run: stderr never fails it, a broken stdout is exit code 7."""
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+from typing import Any, TextIO, cast
+
+from fakefacecli.errors import CannotWrite
+
+
+@contextlib.contextmanager
+def sturdy_streams() -> Iterator[None]:
+    """Inside, writing to stderr always works, writing to stdout works or raises CannotWrite.
+
+    Streams that the caller closed (`2>&-`) are made to lead nowhere, so that no file of ours is
+    given their number, where a library's message could land in it.
+    """
+    stdout: Any = sys.stdout
+    if isinstance(stdout, _Strict):
+        yield
+        return
+    _fill_gaps()
+    before = sys.stdin, sys.stdout, sys.stderr
+    sys.stdin = before[0] or _nowhere(0, "r")
+    sys.stdout = cast(TextIO, _Strict(before[1]))
+    sys.stderr = cast(TextIO, _Patient(before[2] or _nowhere(2, "w")))
+    try:
+        yield
+    finally:
+        sys.stdin, sys.stdout, sys.stderr = before
+
+
+def silence(stream: TextIO | None) -> None:
+    """Lead a broken stream nowhere: the interpreter flushes it again on its way out."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        try:
+            os.dup2(nowhere, stream.fileno())  # type: ignore[union-attr]
+        finally:
+            os.close(nowhere)
+
+
+def to_stdout(data: bytes) -> None:
+    """Write `data` to stdout as it is, at once; CannotWrite when that does not work."""
+    stdout: Any = sys.stdout
+    (stdout if isinstance(stdout, _Strict) else _Strict(stdout)).write_bytes(data)
+
+
+class _Patient:
+    """A stream for talk: once it is broken, what is written is lost, and that is all."""
+
+    def __init__(self, stream: TextIO):
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        try:
+            return self._stream.write(text)
+        except (OSError, ValueError):
+            silence(self._stream)
+            return len(text)
+
+    def flush(self) -> None:
+        try:
+            self._stream.flush()
+        except (OSError, ValueError):
+            silence(self._stream)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+class _Strict:
+    """A stream for results: CannotWrite once its reader is gone, its disk full or it was closed."""
+
+    def __init__(self, stream: TextIO | None):
+        self._stream = stream
+        self._broken = "" if stream else "cannot write to stdout: it is closed"
+
+    def write(self, text: str) -> int:
+        with self._told() as stream:
+            try:
+                return stream.write(text)
+            except UnicodeEncodeError:  # an ASCII terminal
+                return stream.write(text.encode("ascii", "backslashreplace").decode())
+
+    def flush(self) -> None:
+        if self._stream is not None:
+            with self._told() as stream:
+                stream.flush()
+
+    def write_bytes(self, data: bytes) -> None:
+        with self._told() as stream:
+            stream.flush()
+            stream.buffer.write(data)
+            stream.buffer.flush()
+
+    @contextlib.contextmanager
+    def _told(self) -> Iterator[TextIO]:
+        if self._stream is None or self._broken:
+            raise CannotWrite(self._broken)
+        try:
+            yield self._stream
+            return
+        except BrokenPipeError:
+            self._broken = "the reader of stdout went away"
+        except OSError as error:
+            self._broken = f"cannot write to stdout: {(error.strerror or 'failed').lower()}"
+        silence(self._stream)
+        raise CannotWrite(self._broken)  # and again on each further write: typer swallows one
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+def _fill_gaps() -> None:
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest free number is this one
+
+
+def _nowhere(number: int, mode: str) -> TextIO:
+    return open(number, mode, encoding="utf-8", closefd=False)  # type: ignore[return-value]

@@ -1,0 +1,157 @@
+"""The state's SQLite file: opening it, and telling in one line what is wrong with it."""
+
+import contextlib
+import os
+import sqlite3
+import stat
+from collections.abc import Iterator
+
+from fakefacecli.errors import CannotWrite, FakeFaceError, Locked, ModelRefused, NothingToDo
+from fakefacecli.files import cannot_write
+from fakefacecli.text import printable
+
+APPLICATION = 0x46414B45  # "FAKE" in SQLite's application_id: other programs' files are refused
+VERSION = 1
+_BUSY_SECONDS = 5.0  # our own runs wait for nobody: this is for a shell that somebody left open
+
+_REFUSED_WRITE = frozenset(
+    {
+        *(sqlite3.SQLITE_PERM, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL),
+        *(sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_AUTH),
+    }
+)
+
+# `settings` is all that a verdict hangs on besides the image's bytes; `read_ns` is a time before
+# the bytes behind `sha256` were read; `pending` is the run whose report still has to come out
+_SCHEMA = (
+    "CREATE TABLE settings (id INTEGER PRIMARY KEY, digest BLOB NOT NULL UNIQUE,"
+    " model TEXT NOT NULL, model_sha256 TEXT NOT NULL)",
+    "CREATE TABLE files (path BLOB PRIMARY KEY, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL,"
+    " sha256 BLOB NOT NULL, read_ns INTEGER NOT NULL) WITHOUT ROWID",
+    "CREATE TABLE verdicts (sha256 BLOB NOT NULL, settings INTEGER NOT NULL, size INTEGER NOT NULL,"
+    " outcome TEXT NOT NULL, report TEXT NOT NULL, judged_at INTEGER NOT NULL, pending TEXT,"
+    " PRIMARY KEY (sha256, settings))",
+    "CREATE INDEX verdicts_by_size ON verdicts (size, settings)",
+    "CREATE INDEX verdicts_pending ON verdicts (pending) WHERE pending IS NOT NULL",
+    "CREATE TABLE overlays (path BLOB PRIMARY KEY, sha256 BLOB NOT NULL,"
+    " settings INTEGER NOT NULL, mtime_ns INTEGER NOT NULL) WITHOUT ROWID",
+    f"PRAGMA application_id = {APPLICATION}",
+    f"PRAGMA user_version = {VERSION}",
+)
+
+
+def open_state(path: str, create: bool = True) -> sqlite3.Connection:
+    """Open the state at `path`; a missing one is made, or NothingToDo unless `create`.
+
+    Raises ModelRefused for a damaged file, another program's or another version's; CannotWrite
+    where no file can be written. Transactions are the caller's business.
+    """
+    if os.path.lexists(path) or not create:
+        require_state(path)
+    elif not os.path.isdir(os.path.dirname(path) or "."):
+        raise CannotWrite(
+            f"cannot write the state {printable(path)}: no such folder; make it first"
+        )
+    with refusals(path), contextlib.ExitStack() as stack:
+        db = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)
+        stack.callback(db.close)
+        blank = _is_blank(db)
+        if not (blank and create):
+            _require_ours(db, path)
+        # WAL: a kill at any moment leaves the last commit; NORMAL: a power cut may cost the newest
+        # commits, which are judged again then
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = NORMAL")
+        if blank:
+            _make_schema(db)
+        stack.pop_all()
+    return db
+
+
+def require_state(path: str) -> None:
+    """Raise NothingToDo when `path` is not there, CannotWrite when it is no regular file.
+
+    SQLite would wait on a FIFO and write to a device."""
+    where = printable(path)
+    try:
+        kind = os.stat(path).st_mode
+    except FileNotFoundError:
+        raise NothingToDo(f"no state at {where}; fakeface scan --state makes one") from None
+    except OSError as error:
+        raise cannot_write(path, error) from error
+    if stat.S_ISDIR(kind):
+        raise CannotWrite(f"cannot write the state {where}: it is a folder; name a file")
+    if not stat.S_ISREG(kind):
+        raise CannotWrite(f"cannot write the state {where}: not a regular file; name another")
+
+
+@contextlib.contextmanager
+def refusals(path: str) -> Iterator[None]:
+    """Turn whatever SQLite raises in the block into a FakeFaceError that names `path`."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise _refusal(path, error) from error
+
+
+def damaged(path: str, what: str) -> ModelRefused:
+    """The one wording for a state that cannot be what we wrote."""
+    return ModelRefused(
+        f"state {printable(path)}: damaged ({what}); delete it to start over, or name another file"
+    )
+
+
+def path_key(path: str) -> bytes:
+    """How the state names a file: its absolute path, in the bytes that the system has for it."""
+    return os.fsencode(os.path.abspath(path))
+
+
+def _refusal(path: str, error: sqlite3.Error) -> FakeFaceError:
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF  # the primary code
+    what = printable(str(error))
+    if code == sqlite3.SQLITE_NOTADB:
+        return _foreign(path)
+    if code in _REFUSED_WRITE:
+        return CannotWrite(f"cannot write the state {printable(path)}: {what}; name another file")
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return Locked(f"another program holds the state {printable(path)}; wait for it to end")
+    return damaged(path, what)
+
+
+def _foreign(path: str) -> ModelRefused:
+    return ModelRefused(f"{printable(path)} is no state of fakeface; name another file")
+
+
+def _is_blank(db: sqlite3.Connection) -> bool:
+    """Nothing in it yet: new, or of a run that was killed before it wrote the schema."""
+    tables, application = _one(db, "SELECT count(*) FROM sqlite_master"), _application(db)
+    return not tables and not application and not _one(db, "PRAGMA user_version")
+
+
+def _require_ours(db: sqlite3.Connection, path: str) -> None:
+    if _application(db) != APPLICATION:
+        raise _foreign(path)
+    version = _one(db, "PRAGMA user_version")
+    if version != VERSION:
+        raise ModelRefused(
+            f"state {printable(path)}: version {version} found, this fakeface reads {VERSION}; "
+            "delete it to start over, or name another file"
+        )
+    found = _one(db, "PRAGMA quick_check(1)")
+    if found != "ok":
+        raise damaged(path, printable(str(found).splitlines()[-1]))
+
+
+def _make_schema(db: sqlite3.Connection) -> None:
+    db.execute("BEGIN IMMEDIATE")
+    for statement in _SCHEMA:
+        db.execute(statement)
+    db.execute("COMMIT")
+
+
+def _application(db: sqlite3.Connection) -> object:
+    return _one(db, "PRAGMA application_id")
+
+
+def _one(db: sqlite3.Connection, query: str) -> object:
+    return db.execute(query).fetchone()[0]
