@@ -26,10 +26,10 @@ def section(text: str, heading: str) -> str:
     """What stands between `heading` and the next one of its rank."""
     assert f"\n{heading}\n" in text, f"README has no section {heading!r}"
     after = text.split(f"\n{heading}\n", 1)[1]
-    return after.split(f"\n{heading.split()[0]} ", 1)[0]
+    return after.split(f"\n{heading.split(maxsplit=1)[0]} ", 1)[0]
 
 
-def tests_in(file: str) -> set[str]:
+def functions_of(file: str) -> set[str]:
     path = ROOT / "tests" / file
     assert path.exists(), f"README names {file}, which is not there"
     tree = ast.parse(path.read_text("utf-8"))
@@ -43,7 +43,7 @@ def test_every_promise_names_a_test_that_exists() -> None:
         named = NAMED.findall(cells[-1])
         assert named, f"no test keeps the promise: {cells[0]}"
         for file, name in named:
-            assert name in tests_in(file), f"{file} has no {name}"
+            assert name in functions_of(file), f"{file} has no {name}"
 
 
 def test_the_error_codes_in_the_readme_are_those_of_the_code() -> None:
