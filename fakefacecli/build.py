@@ -23,7 +23,9 @@ from fakefacecli.stages.overlay import OverlayWriter
 from fakefacecli.stages.workers import WorkerDecoder
 from fakefacecli.text import printable
 
-_PACKAGES = ("torch", "torchvision", "facenet-pytorch", "pillow", "pillow-heif", "numpy", "grad-cam")
+_PACKAGES = (
+    *("torch", "torchvision", "facenet-pytorch", "pillow", "pillow-heif", "numpy", "grad-cam"),
+)
 
 
 def build(
