@@ -25,7 +25,7 @@ NIGHTLY = "Nightly runs"
 def scan(  # noqa: PLR0913, PLR0917 - one parameter a flag
     paths: Annotated[
         list[str] | None,
-        typer.Argument(metavar="PATHS...", help="Files and folders.", show_default=False),
+        typer.Argument(metavar="PATHS", help="Files and folders.", show_default=False),
     ] = None,
     recursive: Annotated[
         bool,
