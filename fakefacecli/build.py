@@ -49,7 +49,11 @@ def build(
     )
     decoder = WorkerDecoder(
         options.workers,
-        DecodeLimits(max_pixels=options.max_pixels, timeout_s=options.timeout_s),
+        DecodeLimits(
+            max_pixels=options.max_pixels,
+            timeout_s=options.timeout_s,
+            follow_symlinks=options.source.follow_symlinks,
+        ),
         stop=stop,
     )
     stages = Stages(

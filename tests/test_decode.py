@@ -222,3 +222,17 @@ def test_a_name_no_file_can_have_is_a_row(name: str) -> None:
 def test_limits_must_be_above_zero(limits: dict[str, int]) -> None:
     with pytest.raises(ValueError, match="above 0"):
         DecodeLimits(**limits)  # type: ignore[arg-type]
+
+
+def test_a_file_swapped_for_a_link_is_not_read(tmp_path: Path) -> None:
+    Image.new("RGB", (8, 8)).save(tmp_path / "secret.png")
+    (tmp_path / "listed.png").symlink_to(tmp_path / "secret.png")
+    answer = read(tmp_path / "listed.png", DecodeLimits(follow_symlinks=False))
+    assert isinstance(answer, Unreadable)
+    assert answer.code is ErrorCode.NOT_A_FILE
+    assert isinstance(
+        read(tmp_path / "secret.png", DecodeLimits(follow_symlinks=False)), DecodedImage
+    )
+    assert isinstance(
+        read(tmp_path / "listed.png", DecodeLimits(follow_symlinks=True)), DecodedImage
+    )

@@ -288,12 +288,24 @@ def test_a_full_memory_halves_the_batch_and_changes_no_answer(
     assert all(np.allclose(a, b, atol=1e-3) for a, b in zip(found, wanted, strict=True))
 
 
-def test_an_image_too_large_for_the_memory_is_an_error(
+def full(batch: Sequence[DecodedImage]) -> list[tuple[Face, ...]]:
+    raise torch.OutOfMemoryError("out of memory")
+
+
+def test_an_image_too_large_for_a_gpu_is_taken_to_the_cpu(
     detector: MtcnnDetector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(batch: Sequence[DecodedImage]) -> list[tuple[Face, ...]]:
-        raise torch.OutOfMemoryError("out of memory")
+    image = picture(photo(PHOTOS / "official_003.jpg"))
+    [wanted] = detector.detect([image])
+    monkeypatch.setattr(detector, "_cascade", full)
+    monkeypatch.setattr(detector, "device", torch.device("cuda"))
+    [found] = detector.detect([image])
+    assert np.array_equal(as_array(found), as_array(wanted))
 
+
+def test_an_image_too_large_for_all_memory_is_an_error(
+    detector: MtcnnDetector, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(detector, "_cascade", full)
     with pytest.raises(torch.OutOfMemoryError):
         detector.detect([picture(noise(40, 40))])

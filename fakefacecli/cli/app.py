@@ -7,7 +7,7 @@ import typer
 
 from fakefacecli import __version__
 from fakefacecli.cli import doctor, explain, models, scan, state
-from fakefacecli.cli.console import told
+from fakefacecli.cli.console import start, told
 
 app = typer.Typer(
     name="fakeface",
@@ -57,4 +57,4 @@ def main() -> None:
     # torch's threads otherwise spin while they wait for each other, on cores the decoders want:
     # a scan of 12 photographs on two busy cores took 14 s of CPU time that way, 8 s so
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    app()
+    start(app)

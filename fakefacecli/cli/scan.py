@@ -260,11 +260,13 @@ def parse_verdicts(text: str | None) -> frozenset[Label]:
 
 
 def _read_bytes(path: str) -> bytes:
+    from fakefacecli.stages.source import listing_bytes
+
     try:
         if path == "-":
-            return sys.stdin.buffer.read()
+            return listing_bytes(sys.stdin.buffer)
         with open(path, "rb") as handle:
-            return handle.read()
+            return listing_bytes(handle)
     except OSError as error:
         why = (error.strerror or "failed").lower()
         raise UsageError(f"--files-from {printable(path)}: {why}") from None

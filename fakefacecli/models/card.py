@@ -71,7 +71,7 @@ def parse_card(text: str, where: str) -> ModelCard:
     """
     try:
         raw = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise ModelRefused(f"{where}: its card is not JSON; wanted a fakeface checkpoint") from None
     try:
         crop, calibration, thresholds = raw["crop"], raw["calibration"], raw["thresholds"]

@@ -38,12 +38,14 @@ _ORIENTATION = 274  # EXIF and TIFF share the tag
 class DecodeLimits:
     """What one file may cost: pixels as its header states them, seconds, bytes of memory.
 
-    `memory_bytes` covers the file and its decoding; None derives it from `max_pixels`.
+    `memory_bytes` covers the file and its decoding; None derives it from `max_pixels`. Without
+    `follow_symlinks` a file that was swapped for a link since it was listed is not read.
     """
 
     max_pixels: int = 100_000_000
     timeout_s: float = 10.0
     memory_bytes: int | None = None
+    follow_symlinks: bool = True
 
     def __post_init__(self) -> None:
         memory = 1 if self.memory_bytes is None else self.memory_bytes
@@ -66,7 +68,7 @@ def read_image(ref: ImageRef, limits: DecodeLimits) -> DecodedImage | Unreadable
     facts = FileFacts()
     answer: DecodedImage | Unreadable
     try:
-        data, facts = read_file(ref.path, limits.memory_budget)
+        data, facts = read_file(ref.path, limits.memory_budget, limits.follow_symlinks)
         what = decode_sniff.name(data)
         facts = replace(
             facts,

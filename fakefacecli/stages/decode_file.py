@@ -19,15 +19,17 @@ class Refused(Exception):
         self.code, self.message, self.facts = code, message, facts
 
 
-def read_file(path: str, most: int) -> tuple[bytes, FileFacts]:
+def read_file(path: str, most: int, follow: bool = True) -> tuple[bytes, FileFacts]:
     """The file's bytes, and their number and the file's time.
 
-    Raises Refused for what is no regular file, cannot be read, is empty or has more than `most`
-    bytes. Never waits on a pipe or a device.
+    Raises Refused for what is no regular file (nor, without `follow`, a link to one), cannot be
+    read, is empty or has more than `most` bytes. Never waits on a pipe or a device.
     """
     try:
-        _require_regular(os.stat(path))  # opening a device can already do something
-        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+        # opening a device can already do something
+        _require_regular(os.stat(path, follow_symlinks=follow))
+        flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
+        handle = os.open(path, flags if follow else flags | os.O_NOFOLLOW)
         with open(handle, "rb") as file:
             status = os.fstat(handle)
             _require_regular(status)
@@ -51,6 +53,7 @@ def _require_regular(status: os.stat_result) -> None:
     if not stat.S_ISREG(status.st_mode):
         kinds = {
             stat.S_IFDIR: "a folder",
+            stat.S_IFLNK: "a symbolic link",
             stat.S_IFIFO: "a named pipe",
             stat.S_IFSOCK: "a socket",
             stat.S_IFCHR: "a device",

@@ -50,6 +50,7 @@ class MtcnnDetector:
         if not 0 < factor < 1:
             raise ValueError(f"factor {factor} found, wanted one between 0 and 1")
         self.device = torch.device(device)
+        self.min_face_px, self.thresholds = min_face_px, thresholds
         self.largest_scale = mtcnn.CELL / min_face_px
         self.factor = factor
         self.least = [math.log(score / (1 - score)) for score in thresholds]
@@ -64,7 +65,7 @@ class MtcnnDetector:
         """The faces of each image, highest score first; () where there is none.
 
         When a GPU's memory runs out, fewer images are taken at once; a single image that does
-        not fit raises torch.OutOfMemoryError."""
+        not fit is taken to the CPU."""
         import torch
 
         groups = list(self._groups(images))
@@ -96,7 +97,11 @@ class MtcnnDetector:
         while waiting:
             positions = waiting.pop()
             faces = self._try([images[position] for position in positions])
-            if faces is None:
+            if faces is None and len(positions) == 1:
+                torch.cuda.empty_cache()
+                aside = MtcnnDetector("cpu", self.min_face_px, self.thresholds, self.factor)
+                found.update(zip(positions, aside.detect([images[positions[0]]]), strict=True))
+            elif faces is None:
                 # here and not in the except block, whose traceback keeps the tensors alive
                 torch.cuda.empty_cache()
                 half = len(positions) // 2
@@ -121,14 +126,14 @@ class MtcnnDetector:
             yield group
 
     def _try(self, images: Sequence[DecodedImage]) -> list[tuple[Face, ...]] | None:
-        """The faces of each image; None when the memory ran out and there is a smaller way."""
+        """The faces of each image; None when a GPU's memory ran out."""
         import torch
 
         try:
             with torch.inference_mode(), self._precision():
                 return self._cascade(images)
         except torch.OutOfMemoryError:
-            if len(images) == 1:
+            if self.device.type == "cpu" and len(images) == 1:
                 raise
         return None
 

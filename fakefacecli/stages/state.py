@@ -185,7 +185,9 @@ class State:
         if alike is None:
             return None
         try:
-            data, facts = read_file(path, min(size, _MOST_BYTES))
+            data, facts = read_file(
+                path, min(size, _MOST_BYTES), self.options.source.follow_symlinks
+            )
         except Refused as refused:
             if refused.code is not ErrorCode.EMPTY or refused.facts is None:
                 return None
