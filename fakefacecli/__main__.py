@@ -1,6 +1,16 @@
 """`python -m fakefacecli` is `fakeface`."""
 
-from fakefacecli.cli.app import main
+import signal
+
+
+def main() -> None:
+    """Run the command line; Ctrl-C while it is still being imported ends it without a traceback."""
+    before = signal.signal(signal.SIGINT, signal.SIG_DFL)
+    from fakefacecli.cli import app
+
+    signal.signal(signal.SIGINT, before)
+    app.main()
+
 
 if __name__ == "__main__":
     main()

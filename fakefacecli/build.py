@@ -23,8 +23,8 @@ from fakefacecli.stages.overlay import OverlayWriter
 from fakefacecli.stages.workers import WorkerDecoder
 from fakefacecli.text import printable
 
-_PACKAGES = (
-    *("torch", "torchvision", "facenet-pytorch", "pillow", "pillow-heif", "numpy", "grad-cam"),
+_PACKAGES = tuple(
+    "torch torchvision facenet-pytorch pillow pillow-heif numpy grad-cam".split()  # noqa: SIM905
 )
 
 
@@ -39,9 +39,11 @@ def build(
 
     # weights near zero make denormals, which are 100 times slower on many CPUs
     torch.set_flush_denormal(True)
+    stop()  # importing torch takes seconds
     device = pick_device(options.device)
     card = checkpoint.card
     network = folded(load(checkpoint), card.input_px).to(device)
+    stop()
     explainer = GradCamExplainer(
         network,
         backbone(card.backbone, checkpoint.path).last_block(network),

@@ -77,9 +77,13 @@ class CannotWrite(FakeFaceError):
 
 
 class Interrupted(FakeFaceError):
-    """A signal asked the run to stop. `signal_number` is SIGINT's or SIGTERM's."""
+    """A signal asked the run to stop. `number` is SIGINT's or SIGTERM's."""
 
-    def __init__(self, signal_number: int):
-        name = signal.Signals(signal_number).name
-        super().__init__(f"stopped by {name}; no report was replaced; --resume goes on from here")
-        self.exit_code = ExitCode(128 + signal_number)
+    def __init__(self, number: int, more: str = ""):
+        super().__init__(f"stopped by {signal.Signals(number).name}{more}")
+        self.number = number
+        self.exit_code = ExitCode(128 + number)
+
+    def resumable(self) -> "Interrupted":
+        """The same, of a run that left a journal."""
+        return Interrupted(self.number, "; no report was replaced; --resume goes on from here")

@@ -1,8 +1,9 @@
 """Every flag of a run, typed, with its default; built once in cli/ and passed whole."""
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 
+from fakefacecli.text import printable
 from fakefacecli.verdicts import Label, Thresholds
 
 # JSON Lines is the default on stdout: one row a line, readable before the run ends
@@ -87,3 +88,25 @@ class ScanOptions:
             "thresholds": self.thresholds and [self.thresholds.low, self.thresholds.high],
             "timeout_s": self.timeout_s,
         }
+
+
+def described(options: ScanOptions) -> dict[str, object]:
+    """Every option as a report's header shows it; of --files-from only the number of paths."""
+    source = asdict(options.source)
+    source["listed"] = len(options.source.listed)
+    plain = {**source, **asdict(options)}
+    plain["reports"] = [target.path for target in options.reports]
+    del plain["source"], plain["never"]
+    return {name: _shown(value) for name, value in plain.items()}
+
+
+def _shown(value: object) -> object:
+    if isinstance(value, str):
+        return printable(str(value))
+    if isinstance(value, tuple | list | set | frozenset):
+        return (
+            sorted(map(_shown, value), key=str)
+            if isinstance(value, frozenset | set)
+            else [_shown(item) for item in value]
+        )
+    return value

@@ -87,6 +87,11 @@ class Output:
             with contextlib.suppress(OSError):
                 os.unlink(journal.path)
 
+    @property
+    def resumable(self) -> bool:
+        """Whether --resume could go on from what is finished by now."""
+        return self.journal is not None and bool(self.journal.path)
+
     def close(self) -> None:
         """Let go of the journal; an unfinished run's stays, for --resume."""
         if self.journal:

@@ -12,12 +12,12 @@ from typing import Any
 
 from fakefacecli import __version__
 from fakefacecli.build import versions
-from fakefacecli.errors import ExitCode, NothingToDo, UsageError
+from fakefacecli.errors import ExitCode, Interrupted, NothingToDo, UsageError
 from fakefacecli.judging import Judging
 from fakefacecli.lock import locked
 from fakefacecli.models.bundled import find_model
 from fakefacecli.models.checkpoint import Checkpoint
-from fakefacecli.options import ScanOptions
+from fakefacecli.options import ScanOptions, described
 from fakefacecli.output import Output
 from fakefacecli.records import ImageReport, Label, Status
 from fakefacecli.stages.source import PathSource
@@ -74,7 +74,10 @@ def run_scan(options: ScanOptions, watch: Watch) -> Outcome:
         state = _open_state(options, checkpoint, stack) if options.state else None
         output = Output(options, checkpoint, _head(options, checkpoint), watch.say)
         stack.callback(output.close)
-        return _go(source, output, state, watch)
+        try:
+            return _go(source, output, state, watch)
+        except Interrupted as stopped:
+            raise (stopped.resumable() if output.resumable else stopped) from None
 
 
 def exit_code_of(tally: Tally, fail_on: frozenset[Label]) -> ExitCode:
@@ -114,7 +117,7 @@ def _go(source: PathSource, output: Output, state: State | None, watch: Watch) -
     if state:
         state.save()
     output.commit(header)
-    if state:
+    if state and output.options.reports:
         state.reported()
     return Outcome(
         tally=output.tally,
@@ -128,11 +131,11 @@ def _go(source: PathSource, output: Output, state: State | None, watch: Watch) -
 
 def _head(options: ScanOptions, checkpoint: Checkpoint) -> dict[str, Any]:
     """The journal's first line; runs with the same fingerprint make the same rows."""
-    source = asdict(options.source)
-    source["paths"] = [os.path.abspath(path) for path in options.source.paths]
+    # rows and done images go by the paths as they were typed, seen from this folder
+    where = [os.getcwd(), asdict(options.source)]
     # with --since-last the state says which rows there are; otherwise it only saves work
     state = os.path.abspath(options.state) if options.state and options.since_last else None
-    what = [source, options.deciding, state, checkpoint.sha256, versions()]
+    what = [where, options.deciding, state, checkpoint.sha256, versions()]
     return {
         "fingerprint": hashlib.sha256(json.dumps(what).encode()).hexdigest(),
         "run_id": uuid.uuid4().hex,
@@ -163,12 +166,6 @@ def _header(output: Output, device: str, source: PathSource) -> dict[str, Any]:
         },
         "device": device,
         "versions": versions(),
-        "options": {
-            **options.deciding,
-            "batch_size": options.batch_size,
-            "state": options.state,
-            "verify_hash": options.verify_hash,
-            "workers": options.workers,
-        },
+        "options": described(options),
         "counts": output.tally.counts(source.skipped),
     }

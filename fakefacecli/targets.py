@@ -112,11 +112,13 @@ def _is_below(path: str, folder: str) -> bool:
 
 
 def _check_folder(folder: str) -> None:
-    try:
-        os.makedirs(folder, exist_ok=True)
-    except OSError as error:
-        raise cannot_write(folder, error) from error
-    _try_writing(folder, folder)
+    """A folder that is missing is made by the first picture: its nearest folder above must do."""
+    above = folder
+    while not os.path.lexists(above):
+        above = os.path.dirname(above) or "."
+    if not os.path.isdir(above):
+        raise CannotWrite(f"cannot write {printable(folder)}: {printable(above)} is not a folder")
+    _try_writing(above, folder)
 
 
 def _try_writing(folder: str, target: str) -> None:

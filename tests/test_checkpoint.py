@@ -12,7 +12,7 @@ import safetensors.torch
 import torch
 
 from fakefacecli.errors import ModelRefused
-from fakefacecli.models.bundled import BUNDLED, BundledModel, find_model, verify
+from fakefacecli.models.bundled import BUNDLED, BundledModel, find_model
 from fakefacecli.models.card import Calibration, parse_card
 from fakefacecli.models.checkpoint import load, read_checkpoint
 
@@ -46,7 +46,6 @@ def refused(path: str) -> str:
 
 
 def test_the_bundled_model_loads_and_is_the_one_we_shipped() -> None:
-    verify(MODEL)
     checkpoint = find_model("inception-resnet-v1")
     assert checkpoint.sha256 == MODEL.sha256
     assert not any(parameter.requires_grad for parameter in load(checkpoint).parameters())

@@ -76,6 +76,18 @@ def test_explain_never_overwrites_its_input(tmp_path: pathlib.Path) -> None:
     assert (tmp_path / "a.jpg").read_bytes() == (PHOTOS / "generated_000.jpg").read_bytes()
 
 
+def test_explain_overwrites_its_input_with_no_further_face_either(tmp_path: pathlib.Path) -> None:
+    pair = Image.new("RGB", (1024, 512))
+    for left, name in ((0, "official_003.jpg"), (512, "generated_001.jpg")):
+        with Image.open(PHOTOS / name) as picture:
+            pair.paste(picture.resize((512, 512)), (left, 0))
+    pair.save(tmp_path / "crowd-2.png")
+    before = (tmp_path / "crowd-2.png").read_bytes()
+    done = fakeface("explain", tmp_path / "crowd-2.png", "--out", tmp_path / "crowd.png")
+    assert done.returncode == ExitCode.CANNOT_WRITE
+    assert (tmp_path / "crowd-2.png").read_bytes() == before
+
+
 def test_models_are_listed_shown_and_verified(tmp_path: pathlib.Path) -> None:
     assert "inception-resnet-v1 (default)" in fakeface("models", "list").stdout
     shown = fakeface("models", "info", "inception-resnet-v1").stdout

@@ -134,13 +134,21 @@ def test_a_second_signal_kills_at_once(tmp_path: pathlib.Path, folder: pathlib.P
 
 
 def test_kill_9_at_random_moments_loses_and_repeats_nothing(
-    tmp_path: pathlib.Path, folder: pathlib.Path, uninterrupted: pathlib.Path
+    tmp_path: pathlib.Path, folder: pathlib.Path
 ) -> None:
     report = tmp_path / "out.csv"
-    overlays = ("--overlays", tmp_path / "overlays", "--threshold", "0,0")
+    picky = ("--threshold", "0.01,0.01")  # so that most faces are flagged and drawn
+    whole = tmp_path / "whole"
+    whole.mkdir()
+    fakeface(
+        "scan", folder, "--report", whole / "out.csv", "--overlays", whole / "overlays", *picky
+    )
     chance = random.Random(20261121)
     report.write_text("the previous report")
-    flags = ("scan", folder, "--report", report, "--batch-size", 2, "--workers", 2)
+    flags = (
+        *("scan", folder, "--report", report, "--overlays", tmp_path / "overlays", *picky),
+        *("--batch-size", 2, "--workers", 2),
+    )
     kills = 0
     while kills < 10:
         before = journalled(report)
@@ -157,9 +165,13 @@ def test_kill_9_at_random_moments_loses_and_repeats_nothing(
         assert report.read_text() == "the previous report"
         assert journalled(report) < COUNT, "the scan ended before it could be killed"
     assert fakeface(*flags, "--resume").returncode == ExitCode.SOME_UNREADABLE
-    assert_same(report, uninterrupted)
-    assert {path.name for path in tmp_path.iterdir()} == {"out.csv"}
-    del overlays
+    assert_same(report, whole / "out.csv")
+    assert {path.name for path in tmp_path.iterdir()} == {"out.csv", "overlays", "whole"}
+    named = {row["overlay"] for row in rows(report)} - {""}
+    assert len(named) > COUNT // 2
+    for name in named:
+        with Image.open(tmp_path / name) as picture:
+            picture.load()
 
 
 def test_resume_with_other_options_is_refused(tmp_path: pathlib.Path, folder: pathlib.Path) -> None:
@@ -168,9 +180,14 @@ def test_resume_with_other_options_is_refused(tmp_path: pathlib.Path, folder: pa
         wait_for(report, 3, process)
         process.kill()
         process.communicate()
-    done = fakeface("scan", folder, "--report", report, "--resume", "--threshold", "0.1,0.2")
-    assert done.returncode == ExitCode.USAGE
-    assert "without --resume" in done.stderr
+    others = (
+        fakeface("scan", folder, "--report", report, "--resume", "--threshold", "0.1,0.2"),
+        fakeface("scan", ".", "--report", report, "--resume", cwd=folder),
+        fakeface("scan", folder, "--report", report, "--resume", cwd=tmp_path),
+    )
+    for done in others:
+        assert done.returncode == ExitCode.USAGE
+        assert "without --resume" in done.stderr
 
 
 def test_exit_6_names_the_run_that_holds_the_report(

@@ -162,6 +162,7 @@ def test_thresholds_can_be_overridden(tmp_path: pathlib.Path) -> None:
     done = fakeface("scan", folder, "--report", "-", "--threshold", "0,0")
     found, header = json_lines(done.stdout)
     assert {row["verdict"] for row in found} == {"flagged"}
+    assert header["options"]["paths"] == [str(folder)]
     assert header["model"]["thresholds"] == {"low": 0.0, "high": 0.0}
 
 
@@ -198,8 +199,10 @@ def test_files_are_read_from_a_listing_on_stdin(tmp_path: pathlib.Path) -> None:
 
 
 def test_dry_run_lists_and_writes_nothing(tmp_path: pathlib.Path) -> None:
-    done = fakeface("scan", PHOTOS, "--report", tmp_path / "out.csv", "--dry-run")
+    flags = ("--overlays", tmp_path / "o" / "p", "--copy-flagged", tmp_path / "c")
+    done = fakeface("scan", PHOTOS, "--report", tmp_path / "out.csv", *flags, "--dry-run")
     assert len(done.stdout.splitlines()) == 12
+    assert done.returncode == ExitCode.COMPLETE
     assert list(tmp_path.iterdir()) == []
 
 
@@ -250,6 +253,10 @@ USAGE = {
     "no gpu 99": ("--device", "cuda:99"),
     "listing": ("--files-from", "no-such-listing"),
     "batch": ("--batch-size", "0"),
+    "idle -0": ("-0",),
+    "idle format": ("--format", "csv"),
+    "idle explain": ("--explain", "all"),
+    "idle resume": ("--resume",),
 }
 
 

@@ -243,13 +243,20 @@ def test_only_what_is_new_is_reported_and_decides_the_exit_code(
     tmp_path: pathlib.Path, folder: pathlib.Path, state: pathlib.Path
 ) -> None:
     shutil.copytree(folder, tmp_path / "in", ignore=shutil.ignore_patterns("pipe.jpg"))
+    flags = ("scan", tmp_path / "in", "--state", state, "--report", "-")
+    fakeface(*flags)
+    flags = (*flags, "--since-last")
     small("generated_000.jpg", tmp_path / "in" / "b new.jpg", 220)
-    flags = ("scan", tmp_path / "in", "--state", state, "--since-last", "--report", "-")
+    # what was judged long ago is news where somebody puts it anew
+    known = sorted((tmp_path / "in").glob("*.jpg"))[0]
+    shutil.copy(known, tmp_path / "in" / "c copy.jpg")
+    fakeface("scan", tmp_path / "in", "--state", state, "--quiet", "--since-last")  # no report
     done = fakeface(*flags, "--fail-on", "flagged")
     found, header = json_lines(done.stdout)
     assert done.returncode == ExitCode.FAIL_ON, done.stderr
-    assert [row["path"] for row in found] == [f"{tmp_path}/in/b new.jpg"]
-    assert header["counts"]["images"] == 1
+    new = [f"{tmp_path}/in/{name}" for name in ("b new.jpg", "c copy.jpg")]
+    assert sorted({row["path"] for row in found}) == new
+    assert header["counts"]["images"] == 2
     done = fakeface(*flags, "--fail-on", "flagged")
     assert (done.returncode, json_lines(done.stdout)[0]) == (ExitCode.COMPLETE, [])
 

@@ -110,4 +110,6 @@ def stoppable() -> Iterator[Callable[[], None]]:
 
 
 def _die(number: int) -> NoReturn:
+    with contextlib.suppress(OSError):
+        os.write(2, b"fakeface: stopped at once; no report was replaced\n")
     os._exit(128 + number)

@@ -20,15 +20,18 @@ if TYPE_CHECKING:
 class _Numbered:
     """A PictureWriter: the first face's picture goes to `out`, the next to its name plus -2..."""
 
-    def __init__(self, out: str):
+    def __init__(self, out: str, image: str):
+        self.image = image
         self.stem, self.suffix = os.path.splitext(out)
         self.paths: list[str] = []
 
     def write(self, name: str, picture: "Image") -> None:
         from fakefacecli.files import whole
+        from fakefacecli.targets import check_picture
 
         number = len(self.paths) + 1
         path = self.stem + (f"-{number}" if number > 1 else "") + self.suffix
+        check_picture(path, self.image)
         with whole(path) as handle:
             picture.save(handle, "PNG" if self.suffix.lower() == ".png" else "JPEG", quality=90)
         self.paths.append(path)
@@ -45,10 +48,12 @@ def explain(
             "further faces get -2, -3... before the suffix.",
         ),
     ] = None,
-    model: Annotated[str, typer.Option(metavar="NAME|FILE")] = DEFAULT_MODEL,
-    threshold: Annotated[str | None, typer.Option(metavar="LOW,HIGH")] = None,
-    min_face: Annotated[int, typer.Option(min=12, max=2000)] = 40,
-    device: Annotated[str, typer.Option(metavar="auto|cpu|cuda|cuda:N|mps")] = "auto",
+    model: Annotated[str, typer.Option(metavar="NAME|FILE", help="The model.")] = DEFAULT_MODEL,
+    threshold: Annotated[str | None, typer.Option(metavar="LOW,HIGH", help="As in scan.")] = None,
+    min_face: Annotated[int, typer.Option(min=12, max=2000, help="Smallest face, px.")] = 40,
+    device: Annotated[
+        str, typer.Option(metavar="auto|cpu|cuda|cuda:N|mps", help="As in scan.")
+    ] = "auto",
 ) -> ExitCode:
     """Save an overlay of every face of one image and print a table."""
     import dataclasses
@@ -75,7 +80,7 @@ def explain(
         workers=1,
     )
     items = list(source)
-    pictures = _Numbered(target)
+    pictures = _Numbered(target, image)
     with stoppable() as stop:
         stages, _ = build(options, find_model(model), stop)
         stages = dataclasses.replace(stages, explain=Explain.ALL, overlays=pictures)

@@ -8,7 +8,14 @@ import typer
 
 from fakefacecli.cli.console import complain, say, stoppable, told
 from fakefacecli.errors import EXIT_CODE_MEANINGS, ExitCode, UsageError
-from fakefacecli.options import DEFAULT_MODEL, Explain, Progress, ScanOptions, SourceOptions
+from fakefacecli.options import (
+    DEFAULT_MODEL,
+    REPORT_FORMATS,
+    Explain,
+    Progress,
+    ScanOptions,
+    SourceOptions,
+)
 from fakefacecli.text import printable
 from fakefacecli.verdicts import Label, Thresholds
 
@@ -83,8 +90,9 @@ def scan(  # noqa: PLR0913, PLR0917 - one parameter a flag
         typer.Option(metavar="DIR", help="Save Grad-CAM pictures.", rich_help_panel=OUTPUTS),
     ] = None,
     explain: Annotated[
-        Explain, typer.Option(help="Faces that get an overlay.", rich_help_panel=OUTPUTS)
-    ] = Explain.FLAGGED,
+        Explain | None,
+        typer.Option(help="Faces that get an overlay (flagged).", rich_help_panel=OUTPUTS),
+    ] = None,
     copy_flagged: Annotated[
         str | None,
         typer.Option(metavar="DIR", help="Copy flagged images.", rich_help_panel=OUTPUTS),
@@ -193,15 +201,22 @@ def scan(  # noqa: PLR0913, PLR0917 - one parameter a flag
     from fakefacecli.stages.source import read_listing
     from fakefacecli.targets import report_target
 
-    if format_ is not None and format_ not in ("csv", "json", "jsonl"):
+    if format_ is not None and format_ not in REPORT_FORMATS:
         raise UsageError(f"--format {printable(format_)}: wanted csv, json or jsonl")
     targets = tuple(report_target(path, format_) for path in report or ())
-    if sum(target.is_stdout for target in targets) > 1:
+    on_stdout = sum(target.is_stdout for target in targets)
+    if on_stdout > 1:
         raise UsageError("--report - can be given once")
+    _refuse_idle({
+        "--format goes with --report -": format_ and not on_stdout,
+        "-0 goes with --files-from": zero and files_from is None,
+        "--explain goes with --overlays": explain is not None and not overlays,
+        "--resume goes with a --report FILE": resume and len(targets) == on_stdout,
+    })  # fmt: skip
     if state is None and (since_last or verify_hash):
         flag = "--since-last" if since_last else "--verify-hash"
         raise UsageError(f"{flag} goes by what earlier runs left in a state; add --state FILE")
-    listed = read_listing(_read_bytes(files_from), zero) if files_from else ()
+    listed = read_listing(_read_bytes(files_from), zero) if files_from is not None else ()
     if not paths and files_from is None:
         raise UsageError("no input: name files or folders, or use --files-from")
     options = ScanOptions(
@@ -216,7 +231,7 @@ def scan(  # noqa: PLR0913, PLR0917 - one parameter a flag
         ),
         reports=targets,
         overlays=overlays,
-        explain=explain,
+        explain=explain or Explain.FLAGGED,
         copy_flagged=copy_flagged,
         model=model,
         thresholds=parse_thresholds(threshold),
@@ -232,7 +247,14 @@ def scan(  # noqa: PLR0913, PLR0917 - one parameter a flag
         verify_hash=verify_hash,
         since_last=since_last,
     )
-    return _list_inputs(options) if dry_run else _run(options, progress, quiet)
+    return _list_inputs(options, quiet) if dry_run else _run(options, progress, quiet)
+
+
+def _refuse_idle(flags: dict[str, object]) -> None:
+    """Raise UsageError for the first flag that would do nothing."""
+    for words, idle in flags.items():
+        if idle:
+            raise UsageError(words)
 
 
 def parse_thresholds(text: str | None) -> Thresholds | None:
@@ -272,12 +294,14 @@ def _read_bytes(path: str) -> bytes:
         raise UsageError(f"--files-from {printable(path)}: {why}") from None
 
 
-def _list_inputs(options: ScanOptions) -> ExitCode | None:
+def _list_inputs(options: ScanOptions, quiet: bool) -> ExitCode | None:
     from fakefacecli.errors import NothingToDo
+    from fakefacecli.models.bundled import find_model
     from fakefacecli.records import Unreadable
     from fakefacecli.stages.source import PathSource
     from fakefacecli.targets import check_targets
 
+    find_model(options.model)
     check_targets(options)
     images = refused = 0
     for item in PathSource(options.source):
@@ -287,10 +311,11 @@ def _list_inputs(options: ScanOptions) -> ExitCode | None:
         else:
             images += 1
             say(printable(item.path) + "\n")
-    complain(f"dry run: {images} images to scan, {refused} unreadable; nothing was written")
     if not images + refused:
         raise NothingToDo("no image found in the inputs")
-    return None
+    if not quiet:
+        complain(f"dry run: {images} images to scan, {refused} unreadable; nothing was written")
+    return ExitCode.SOME_UNREADABLE if refused else None
 
 
 def _run(options: ScanOptions, progress: Progress, quiet: bool) -> ExitCode:

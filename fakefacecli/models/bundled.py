@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 
 from fakefacecli.errors import ModelRefused
-from fakefacecli.models.checkpoint import Checkpoint, read_checkpoint, sha256_of
+from fakefacecli.models.checkpoint import Checkpoint, read_checkpoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,18 +42,9 @@ def find_model(name_or_file: str) -> Checkpoint:
     if model is None:
         return read_checkpoint(name_or_file)
     checkpoint = read_checkpoint(model.path)
-    _compare(model, checkpoint.sha256)
-    return checkpoint
-
-
-def verify(model: BundledModel) -> None:
-    """Raise ModelRefused unless the bundled file is byte for byte the one we shipped."""
-    _compare(model, sha256_of(model.path, model.name))
-
-
-def _compare(model: BundledModel, found: str) -> None:
-    if found != model.sha256:
+    if checkpoint.sha256 != model.sha256:
         raise ModelRefused(
-            f"{model.name}: sha256 {found[:12]}... found, wanted {model.sha256[:12]}...; "
-            "reinstall fakefacecli"
+            f"{model.name}: sha256 {checkpoint.sha256[:12]}... found, "
+            f"wanted {model.sha256[:12]}...; reinstall fakefacecli"
         )
+    return checkpoint

@@ -95,9 +95,9 @@ def _read_header(path: str, where: str) -> dict[str, Any]:
             start = handle.read(_LENGTH.size)
             length = _LENGTH.unpack(start)[0] if len(start) == _LENGTH.size else 0
             wanted = "wanted a fakeface checkpoint (safetensors)"
-            if start[:2] in (b"PK", b"\x80\x02", b"\x80\x04"):
-                raise ModelRefused(f"{where}: a pickle, which may hold code; {wanted}")
             if not 2 <= length <= min(size - _LENGTH.size, _MAX_HEADER_BYTES):
+                if start[:2] in (b"PK", b"\x80\x02", b"\x80\x04"):
+                    raise ModelRefused(f"{where}: a pickle, which may hold code; {wanted}")
                 raise ModelRefused(f"{where}: header of {length} bytes in {size}; {wanted}")
             if size > _MAX_FILE_BYTES:
                 raise ModelRefused(f"{where}: {size} bytes, wanted {_MAX_FILE_BYTES} at most")

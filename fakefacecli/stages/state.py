@@ -91,11 +91,17 @@ class State:
             if row is None:
                 return None
             text, pending = row
+            new = pending is not None or self._is_new(ref.path, facts)
             if read_ns is not None:
                 self._remember(ref.path, facts, read_ns)
-            if pending is None and self.options.since_last:
+            if self.options.since_last and not new:
                 return Found(None)
             report = self._as_of_now(ref, facts, text)
+            if new and read_ns is None:
+                self._write(
+                    "UPDATE files SET pending = ? WHERE path = ?",
+                    (self.run_id, path_key(ref.path)),
+                )
             if report is not None and pending not in (None, self.run_id):
                 self._write(
                     "UPDATE verdicts SET pending = ? WHERE sha256 = ? AND settings = ?",
@@ -144,7 +150,11 @@ class State:
     def reported(self) -> None:
         """Take note that this run's reports are in place: its images are no longer new."""
         with refusals(self.path):
-            self._write("UPDATE verdicts SET pending = NULL WHERE pending = ?", (self.run_id,))
+            for table in ("verdicts", "files"):
+                self._write(
+                    f"UPDATE {table} SET pending = NULL WHERE pending = ?",  # noqa: S608 - ours
+                    (self.run_id,),
+                )
         self.save()
 
     def close(self) -> None:
@@ -218,10 +228,21 @@ class State:
         return known and report.code in _LASTING
 
     def _remember(self, path: str, facts: FileFacts, read_ns: int) -> None:
+        # a file whose bytes an earlier run has reported is not news for having been touched
         self._write(
-            "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?)",
-            (path_key(path), facts.size, facts.mtime_ns, _key(facts), read_ns),
+            "INSERT INTO files VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (path) DO UPDATE SET"
+            " size = excluded.size, mtime_ns = excluded.mtime_ns, read_ns = excluded.read_ns,"
+            " pending = CASE WHEN sha256 = excluded.sha256 AND pending IS NULL THEN NULL"
+            " ELSE excluded.pending END, sha256 = excluded.sha256",
+            (path_key(path), facts.size, facts.mtime_ns, _key(facts), read_ns, self.run_id),
         )
+
+    def _is_new(self, path: str, facts: FileFacts) -> bool:
+        """Whether no complete run has reported these bytes under this path."""
+        row = self._db.execute(
+            "SELECT pending FROM files WHERE path = ? AND sha256 = ?", (path_key(path), _key(facts))
+        ).fetchone()
+        return row is None or row[0] is not None
 
     def _write(self, statement: str, values: tuple[object, ...]) -> None:
         if not self._db.in_transaction:

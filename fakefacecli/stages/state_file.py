@@ -22,12 +22,14 @@ _REFUSED_WRITE = frozenset(
 )
 
 # `settings` is all that a verdict hangs on besides the image's bytes; `read_ns` is a time before
-# the bytes behind `sha256` were read; `pending` is the run whose report still has to come out
+# the bytes behind `sha256` were read; `pending` is the run whose report of this verdict, or of this
+# file with these bytes, still has to come out
 _SCHEMA = (
     "CREATE TABLE settings (id INTEGER PRIMARY KEY, digest BLOB NOT NULL UNIQUE,"
     " model TEXT NOT NULL, model_sha256 TEXT NOT NULL)",
     "CREATE TABLE files (path BLOB PRIMARY KEY, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL,"
-    " sha256 BLOB NOT NULL, read_ns INTEGER NOT NULL) WITHOUT ROWID",
+    " sha256 BLOB NOT NULL, read_ns INTEGER NOT NULL, pending TEXT) WITHOUT ROWID",
+    "CREATE INDEX files_pending ON files (pending) WHERE pending IS NOT NULL",
     "CREATE TABLE verdicts (sha256 BLOB NOT NULL, settings INTEGER NOT NULL, size INTEGER NOT NULL,"
     " outcome TEXT NOT NULL, report TEXT NOT NULL, judged_at INTEGER NOT NULL, pending TEXT,"
     " PRIMARY KEY (sha256, settings))",

@@ -5,7 +5,6 @@ import json
 import sqlite3
 from collections.abc import Mapping
 from dataclasses import asdict
-from importlib.metadata import PackageNotFoundError, version
 
 from fakefacecli.models.checkpoint import Checkpoint
 from fakefacecli.options import ScanOptions
@@ -26,7 +25,7 @@ def settings_number(
         name: value for name, value in options.deciding.items() if name not in _NOT_OF_THE_VERDICT
     }
     what["thresholds"] = asdict(options.thresholds or card.thresholds)
-    what["versions"] = {**versions, "pillow-heif": _heif()}
+    what["versions"] = dict(versions)
     text = json.dumps([checkpoint.sha256, what], sort_keys=True)
     digest = hashlib.sha256(text.encode()).digest()
     db.execute(
@@ -35,11 +34,3 @@ def settings_number(
     )
     row = db.execute("SELECT id FROM settings WHERE digest = ?", (digest,)).fetchone()
     return int(row[0])
-
-
-def _heif() -> str | None:
-    """What could not be decoded without the extra may be decoded with it."""
-    try:
-        return version("pillow-heif")
-    except PackageNotFoundError:
-        return None
