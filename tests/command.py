@@ -8,6 +8,10 @@ import subprocess
 import sys
 from typing import Any
 
+import pytest
+
+MEASURED = ("x1", "y1", "x2", "y2", "face_px", "detection_score", "p_fake")
+NOT_COMPARED = {"run_id", "elapsed_ms", *MEASURED}
 COMMAND = (sys.executable, "-W", "error::ResourceWarning", "-m", "fakefacecli")
 
 
@@ -47,3 +51,16 @@ def json_lines(text: str) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """Rows and run header of a JSON Lines report."""
     *lines, last = map(json.loads, text.splitlines())
     return lines, last["run"]
+
+
+def assert_same(one: pathlib.Path, other: pathlib.Path) -> None:
+    """Two CSV reports: the same rows in the same order, text exact, what is measured to 1e-4."""
+    mine, theirs = rows(one), rows(other)
+    assert [row["path"] for row in mine] == [row["path"] for row in theirs]
+    for a, b in zip(mine, theirs, strict=True):
+        assert {k: v for k, v in a.items() if k not in NOT_COMPARED} == {
+            k: v for k, v in b.items() if k not in NOT_COMPARED
+        }
+        for name in MEASURED:
+            assert bool(a[name]) == bool(b[name])
+            assert not a[name] or float(a[name]) == pytest.approx(float(b[name]), abs=1e-4)

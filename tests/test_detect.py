@@ -12,7 +12,8 @@ from PIL import Image, ImageOps
 from torch.nn import functional as F
 
 from fakefacecli.records import DecodedImage, Face, Pixels
-from fakefacecli.stages.detect import MtcnnDetector, nms_by_smaller
+from fakefacecli.stages.boxes import nms_by_smaller
+from fakefacecli.stages.detect import MtcnnDetector
 from fakefacecli.stages.pyramid import Level, pool_boxes, tabulate
 from tests.builders import PHOTOS, SHARED, ref
 

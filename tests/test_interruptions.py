@@ -18,10 +18,8 @@ from PIL import Image
 from fakefacecli.errors import ExitCode
 from fakefacecli.lock import locked
 from tests.builders import PHOTOS
-from tests.command import fakeface, json_lines, rows, start
+from tests.command import assert_same, fakeface, json_lines, rows, start
 
-MEASURED = ("x1", "y1", "x2", "y2", "face_px", "detection_score", "p_fake")
-NOT_COMPARED = {"run_id", "elapsed_ms", *MEASURED}
 COUNT = 60
 
 
@@ -44,19 +42,6 @@ def uninterrupted(folder: pathlib.Path, tmp_path_factory: pytest.TempPathFactory
     assert fakeface("scan", folder, "--report", report).returncode == ExitCode.SOME_UNREADABLE
     assert len({row["path"] for row in rows(report)}) == COUNT
     return report
-
-
-def assert_same(one: pathlib.Path, other: pathlib.Path) -> None:
-    """Text exact, scores and boxes within 1e-4, the same rows in the same order."""
-    mine, theirs = rows(one), rows(other)
-    assert [row["path"] for row in mine] == [row["path"] for row in theirs]
-    for a, b in zip(mine, theirs, strict=True):
-        assert {k: v for k, v in a.items() if k not in NOT_COMPARED} == {
-            k: v for k, v in b.items() if k not in NOT_COMPARED
-        }
-        for name in MEASURED:
-            assert bool(a[name]) == bool(b[name])
-            assert not a[name] or float(a[name]) == pytest.approx(float(b[name]), abs=1e-4)
 
 
 def journalled(report: pathlib.Path) -> int:

@@ -23,10 +23,8 @@ from fakefacecli.stages.detect import MtcnnDetector
 from fakefacecli.stages.explain import GradCamExplainer
 from tests.bench.load import Sample, sampled
 from tests.builders import PHOTOS
-from tests.command import fakeface, rows, start
+from tests.command import assert_same, fakeface, rows, start
 
-MEASURED = ("x1", "y1", "x2", "y2", "face_px", "detection_score", "p_fake")
-NOT_COMPARED = {"run_id", "elapsed_ms", *MEASURED}
 COUNT = 400
 BATCH = 5
 LOAD = ("--workers", 2, "--batch-size", 4)
@@ -89,19 +87,6 @@ def test_memory_and_open_files_stay_flat(plain: tuple[pathlib.Path, list[Sample]
     # the median: a file that is being read is open for a moment
     assert statistics.median(s.files for s in late) == statistics.median(s.files for s in early)
     assert max(s.files for s in late) <= max(s.files for s in early) + 3
-
-
-def assert_same(one: pathlib.Path, other: pathlib.Path) -> None:
-    """The same rows in the same order, text exact, numbers within 1e-4."""
-    mine, theirs = rows(one), rows(other)
-    assert [row["path"] for row in mine] == [row["path"] for row in theirs]
-    for a, b in zip(mine, theirs, strict=True):
-        assert {k: v for k, v in a.items() if k not in NOT_COMPARED} == {
-            k: v for k, v in b.items() if k not in NOT_COMPARED
-        }
-        for name in MEASURED:
-            assert bool(a[name]) == bool(b[name])
-            assert not a[name] or float(a[name]) == pytest.approx(float(b[name]), abs=1e-4)
 
 
 @pytest.fixture(scope="module")

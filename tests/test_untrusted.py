@@ -69,31 +69,33 @@ def one_thread() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def corpus(tmp_path_factory: pytest.TempPathFactory) -> bad_files.Corpus:
+def uploads(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    return tmp_path_factory.mktemp("uploads")
+
+
+@pytest.fixture(scope="module")
+def corpus(uploads: pathlib.Path) -> bad_files.Corpus:
     """Every bad file, and faces under names that somebody chose with care."""
-    folder = tmp_path_factory.mktemp("corpus")
-    made = bad_files.build(folder)
+    made = bad_files.build(uploads)
     del made["folder.jpg"]  # it is walked, and empty
     for name in FACES:
-        put(folder / name)
+        put(uploads / name)
         made[name] = None
     return dict(sorted(made.items(), key=lambda item: os.fsencode(item[0])))
 
 
 @pytest.fixture(scope="module")
 def scanned(
-    corpus: bad_files.Corpus, tmp_path_factory: pytest.TempPathFactory
+    uploads: pathlib.Path, corpus: bad_files.Corpus, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[pathlib.Path, subprocess.CompletedProcess[str]]:
     """One scan of it all, by names that are relative: they stand first in their cells."""
-    base = tmp_path_factory.getbasetemp()
-    folder = next(path for path in base.iterdir() if path.name.startswith("corpus"))
     out = tmp_path_factory.mktemp("out")
     done = fakeface(
         *("scan", "--files-from", "-", "-0", "--follow-symlinks", *ALL_FLAGGED),
         *("--report", out / "out.csv", "--report", out / "out.json", "--report", "-"),
         *("--overlays", out / "overlays", "--copy-flagged", out / "copies"),
         stdin=b"\0".join(map(os.fsencode, corpus)),
-        cwd=folder,
+        cwd=uploads,
     )
     return out, done
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fakefacecli.cli.console import complain, stoppable, told
-from fakefacecli.cli.scan import parse_thresholds
+from fakefacecli.cli.parse import parse_thresholds
 from fakefacecli.errors import ExitCode, NothingToDo
 from fakefacecli.options import DEFAULT_MODEL
 from fakefacecli.text import printable

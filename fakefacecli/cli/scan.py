@@ -1,12 +1,12 @@
 """`fakeface scan`: flags to options, a run, a summary, an exit code."""
 
 import contextlib
-import sys
 from typing import Annotated
 
 import typer
 
 from fakefacecli.cli.console import complain, say, stoppable, told
+from fakefacecli.cli.parse import parse_thresholds, parse_verdicts, read_bytes, refuse_idle
 from fakefacecli.errors import EXIT_CODE_MEANINGS, ExitCode, UsageError
 from fakefacecli.options import (
     DEFAULT_MODEL,
@@ -17,7 +17,6 @@ from fakefacecli.options import (
     SourceOptions,
 )
 from fakefacecli.text import printable
-from fakefacecli.verdicts import Label, Thresholds
 
 # a blank line between them: help joins lines otherwise
 EPILOG = "\n\n".join(
@@ -207,7 +206,7 @@ def scan(  # noqa: PLR0913, PLR0917 - one parameter a flag
     on_stdout = sum(target.is_stdout for target in targets)
     if on_stdout > 1:
         raise UsageError("--report - can be given once")
-    _refuse_idle({
+    refuse_idle({
         "--format goes with --report -": format_ and not on_stdout,
         "-0 goes with --files-from": zero and files_from is None,
         "--explain goes with --overlays": explain is not None and not overlays,
@@ -216,7 +215,7 @@ def scan(  # noqa: PLR0913, PLR0917 - one parameter a flag
     if state is None and (since_last or verify_hash):
         flag = "--since-last" if since_last else "--verify-hash"
         raise UsageError(f"{flag} goes by what earlier runs left in a state; add --state FILE")
-    listed = read_listing(_read_bytes(files_from), zero) if files_from is not None else ()
+    listed = read_listing(read_bytes(files_from), zero) if files_from is not None else ()
     if not paths and files_from is None:
         raise UsageError("no input: name files or folders, or use --files-from")
     options = ScanOptions(
@@ -248,50 +247,6 @@ def scan(  # noqa: PLR0913, PLR0917 - one parameter a flag
         since_last=since_last,
     )
     return _list_inputs(options, quiet) if dry_run else _run(options, progress, quiet)
-
-
-def _refuse_idle(flags: dict[str, object]) -> None:
-    """Raise UsageError for the first flag that would do nothing."""
-    for words, idle in flags.items():
-        if idle:
-            raise UsageError(words)
-
-
-def parse_thresholds(text: str | None) -> Thresholds | None:
-    """LOW,HIGH; one number stands for both."""
-    if text is None:
-        return None
-    try:
-        numbers = [float(part) for part in text.split(",")]
-        low, high = numbers * 2 if len(numbers) == 1 else numbers
-        return Thresholds(low, high)
-    except ValueError:
-        raise UsageError(
-            f"--threshold {printable(text)}: wanted LOW,HIGH with 0 <= LOW <= HIGH <= 1"
-        ) from None
-
-
-def parse_verdicts(text: str | None) -> frozenset[Label]:
-    """The verdicts --fail-on names."""
-    known = {str(label): label for label in (Label.FLAGGED, Label.INCONCLUSIVE)}
-    names = text.split(",") if text is not None else []
-    unknown = [name for name in names if name not in known]
-    if unknown:
-        raise UsageError(f"--fail-on {printable(unknown[0])}: wanted {' or '.join(known)}")
-    return frozenset(known[name] for name in names)
-
-
-def _read_bytes(path: str) -> bytes:
-    from fakefacecli.stages.source import listing_bytes
-
-    try:
-        if path == "-":
-            return listing_bytes(sys.stdin.buffer)
-        with open(path, "rb") as handle:
-            return listing_bytes(handle)
-    except OSError as error:
-        why = (error.strerror or "failed").lower()
-        raise UsageError(f"--files-from {printable(path)}: {why}") from None
 
 
 def _list_inputs(options: ScanOptions, quiet: bool) -> ExitCode | None:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from fakefacecli.records import Box, DecodedImage, Face
 from fakefacecli.stages import mtcnn
+from fakefacecli.stages.boxes import clip, nms_by_smaller, square
 from fakefacecli.stages.pyramid import Level, Tables, pool_boxes, tabulate
 
 if TYPE_CHECKING:
@@ -191,7 +192,7 @@ class MtcnnDetector:
                     rows = torch.cat(kept)
                     rows = rows[nms(rows[:, :4], rows[:, 4].sigmoid(), SAME_FACE_OVERLAP)]
                     sides = (rows[:, 2:4] - rows[:, :2]).repeat(1, 2)
-                    squares.append(_square(rows[:, :4] + rows[:, 5:] * sides))
+                    squares.append(square(rows[:, :4] + rows[:, 5:] * sides))
                     counts[first + number] = len(rows)
         owners = torch.arange(len(counts)).repeat_interleave(torch.tensor(counts))
         return owners.to(self.device), torch.cat(squares)
@@ -255,7 +256,7 @@ class MtcnnDetector:
         pick = torch.cat(picks)
         owners, boxes, shifts = owners[pick], boxes[pick], rest[pick, 1:]
         sides = (boxes[:, 2:] - boxes[:, :2] + 1).repeat(1, 2)
-        return owners, _square(boxes + shifts * sides)
+        return owners, square(boxes + shifts * sides)
 
     def _judge(
         self,
@@ -269,7 +270,7 @@ class MtcnnDetector:
         import torch
         from torch.nn import functional as F
 
-        whole, inside = _clip(boxes, owners, tables)
+        whole, inside = clip(boxes, owners, tables)
         owners, boxes, whole = owners[inside], boxes[inside], whole[inside]
         answers = [torch.empty((0, net.heads.outputs), device=self.device)]
         for start in range(0, len(boxes), net.at_once):
@@ -290,53 +291,6 @@ def _round(pixels: int) -> int:
     photographs of all sizes should come down to a few hundred shapes."""
     step = max(2, 1 << max(0, pixels.bit_length() - 4))
     return -(-pixels // step) * step
-
-
-def _square(boxes: torch.Tensor) -> torch.Tensor:
-    """The squares around the boxes' middles with the boxes' longer sides."""
-    import torch
-
-    sides = boxes[:, 2:] - boxes[:, :2]
-    longer = sides.amax(1, keepdim=True)
-    corner = boxes[:, :2] + sides * 0.5 - longer * 0.5
-    return torch.cat((corner, corner + longer), 1)
-
-
-def _clip(
-    boxes: torch.Tensor, owners: torch.Tensor, tables: Tables
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Whole pixels of each box inside its image, and whether any are left."""
-    import torch
-
-    sizes = torch.tensor(tables.sizes, device=boxes.device).reshape(-1, 2).flip(1)[owners]
-    finite = boxes.isfinite().all(1)
-    # beyond 2^24 a float32 holds no whole pixels, and no image is as large as that
-    edges = boxes.nan_to_num(0.0).clamp(-(2.0**24), 2.0**24).to(torch.int64)
-    near = (edges[:, :2] - 1).clamp(min=0)
-    far = torch.minimum(edges[:, 2:], sizes)
-    return torch.cat((near, far), 1), finite & (far > near).all(1)
-
-
-def nms_by_smaller(boxes: torch.Tensor, scores: torch.Tensor, most: float) -> torch.Tensor:
-    """Which boxes to keep, best first: none that overlaps a better kept one by more than `most`.
-
-    The overlap is a fraction of the smaller box's area, both sides counted one pixel longer.
-    Greedy suppression, found without a loop over boxes: who is suppressed follows from who is
-    kept, and repeating that settles at least one more box each time."""
-    import torch
-
-    order = scores.argsort(stable=True).flip(0)
-    low, high = boxes[order, :2], boxes[order, 2:]
-    areas = (high - low + 1).prod(1)
-    shared = torch.minimum(high[:, None], high) - torch.maximum(low[:, None], low) + 1
-    overlaps = shared.clamp(min=0).prod(2) / torch.minimum(areas[:, None], areas)
-    hits = (overlaps > most).triu(1)
-    kept = torch.ones_like(order, dtype=torch.bool)
-    while True:
-        settled = ~(hits & kept[:, None]).any(0)
-        if torch.equal(settled, kept):
-            return order[kept]
-        kept = settled
 
 
 def _faces(rows: torch.Tensor) -> tuple[Face, ...]:

@@ -1,0 +1,52 @@
+"""Reading flags: what they mean, and one line on what is wrong with them."""
+
+import sys
+
+from fakefacecli.errors import UsageError
+from fakefacecli.text import printable
+from fakefacecli.verdicts import Label, Thresholds
+
+
+def refuse_idle(flags: dict[str, object]) -> None:
+    """Raise UsageError for the first flag that would do nothing."""
+    for words, idle in flags.items():
+        if idle:
+            raise UsageError(words)
+
+
+def parse_thresholds(text: str | None) -> Thresholds | None:
+    """LOW,HIGH; one number stands for both."""
+    if text is None:
+        return None
+    try:
+        numbers = [float(part) for part in text.split(",")]
+        low, high = numbers * 2 if len(numbers) == 1 else numbers
+        return Thresholds(low, high)
+    except ValueError:
+        raise UsageError(
+            f"--threshold {printable(text)}: wanted LOW,HIGH with 0 <= LOW <= HIGH <= 1"
+        ) from None
+
+
+def parse_verdicts(text: str | None) -> frozenset[Label]:
+    """The verdicts --fail-on names."""
+    known = {str(label): label for label in (Label.FLAGGED, Label.INCONCLUSIVE)}
+    names = text.split(",") if text is not None else []
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise UsageError(f"--fail-on {printable(unknown[0])}: wanted {' or '.join(known)}")
+    return frozenset(known[name] for name in names)
+
+
+def read_bytes(path: str) -> bytes:
+    """The bytes of a --files-from listing, "-" being stdin; UsageError when there are none."""
+    from fakefacecli.stages.source import listing_bytes
+
+    try:
+        if path == "-":
+            return listing_bytes(sys.stdin.buffer)
+        with open(path, "rb") as handle:
+            return listing_bytes(handle)
+    except OSError as error:
+        why = (error.strerror or "failed").lower()
+        raise UsageError(f"--files-from {printable(path)}: {why}") from None
