@@ -46,12 +46,16 @@ def test_explain_saves_a_picture_and_prints_a_table(tmp_path: pathlib.Path) -> N
         assert min(picture.size) > 300
 
 
-def test_explain_numbers_the_pictures_of_several_faces(tmp_path: pathlib.Path) -> None:
+def two_faces() -> Image.Image:
     pair = Image.new("RGB", (1024, 512))
     for left, name in ((0, "official_003.jpg"), (512, "generated_001.jpg")):
         with Image.open(PHOTOS / name) as picture:
             pair.paste(picture.resize((512, 512)), (left, 0))
-    pair.save(tmp_path / "pair.png")
+    return pair
+
+
+def test_explain_numbers_the_pictures_of_several_faces(tmp_path: pathlib.Path) -> None:
+    two_faces().save(tmp_path / "pair.png")
     done = fakeface("explain", tmp_path / "pair.png", "--out", tmp_path / "shown.png")
     assert done.returncode == ExitCode.COMPLETE, done.stderr
     names = {path.name for path in tmp_path.iterdir()}
@@ -77,11 +81,7 @@ def test_explain_never_overwrites_its_input(tmp_path: pathlib.Path) -> None:
 
 
 def test_explain_overwrites_its_input_with_no_further_face_either(tmp_path: pathlib.Path) -> None:
-    pair = Image.new("RGB", (1024, 512))
-    for left, name in ((0, "official_003.jpg"), (512, "generated_001.jpg")):
-        with Image.open(PHOTOS / name) as picture:
-            pair.paste(picture.resize((512, 512)), (left, 0))
-    pair.save(tmp_path / "crowd-2.png")
+    two_faces().save(tmp_path / "crowd-2.png")
     before = (tmp_path / "crowd-2.png").read_bytes()
     done = fakeface("explain", tmp_path / "crowd-2.png", "--out", tmp_path / "crowd.png")
     assert done.returncode == ExitCode.CANNOT_WRITE

@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING
 
+from fakefacecli.models.cores import side_by_side
 from fakefacecli.records import Box, DecodedImage, Face
 from fakefacecli.stages import mtcnn
 from fakefacecli.stages.boxes import clip, nms_by_smaller, square
@@ -67,23 +67,10 @@ class MtcnnDetector:
 
         When a GPU's memory runs out, fewer images are taken at once; a single image that does
         not fit is taken to the CPU."""
-        import torch
-
         groups = list(self._groups(images))
-        threads = torch.get_num_threads()
-        workers = min(threads, len(groups)) if self.device.type == "cpu" else 1
-        if workers < 2:
-            parts = [self._find(images, group) for group in groups]
-        else:
-            # images side by side instead of each operation cut in parts: 1.5 times as fast on two
-            # cores, and no core waits for another that is busy elsewhere
-            try:
-                with ThreadPoolExecutor(
-                    workers, initializer=torch.set_num_threads, initargs=(1,)
-                ) as pool:
-                    parts = list(pool.map(partial(self._find, images), groups))
-            finally:
-                torch.set_num_threads(threads)
+        find = partial(self._find, images)
+        on_cpu = self.device.type == "cpu"
+        parts = side_by_side(find, groups) if on_cpu else list(map(find, groups))
         found = {position: faces for part in parts for position, faces in part.items()}
         return [found[position] for position in range(len(images))]
 
