@@ -106,7 +106,7 @@ class Output:
         if not self._files:
             held = any(target.format == "json" for target in self.options.reports)
             return _nameless_journal(self.head) if held else None
-        path = f"{self._files[0].path}.journal"
+        path = journal_path(self.options)
         for target in (path, *(target.path for target in self._files)):
             sweep(target)
         if self.options.resume:
@@ -131,6 +131,12 @@ class Output:
         if self.journal:
             yield from map(writer.rows, self.journal.reports())
         yield writer.end(header)
+
+
+def journal_path(options: ScanOptions) -> str:
+    """Where the journal of a run lies, beside its first report; "" without a report file."""
+    first = next((target.path for target in options.reports if not target.is_stdout), "")
+    return f"{first}.journal" if first else ""
 
 
 def _nameless_journal(head: dict[str, Any]) -> Journal:

@@ -175,6 +175,15 @@ def test_resume_with_other_options_is_refused(tmp_path: pathlib.Path, folder: pa
         assert "without --resume" in done.stderr
 
 
+def test_a_journal_that_is_missing_or_passed_over_is_said(tmp_path: pathlib.Path) -> None:
+    shutil.copy(PHOTOS / "official_003.jpg", tmp_path)
+    flags = ("scan", tmp_path, "--report", tmp_path / "out.csv")
+    assert "no journal to go on from" in fakeface(*flags, "--resume").stderr
+    (tmp_path / "out.csv.journal").write_text("")
+    assert "started anew without --resume" in fakeface(*flags).stderr
+    assert "interrupted run" not in fakeface(*flags).stderr
+
+
 def test_exit_6_names_the_run_that_holds_the_report(
     tmp_path: pathlib.Path, folder: pathlib.Path
 ) -> None:

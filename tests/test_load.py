@@ -5,6 +5,7 @@ import os
 import pathlib
 import statistics
 import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -15,6 +16,7 @@ from facenet_pytorch import InceptionResnetV1
 from PIL import Image
 
 from fakefacecli.build import build
+from fakefacecli.errors import ExitCode
 from fakefacecli.models.bundled import find_model
 from fakefacecli.options import Explain, ScanOptions, SourceOptions
 from fakefacecli.pipeline import scan
@@ -23,7 +25,7 @@ from fakefacecli.stages.detect import MtcnnDetector
 from fakefacecli.stages.explain import GradCamExplainer
 from tests.bench.load import Sample, sampled
 from tests.builders import PHOTOS
-from tests.command import assert_same, fakeface, rows, start
+from tests.command import COMMAND, assert_same, fakeface, rows, start
 
 COUNT = 400
 BATCH = 5
@@ -176,6 +178,49 @@ CALLED: dict[str, tuple[type, str]] = {
     "classifier and explainer": (InceptionResnetV1, "forward"),
     "explainer": (GradCamExplainer, "_grids"),
 }
+
+
+# above a batch of 2 each network meets a shortage; what it met is said on stderr at the end
+SHORT_OF_MEMORY = """
+import atexit, sys
+import torch
+from facenet_pytorch import InceptionResnetV1
+from fakefacecli.cli.app import main
+from fakefacecli.stages.detect import MtcnnDetector
+from fakefacecli.stages.explain import GradCamExplainer
+
+met = set()
+
+def narrow(owner, name):
+    original = getattr(owner, name)
+    def call(self, batch):
+        if len(batch) > 2:
+            met.add(name)
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return original(self, batch)
+    setattr(owner, name, call)
+
+narrow(MtcnnDetector, "_cascade")
+narrow(InceptionResnetV1, "forward")
+narrow(GradCamExplainer, "_grids")
+atexit.register(lambda: print("met:", *sorted(met), file=sys.stderr))
+main()
+"""
+
+
+def test_the_command_short_of_memory_writes_the_same_report(
+    tmp_path: pathlib.Path, few: pathlib.Path
+) -> None:
+    (tmp_path / "short.py").write_text(SHORT_OF_MEMORY)
+    for name, command in (("plain", COMMAND), ("short", (sys.executable, tmp_path / "short.py"))):
+        flags = ["--report", tmp_path / f"{name}.csv", "--explain", "all", "--device", "cpu"]
+        flags += ["--overlays", tmp_path / "overlays", "--quiet"]
+        done = subprocess.run(
+            [*command, "scan", few, *flags], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == ExitCode.SOME_UNREADABLE, done.stderr
+    assert "met: _cascade _grids forward" in done.stderr
+    assert_same(tmp_path / "short.csv", tmp_path / "plain.csv")
 
 
 @pytest.fixture(scope="module")

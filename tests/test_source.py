@@ -153,6 +153,8 @@ def test_a_tree_deeper_than_pythons_recursion_is_walked(
 
 def test_listings_are_split_at_newlines_or_nul() -> None:
     assert read_listing(b"a.jpg\nb c.jpg\n\n", zero=False) == ("a.jpg", "b c.jpg")
+    assert read_listing(b"a.jpg\r\nb.jpg\r\n", zero=False) == ("a.jpg", "b.jpg")
+    assert read_listing(b"a\r\nb\n", zero=False) == ("a\r", "b")
     assert read_listing(b"a\nb.jpg\0c.jpg\0", zero=True) == ("a\nb.jpg", "c.jpg")
     with pytest.raises(UsageError, match="-0"):
         read_listing(b"a\0b", zero=False)

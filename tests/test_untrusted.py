@@ -25,7 +25,7 @@ from fakefacecli.records import ErrorCode
 from fakefacecli.stages.source import LISTING_BYTES
 from fakefacecli.text import exact
 from tests import bad_files, test_checkpoint
-from tests.builders import PHOTOS
+from tests.builders import PHOTOS, ROOT
 from tests.command import COMMAND, fakeface, json_lines, rows, start
 
 PHOTO = PHOTOS / "official_003.jpg"
@@ -374,6 +374,21 @@ def test_kill_9_in_the_middle_of_a_stuck_decode_leaves_no_process(tmp_path: path
     assert not [p for p in alive if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
 
 
+# --- limits
+
+
+def test_an_image_of_more_than_max_pixels_is_not_decoded(tmp_path: pathlib.Path) -> None:
+    put(tmp_path / "1_at_the_limit.jpg", 240)
+    put(tmp_path / "2_above.jpg", 241)
+    (tmp_path / "3_bomb.png").write_bytes(bad_files.greedy()["huge.png"][0])
+    done = fakeface("scan", tmp_path, "--report", "-", "--max-pixels", 240 * 240)
+    found, _ = json_lines(done.stdout)
+    assert [row["error_code"] for row in found] == [None, *[ErrorCode.TOO_LARGE] * 2]
+    assert "241x241 is 58,081 pixels, at most 57,600" in found[1]["error"]
+    assert [row["p_fake"] is None for row in found] == [False, True, True]
+    assert done.returncode == ExitCode.SOME_UNREADABLE, done.stderr
+
+
 # --- no network
 
 LISTENER = """
@@ -403,6 +418,28 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> tuple[pathlib.Path, list[
     report = tmp_path_factory.mktemp("report") / "out.csv"
     assert fakeface("scan", folder, "--report", report).returncode == ExitCode.SOME_UNREADABLE
     return folder, alike(rows(report))
+
+
+def test_bundled_weights_that_were_changed_are_refused(tmp_path: pathlib.Path) -> None:
+    shutil.copytree(
+        ROOT / "fakefacecli",
+        tmp_path / "fakefacecli",
+        ignore=shutil.ignore_patterns("__pycache__"),
+    )
+    [weights] = (tmp_path / "fakefacecli" / "models" / "weights").iterdir()
+    with open(weights, "r+b") as handle:
+        handle.seek(-1000, os.SEEK_END)
+        byte = handle.read(1)
+        handle.seek(-1000, os.SEEK_END)
+        handle.write(bytes([byte[0] ^ 1]))
+    put(tmp_path / "in" / "a.jpg")
+    for command in (["scan", "in", "--report", "out.csv"], ["models", "verify"]):
+        done = fakeface(*command, cwd=tmp_path)
+        assert done.returncode == ExitCode.MODEL_REFUSED
+        [line] = done.stderr.splitlines()
+        assert "sha256" in line
+        assert "reinstall" in line
+    assert not (tmp_path / "out.csv").exists()
 
 
 def test_a_scan_needs_no_network(

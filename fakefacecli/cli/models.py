@@ -32,7 +32,10 @@ def list_() -> None:
         table.add_row(
             *(shown, card.backbone, f"{card.input_px} px", str(low), str(high)), model.sha256[:12]
         )
-    Console(highlight=False).print(table)
+    console = Console(highlight=False)
+    if not console.is_terminal:  # a pipe has no width to cut names for
+        console.width = 200
+    console.print(table)
 
 
 @app.command("info")

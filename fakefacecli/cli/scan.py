@@ -274,9 +274,11 @@ def _list_inputs(options: ScanOptions, quiet: bool) -> ExitCode | None:
 
 
 def _run(options: ScanOptions, progress: Progress, quiet: bool) -> ExitCode:
-    from fakefacecli.cli.summary import progress_bar, summary
+    from fakefacecli.cli.summary import journal_note, progress_bar, summary
     from fakefacecli.run import Watch, exit_code_of, run_scan
 
+    if not quiet and (note := journal_note(options)):
+        complain(note)
     with stoppable() as stop, contextlib.ExitStack() as stack:
         seen = stack.enter_context(progress_bar(options.source, progress, quiet))
         outcome = run_scan(options, Watch(say, seen, stop))

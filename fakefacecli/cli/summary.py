@@ -1,6 +1,7 @@
 """What a person sees of a run: a progress bar while it lasts and a table at its end."""
 
 import contextlib
+import os
 import sys
 from collections.abc import Callable, Iterator
 
@@ -9,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from fakefacecli.options import Progress, ScanOptions, SourceOptions
+from fakefacecli.output import journal_path
 from fakefacecli.records import ImageReport, Label, Status
 from fakefacecli.run import Outcome
 from fakefacecli.stages.source import PathSource
@@ -39,6 +41,17 @@ def progress_bar(
             bar.update()
 
         yield seen
+
+
+def journal_note(options: ScanOptions) -> str:
+    """What to say before a run about the journal that an interrupted one left; "" for nothing."""
+    path = journal_path(options)
+    left = bool(path) and os.path.lexists(path)
+    if options.resume and not left:
+        return f"{printable(path)}: no journal to go on from; scanning from the first image"
+    if left and not options.resume:
+        return f"{printable(path)}: left by an interrupted run, and started anew without --resume"
+    return ""
 
 
 def summary(options: ScanOptions, outcome: Outcome) -> None:

@@ -155,9 +155,14 @@ def listing_bytes(handle: IO[bytes]) -> bytes:
 
 
 def read_listing(data: bytes, zero: bool) -> tuple[str, ...]:
-    """The paths in a --files-from listing: separated by newlines, or by NUL with `zero`."""
+    """The paths in a --files-from listing: separated by newlines, or by NUL with `zero`.
+
+    Where every line ends in CR LF the CR belongs to the line's end, not to the name.
+    """
     if not zero and b"\0" in data:
         raise UsageError("the --files-from listing holds NUL bytes; read it with -0")
+    if not zero and data.count(b"\r\n") == data.count(b"\n"):
+        data = data.replace(b"\r\n", b"\n")
     between = b"\0" if zero else b"\n"
     if data.count(between) > LISTING_PATHS:
         raise UsageError(f"the --files-from listing has over {LISTING_PATHS:,} paths; split it")
