@@ -1,5 +1,6 @@
 """From options to stages: loads the weights and picks the device, once per process."""
 
+import copy
 import os
 import re
 import sys
@@ -11,6 +12,7 @@ from fakefacecli.errors import UsageError
 from fakefacecli.models.backbones import backbone
 from fakefacecli.models.checkpoint import Checkpoint, load
 from fakefacecli.models.folding import folded
+from fakefacecli.models.precision import bfloat16_copy, in_bfloat16
 from fakefacecli.models.preprocess import prepare
 from fakefacecli.options import Explain, ScanOptions
 from fakefacecli.pipeline import Stages
@@ -43,12 +45,18 @@ def build(
     device = pick_device(options.device)
     card = checkpoint.card
     network = folded(load(checkpoint), card.input_px).to(device)
+    quick = None
+    if in_bfloat16(options.precision, card.backbone, device):
+        quick = bfloat16_copy(network, card.backbone)
     stop()
-    explainer = GradCamExplainer(
-        network,
-        backbone(card.backbone, checkpoint.path).last_block(network),
-        lambda crops: prepare(crops, card, device),
-    )
+    explainer = None
+    if options.overlays and options.explain is not Explain.NONE:
+        shown = copy.deepcopy(network)  # while it explains, other threads judge
+        explainer = GradCamExplainer(
+            shown,
+            backbone(card.backbone, checkpoint.path).last_block(shown),
+            lambda crops: prepare(crops, card, device),
+        )
     decoder = WorkerDecoder(
         options.workers,
         DecodeLimits(
@@ -61,8 +69,10 @@ def build(
     stages = Stages(
         decoder=decoder,
         detector=MtcnnDetector(device, options.min_face_px),
-        classifier=TorchClassifier(network, card, device, options.thresholds),
+        classifier=TorchClassifier(network, card, device, options.thresholds, quick=quick),
         crop_scale=card.crop_scale,
+        precision="bf16" if quick else "fp32",
+        lanes=torch.get_num_threads() if device == "cpu" else 1,
         model_name=card.name,
         explain=options.explain if options.overlays else Explain.NONE,
         explainer=explainer,

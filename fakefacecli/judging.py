@@ -30,7 +30,7 @@ class Judging:
         self.output = output
         self.state = state
         self.stop = stop
-        self.device = "not used"
+        self.device = self.precision = "not used"
         self.seconds = 0.0
         self.copies_missed = 0
         self.known = 0
@@ -54,6 +54,7 @@ class Judging:
     def _judged(self, items: Iterator[Item]) -> Iterator[ImageReport]:
         options = self.output.options
         stages, self.device = build(options, self.output.checkpoint, self.stop)
+        self.precision = stages.precision
         started = time.monotonic()
         with contextlib.closing(stages.decoder):
             for report in scan(self._noted(items), stages, options.batch_size, self.stop):

@@ -27,6 +27,14 @@ class Progress(StrEnum):
     OFF = "off"
 
 
+class Precision(StrEnum):
+    """What networks judge faces in; auto: bfloat16 where it was measured and the device has it."""
+
+    AUTO = "auto"
+    FP32 = "fp32"
+    BF16 = "bf16"
+
+
 @dataclass(frozen=True, slots=True)
 class ReportTarget:
     """One `--report`: a file, or "-" for stdout, in one of REPORT_FORMATS."""
@@ -66,6 +74,7 @@ class ScanOptions:
     thresholds: Thresholds | None = None
     min_face_px: int = 40
     device: str = "auto"
+    precision: Precision = Precision.AUTO
     batch_size: int = 16
     workers: int = 2
     timeout_s: float = 10.0
@@ -84,6 +93,7 @@ class ScanOptions:
             "max_pixels": self.max_pixels,
             "min_face_px": self.min_face_px,
             "overlays": self.overlays,
+            "precision": str(self.precision),
             "since_last": self.since_last,
             "thresholds": self.thresholds and [self.thresholds.low, self.thresholds.high],
             "timeout_s": self.timeout_s,

@@ -3,7 +3,9 @@
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
+from fakefacecli.models.cores import in_lanes
 from fakefacecli.options import Explain
 from fakefacecli.protocols import Classifier, Decoder, Detector, Explainer, PictureWriter
 from fakefacecli.records import (
@@ -21,8 +23,9 @@ from fakefacecli.stages.crop import cut
 from fakefacecli.stages.keep import FlaggedKeeper
 from fakefacecli.stages.overlay import draw_overlay, overlay_name
 
-# a batch ends at this many pixels, whatever its count: 16 photographs of 3 megapixels
-_BATCH_PIXELS = 48_000_000
+# of all that is judged or waits for it at one time: 16 photographs of 3 megapixels. A batch ends
+# at its share of them, whatever its count
+_PIXELS = 48_000_000
 _OVERLAYS_AT_ONCE = 16  # heatmaps of large faces are large
 
 Item = ImageRef | Unreadable | ImageReport
@@ -30,12 +33,18 @@ Item = ImageRef | Unreadable | ImageReport
 
 @dataclass(frozen=True, slots=True)
 class Stages:
-    """The parts of a scan, ready to use; built once per process."""
+    """The parts of a scan, ready to use; built once per process.
+
+    `lanes` batches are judged at the same time, each on a thread of its own: with more than one,
+    the parts must stand being called by several threads.
+    """
 
     decoder: Decoder
     detector: Detector
     classifier: Classifier
     crop_scale: float
+    lanes: int = 1
+    precision: str = "fp32"
     model_name: str = ""
     explain: Explain = Explain.NONE
     explainer: Explainer | None = None
@@ -52,24 +61,30 @@ def scan(
     in its place; a known flagged image is copied like any other. `stop` is called between steps
     and may raise. Raises CannotWrite when an overlay or a copy cannot be written.
     """
-    for batch in _batches(stages.decoder.decode(items), batch_size):
-        stop()
-        yield from _judge(batch, stages, stop)
+    lanes = stages.lanes
+    batches = _batches(
+        stages.decoder.decode(items), -(-batch_size // lanes), _PIXELS // (2 * lanes - 1)
+    )
+    judge = partial(_judge, stages=stages, stop=stop)
+    for reports in in_lanes(judge, batches, lanes, _pixels, _PIXELS):
+        for report in reports:
+            if stages.keeper and report.label is Label.FLAGGED:
+                stages.keeper.keep(report)
+            yield report
 
 
 Decoded = DecodedImage | Unreadable | ImageReport
 
 
-def _batches(items: Iterator[Decoded], size: int) -> Iterator[list[Decoded]]:
+def _batches(items: Iterator[Decoded], size: int, most: int) -> Iterator[list[Decoded]]:
     batch: list[Decoded] = []
     pixels = 0
     for item in items:
-        if isinstance(item, DecodedImage):
-            more = item.width * item.height
-            if pixels and pixels + more > _BATCH_PIXELS:
-                yield batch
-                batch, pixels = [], 0
-            pixels += more
+        more = _pixels([item])
+        if pixels and pixels + more > most:
+            yield batch
+            batch, pixels = [], 0
+        pixels += more
         batch.append(item)
         if len(batch) == size:
             yield batch
@@ -78,9 +93,12 @@ def _batches(items: Iterator[Decoded], size: int) -> Iterator[list[Decoded]]:
         yield batch
 
 
-def _judge(
-    batch: Sequence[Decoded], stages: Stages, stop: Callable[[], None]
-) -> Iterator[ImageReport]:
+def _pixels(batch: Sequence[Decoded]) -> int:
+    return sum(item.width * item.height for item in batch if isinstance(item, DecodedImage))
+
+
+def _judge(batch: Sequence[Decoded], stages: Stages, stop: Callable[[], None]) -> list[ImageReport]:
+    stop()
     started = time.perf_counter()
     images = [item for item in batch if isinstance(item, DecodedImage)]
     faces = stages.detector.detect(images)
@@ -100,14 +118,14 @@ def _judge(
         )
         for image in images
     }
-    for item in batch:
-        if isinstance(item, ImageReport):
-            report = item
-        else:
-            report = unreadable(item) if isinstance(item, Unreadable) else reports[item.ref.index]
-        if stages.keeper and report.label is Label.FLAGGED:
-            stages.keeper.keep(report)
-        yield report
+    return [
+        item
+        if isinstance(item, ImageReport)
+        else unreadable(item)
+        if isinstance(item, Unreadable)
+        else reports[item.ref.index]
+        for item in batch
+    ]
 
 
 Judged = tuple[FaceCrop, Verdict]

@@ -113,7 +113,7 @@ def _go(source: PathSource, output: Output, state: State | None, watch: Watch) -
     watch.stop()
     if judging.passed:
         source.skipped[JUDGED_BEFORE] = judging.passed
-    header = _header(output, judging.device, source)
+    header = _header(output, judging, source)
     if state:
         state.save()
     output.commit(header)
@@ -147,7 +147,7 @@ def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def _header(output: Output, device: str, source: PathSource) -> dict[str, Any]:
+def _header(output: Output, judging: Judging, source: PathSource) -> dict[str, Any]:
     card, options = output.checkpoint.card, output.options
     thresholds = options.thresholds or card.thresholds
     return {
@@ -164,7 +164,8 @@ def _header(output: Output, device: str, source: PathSource) -> dict[str, Any]:
             "thresholds": asdict(thresholds),
             "min_face_px": card.min_face_px,
         },
-        "device": device,
+        "device": judging.device,
+        "precision": judging.precision,
         "versions": versions(),
         "options": described(options),
         "counts": output.tally.counts(source.skipped),

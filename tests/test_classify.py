@@ -51,7 +51,7 @@ def test_golden_faces_get_their_window_and_score(
     assert [window.left, window.top, window.side] == face["window"]
     [verdict] = classifier.classify([crop])
     assert verdict.fake_probability == pytest.approx(face["p_fake"], abs=0.01)
-    [logit] = classifier.logits([crop])
+    [logit] = classifier.logits([crop], classifier.network)
     assert logit == pytest.approx(face["logit"], abs=0.01)
 
 
@@ -61,10 +61,10 @@ def test_a_face_is_judged_alike_whatever_its_batch_mates(classifier: TorchClassi
         for face in GOLDEN
         if str(face["file"]).startswith("sample/")
     ]
-    together = classifier.logits(crops)
-    alone = [classifier.logits([crop])[0] for crop in crops]
+    together = classifier.logits(crops, classifier.network)
+    alone = [classifier.logits([crop], classifier.network)[0] for crop in crops]
     assert together == pytest.approx(alone, abs=1e-4)
-    backwards = classifier.logits(crops[::-1])
+    backwards = classifier.logits(crops[::-1], classifier.network)
     assert backwards[::-1] == pytest.approx(alone, abs=1e-4)
 
 

@@ -1,9 +1,11 @@
 import threading
+import time
+from collections.abc import Iterator
 
 import pytest
 import torch
 
-from fakefacecli.models.cores import side_by_side
+from fakefacecli.models.cores import in_lanes, side_by_side
 
 
 @pytest.fixture
@@ -40,3 +42,48 @@ def test_what_a_piece_raises_is_raised() -> None:
 
 def test_no_pieces_are_no_answers() -> None:
     assert side_by_side(str, []) == []
+
+
+def test_lanes_give_their_answers_in_order_whichever_is_ready_first() -> None:
+    def work(number: int) -> int:
+        time.sleep(0.02 * (number % 3))
+        assert torch.get_num_threads() == 1
+        return number
+
+    threads = torch.get_num_threads()
+    found = in_lanes(work, iter(range(20)), 3, lambda piece: 1, most=100)
+    assert list(found) == list(range(20))
+    assert torch.get_num_threads() == threads
+
+
+@pytest.mark.parametrize(("most", "taken"), [(100, 8), (3, 5)])
+def test_lanes_take_no_more_ahead_than_fits(most: int, taken: int) -> None:
+    begun = threading.Event()
+    seen: list[int] = []
+
+    def pieces() -> Iterator[int]:
+        for number in range(20):
+            seen.append(number)
+            yield number
+
+    def work(number: int) -> int:
+        begun.wait(10)
+        return number
+
+    answers = in_lanes(work, pieces(), 3, lambda piece: 1, most)
+    threading.Timer(0.5, begun.set).start()
+    assert next(answers) == 0
+    assert len(seen) < taken
+    assert list(answers) == list(range(1, 20))
+
+
+def test_what_a_lane_raises_comes_in_its_place() -> None:
+    def work(number: int) -> int:
+        if number == 3:
+            raise ValueError("three")
+        return number
+
+    answers = in_lanes(work, range(10), 2, lambda piece: 1, most=100)
+    assert [next(answers) for _ in range(3)] == [0, 1, 2]
+    with pytest.raises(ValueError, match="three"):
+        next(answers)

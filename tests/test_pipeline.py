@@ -45,6 +45,13 @@ def test_batches_do_not_change_the_reports(batch_size: int) -> None:
     assert scanned(batch_size) == scanned(4)
 
 
+@pytest.mark.parametrize("lanes", [2, 5])
+def test_lanes_do_not_change_the_reports(lanes: int) -> None:
+    stages = dataclasses.replace(STAGES, lanes=lanes)
+    found = list(scan(items(20), stages, 6))  # type: ignore[arg-type]
+    assert [dataclasses.replace(report, elapsed_ms=0) for report in found] == scanned(4)
+
+
 def test_no_items_are_no_reports() -> None:
     assert list(scan([], STAGES, 4)) == []
 

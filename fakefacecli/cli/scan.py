@@ -12,6 +12,7 @@ from fakefacecli.options import (
     DEFAULT_MODEL,
     REPORT_FORMATS,
     Explain,
+    Precision,
     Progress,
     ScanOptions,
     SourceOptions,
@@ -153,6 +154,13 @@ def scan(  # noqa: PLR0913, PLR0917 - one parameter a flag
     device: Annotated[
         str, typer.Option(metavar="auto|cpu|cuda|cuda:N|mps", rich_help_panel=RUNNING)
     ] = "auto",
+    precision: Annotated[
+        Precision,
+        typer.Option(
+            help="What faces are judged in (auto: bf16 if the device has it).",
+            rich_help_panel=RUNNING,
+        ),
+    ] = Precision.AUTO,
     batch_size: Annotated[
         int, typer.Option(min=1, max=1024, help="Images at once.", rich_help_panel=RUNNING)
     ] = 16,
@@ -236,6 +244,7 @@ def scan(  # noqa: PLR0913, PLR0917 - one parameter a flag
         thresholds=parse_thresholds(threshold),
         min_face_px=min_face,
         device=device,
+        precision=precision,
         batch_size=batch_size,
         workers=workers or default_workers(),
         timeout_s=timeout,

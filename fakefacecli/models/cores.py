@@ -5,8 +5,9 @@ An operation that is cut in parts ends when its slowest part does, so a core tha
 cores one face took 63 ms of CPU time that way and 22 ms side by side.
 """
 
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -28,6 +29,38 @@ def side_by_side(work: Callable[[T], R], pieces: Sequence[T]) -> list[R]:
         with ThreadPoolExecutor(workers, initializer=_single) as pool:
             return list(pool.map(work, pieces))
     finally:
+        torch.set_num_threads(threads)
+
+
+def in_lanes(
+    work: Callable[[T], R], pieces: Iterable[T], lanes: int, size: Callable[[T], int], most: int
+) -> Iterator[R]:
+    """`work` of each piece as it comes, in order, on `lanes` threads; with 1, on the caller's own.
+
+    Pieces are taken ahead while no more than one a lane waits and their sizes sum to `most` or
+    less. What `work` raises is raised in its piece's place; pieces behind it may have been worked.
+    """
+    if lanes < 2:
+        yield from map(work, pieces)
+        return
+    import torch
+
+    threads = torch.get_num_threads()
+    waiting: deque[tuple[Future[R], int]] = deque()
+    held = 0
+    pool = ThreadPoolExecutor(lanes, thread_name_prefix="fakeface-lane", initializer=_single)
+    try:
+        for piece in pieces:
+            waiting.append((pool.submit(work, piece), size(piece)))
+            held += waiting[-1][1]
+            while waiting and (len(waiting) > 2 * lanes or held > most or waiting[0][0].done()):
+                done, gone = waiting.popleft()
+                held -= gone
+                yield done.result()
+        while waiting:
+            yield waiting.popleft()[0].result()
+    finally:
+        pool.shutdown(cancel_futures=True)
         torch.set_num_threads(threads)
 
 

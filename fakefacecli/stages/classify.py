@@ -1,12 +1,15 @@
 """Judging faces: a network's logit, calibrated, held against two thresholds."""
 
+import itertools
 import math
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from fakefacecli.errors import FakeFaceError
 from fakefacecli.models.card import ModelCard
 from fakefacecli.models.cores import side_by_side
+from fakefacecli.models.precision import UNSURE
 from fakefacecli.models.preprocess import prepare
 from fakefacecli.records import FaceCrop, Label, Reason, Thresholds, Verdict
 
@@ -26,7 +29,11 @@ def judge(probability: float, thresholds: Thresholds, face_px: float, min_face_p
 
 
 class TorchClassifier:
-    """A `Classifier` over a torch network of one logit, fed as its card says."""
+    """A `Classifier` over a torch network of one logit, fed as its card says.
+
+    With `quick`, a copy of `network` in fewer bits, only faces whose p_fake comes out within
+    precision.UNSURE of a threshold are judged by `network` itself, in full precision.
+    """
 
     def __init__(
         self,
@@ -34,9 +41,11 @@ class TorchClassifier:
         card: ModelCard,
         device: str = "cpu",
         thresholds: Thresholds | None = None,
-        batch_size: int = 16,
+        batch_size: int = 32,
+        quick: "nn.Module | None" = None,
     ):
         self.network = network.to(device)
+        self.quick = quick.to(device) if quick else self.network
         self.card = card
         self.device = device
         self.thresholds = thresholds or card.thresholds
@@ -44,7 +53,12 @@ class TorchClassifier:
 
     def classify(self, crops: Sequence[FaceCrop]) -> list[Verdict]:
         """One verdict per crop, in order."""
-        logits = self.logits(crops)
+        logits = self.logits(crops, self.quick)
+        if self.quick is not self.network:
+            unsure = [place for place, logit in enumerate(logits) if self._is_unsure(logit)]
+            again = self.logits([crops[place] for place in unsure], self.network)
+            for place, logit in zip(unsure, again, strict=True):
+                logits[place] = logit
         return [
             judge(
                 self.card.calibration.probability(logit),
@@ -55,23 +69,32 @@ class TorchClassifier:
             for crop, logit in zip(crops, logits, strict=True)
         ]
 
-    def logits(self, crops: Sequence[FaceCrop]) -> list[float]:
-        """The network's raw scores, positive for "fake"; memory shortage halves the batch."""
-        size = self.batch_size
-        parts = [crops[start : start + size] for start in range(0, len(crops), size)]
+    def _is_unsure(self, logit: float) -> bool:
+        found = self.card.calibration.probability(logit)
+        return any(
+            abs(found - threshold) <= UNSURE
+            for threshold in (self.thresholds.low, self.thresholds.high)
+        )
+
+    def logits(self, crops: Sequence[FaceCrop], network: "nn.Module") -> list[float]:
+        """`network`'s raw scores, positive for "fake"; memory shortage halves the batch."""
+        # of like size: what a few stragglers cost is not much less than a full batch
+        count = -(-len(crops) // self.batch_size)
+        edges = [len(crops) * number // max(1, count) for number in range(count + 1)]
+        parts = [crops[start:end] for start, end in itertools.pairwise(edges)]
         if self.device == "cpu":
-            found = side_by_side(self._part, parts)
+            found = side_by_side(partial(self._part, network), parts)
         else:
-            found = [self._part(part) for part in parts]
+            found = [self._part(network, part) for part in parts]
         logits = [logit for part in found for logit in part]
         if not all(map(math.isfinite, logits)):
             raise FakeFaceError(f"{self.card.name} answered with a number that is not finite")
         return logits
 
-    def _part(self, crops: Sequence[FaceCrop]) -> list[float]:
+    def _part(self, network: "nn.Module", crops: Sequence[FaceCrop]) -> list[float]:
         import torch
 
-        found = self._try(crops)
+        found = self._try(network, crops)
         if found is not None:
             return found
         # here and not in the except block, whose traceback holds the batch's tensors
@@ -80,16 +103,16 @@ class TorchClassifier:
                                 "free memory or use --device cpu")  # fmt: skip
         torch.cuda.empty_cache()
         half = len(crops) // 2
-        return self._part(crops[:half]) + self._part(crops[half:])
+        return self._part(network, crops[:half]) + self._part(network, crops[half:])
 
-    def _try(self, crops: Sequence[FaceCrop]) -> list[float] | None:
+    def _try(self, network: "nn.Module", crops: Sequence[FaceCrop]) -> list[float] | None:
         """The logits of a batch; None when the device's memory ran out."""
         import torch
 
         try:
             batch = prepare(crops, self.card, self.device)
             with torch.inference_mode():
-                logits: list[float] = self.network(batch).squeeze(1).float().tolist()
+                logits: list[float] = network(batch).squeeze(1).float().tolist()
         except torch.OutOfMemoryError:
             return None
         return logits

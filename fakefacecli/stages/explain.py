@@ -6,6 +6,7 @@ comes from (3 x 3 cells for block8 of InceptionResnetV1 at 160 px): it shows reg
 """
 
 import contextlib
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -23,8 +24,8 @@ class GradCamExplainer:
 
     `prepare` turns crops into the network's input, (N, 3, px, px) float32 on its device.
     `fake_output` is the index of "fake" among the network's outputs: -1 fits one logit as well as
-    (real, fake). The network must be in nobody else's hands during a call; afterwards its flags
-    and gradients are what they were.
+    (real, fake). Several threads may call; the network must be in nobody else's hands meanwhile.
+    Afterwards its flags and gradients are what they were.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class GradCamExplainer:
         self.prepare = prepare
         self.batch_size = batch_size
         self.fake_output = fake_output
+        self._one_at_a_time = threading.Lock()
 
     def explain(self, crops: Sequence[FaceCrop]) -> list[Heatmap]:
         """One map per crop, (side, side) of its crop; all zeros where nothing speaks for "fake".
@@ -55,7 +57,8 @@ class GradCamExplainer:
         while len(heatmaps) < len(crops):
             batch = crops[len(heatmaps) : len(heatmaps) + self.batch_size]
             try:
-                grids = self._grids(batch)
+                with self._one_at_a_time:  # its hooks would see another thread's faces
+                    grids = self._grids(batch)
             except torch.OutOfMemoryError:
                 if len(batch) == 1:
                     raise

@@ -1,10 +1,10 @@
 """Area resampling of whole images and of many boxes at once, from one summed-area table an image.
 
-A pixel's three channels share one int64 entry, 21 bits each, so a table costs 8 bytes a pixel and
-one look-up serves all three. Only differences of entries are used, and these are exact however
-often the running sums wrap, as long as the sum over one bin fits its 21 bits; taller bins are
-summed in strips. Bins are those of adaptive average pooling: output i of n covers the pixels
-floor(i * N / n) up to ceil((i + 1) * N / n) of N, so neighbours may share a pixel.
+Crow: "Summed-area tables for texture mapping", SIGGRAPH 1984. A table holds int32 sums, three
+channels side by side. Only differences of entries are used, and these are exact however often the
+running sums wrap, as a bin of 8 million pixels still fits. Bins are those of adaptive average
+pooling: output i of n covers the pixels floor(i * N / n) up to ceil((i + 1) * N / n) of N, so
+neighbours may share a pixel.
 """
 
 from __future__ import annotations
@@ -19,15 +19,14 @@ from fakefacecli.records import Pixels
 if TYPE_CHECKING:
     import torch
 
-FIELD_BITS = 21
-FIELD = (1 << FIELD_BITS) - 1
-# the sum over a bin of this many pixels, all of them 255, still fits a field
-BIN_PIXELS = FIELD // 255
+CHANNELS = 3
+# the sum over a bin of this many pixels, all of them 255, still fits an int32
+BIN_PIXELS = ((1 << 31) - 1) // 255
 
 
 @dataclass(frozen=True, slots=True)
 class Tables:
-    """The summed-area tables of some images in one flat int64 tensor, `sums`.
+    """The summed-area tables of some images in one tensor, `sums` (entries, 3) int32.
 
     Image k's entry (y, x) lies at `starts[k] + y * strides[k] + x` and sums the pixels above and
     to the left of it, so a table is one larger than its image; `sizes` are (height, width).
@@ -39,13 +38,11 @@ class Tables:
     sizes: tuple[tuple[int, int], ...]
 
     def view(self, first: int, count: int) -> torch.Tensor:
-        """The tables (count, height + 1, stride) of `count` neighbours of equal size."""
+        """The tables (count, height + 1, width + 1, 3) of `count` neighbours of equal size."""
         height, width = self.sizes[first]
-        stride = _stride(width)
-        entries = (height + 1) * stride
-        return self.sums.as_strided(
-            (count, height + 1, stride), (entries, stride, 1), int(self.starts[first])
-        )
+        shape = (count, height + 1, width + 1, CHANNELS)
+        start = int(self.starts[first])
+        return self.sums[start : start + shape[0] * shape[1] * shape[2]].view(shape)
 
 
 def tabulate(images: Sequence[Pixels], device: torch.device) -> Tables:
@@ -54,31 +51,36 @@ def tabulate(images: Sequence[Pixels], device: torch.device) -> Tables:
     import torch
 
     sizes = tuple((image.shape[0], image.shape[1]) for image in images)
-    strides = [_stride(width) for _, width in sizes]
-    entries = [(size[0] + 1) * stride for size, stride in zip(sizes, strides, strict=True)]
+    strides = [width + 1 for _, width in sizes]
+    entries = [(height + 1) * (width + 1) for height, width in sizes]
     *starts, end = accumulate(entries, initial=0)
-    sums = torch.empty(end, dtype=torch.int64, device=device)
+    if device.type == "cpu":
+        # numpy asks for huge pages, torch does not: a third of the time went into page faults
+        sums = torch.from_numpy(np.empty((end, CHANNELS), np.int32))
+    else:
+        sums = torch.empty((end, CHANNELS), dtype=torch.int32, device=device)
     tables = Tables(sums, torch.tensor(starts), torch.tensor(strides), sizes)
     for number, image in enumerate(images):
-        # torch warns of arrays it may not write to and refuses negative strides
-        pixels = torch.from_numpy(np.require(image, requirements=["C", "W"])).to(device)
-        width = sizes[number][1]
-        table = tables.view(number, 1)[0]
-        table[0] = 0
-        table[:, 0] = 0
-        packed = table[1:, 1 : width + 1]
-        packed.copy_(pixels[..., 0])
-        packed.add_(pixels[..., 1], alpha=1 << FIELD_BITS)
-        packed.add_(pixels[..., 2], alpha=1 << 2 * FIELD_BITS)
-        torch.cumsum(packed, 1, out=packed)
-        torch.cumsum(packed, 0, out=packed)
+        _sum_up(image, tables.view(number, 1)[0])
     return Tables(sums, tables.starts.to(device), tables.strides.to(device), sizes)
 
 
-def _stride(width: int) -> int:
-    """Entries from row to row: running down a column at a power of two thrashes the cache."""
-    stride = -(-(width + 1) // 8) * 8
-    return stride if stride % 64 else stride + 8
+def _sum_up(image: Pixels, table: torch.Tensor) -> None:
+    """Fill the `table` (H + 1, W + 1, 3) of `image`."""
+    import cv2
+    import numpy as np
+    import torch
+
+    # torch warns of arrays it may not write to and refuses negative strides
+    pixels = np.require(image, requirements=["C", "W"])
+    if table.device.type == "cpu":
+        cv2.integral(pixels, table.numpy(), sdepth=cv2.CV_32S)
+        return
+    table[0] = 0
+    table[:, 0] = 0
+    inner = table[1:, 1:]
+    torch.cumsum(torch.from_numpy(pixels).to(table.device), 1, dtype=torch.int32, out=inner)
+    torch.cumsum(inner, 0, dtype=torch.int32, out=inner)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,21 +105,31 @@ class Level:
             edges[first:last] for edges in _bins(self.height, self.rows, device=device)
         )
         lefts, rights = _bins(self.width, self.columns, device=device)
-        shape = (len(self.tables), last - first, self.columns)
-        means = torch.empty((shape[0], *canvas, 3), device=device)
-        means[:, shape[1] :] = 0
-        means[:, : shape[1], shape[2] :] = 0
-        inside = means[:, : shape[1], : shape[2]]
+        count, rows = len(self.tables), last - first
+        means = torch.empty((count, *canvas, CHANNELS), device=device)
+        means[:, rows:] = 0
+        means[:, :rows, self.columns :] = 0
+        inside = means[:, :rows, : self.columns]
         high = bottoms - tops
         shares = high.float().reciprocal()[:, None] * (rights - lefts).float().reciprocal()
         largest = (-(-self.height // self.rows) + 1) * (-(-self.width // self.columns) + 1)
         strips = -(-largest // BIN_PIXELS)
+        flat = self.tables.flatten(2)
+        shape = (count, rows, self.columns * CHANNELS)
+        left, right = (_channels_of(edges).expand(shape) for edges in (lefts, rights))
         for strip in range(strips):
             above, below = tops + high * strip // strips, tops + high * (strip + 1) // strips
-            tall = self.tables.index_select(1, below).sub_(self.tables.index_select(1, above))
-            sums = tall.gather(2, rights.expand(shape)).sub_(tall.gather(2, lefts.expand(shape)))
+            tall = flat.index_select(1, below).sub_(flat.index_select(1, above))
+            sums = tall.gather(2, right).sub_(tall.gather(2, left)).view(inside.shape)
             _add_means(inside, sums, shares, first=strip == 0)
         return means
+
+
+def _channels_of(columns: torch.Tensor) -> torch.Tensor:
+    """Where the channels of `columns` (k,) lie in a flattened row: (k * 3,)."""
+    import torch
+
+    return (columns[:, None] * CHANNELS + torch.arange(CHANNELS, device=columns.device)).flatten()
 
 
 def pool_boxes(
@@ -137,16 +149,27 @@ def pool_boxes(
     shares = high.float().reciprocal()[:, :, None] * wide.float().reciprocal()[:, None, :]
     stride, start = tables.strides[owners], tables.starts[owners]
     columns = torch.cat((lefts, rights), 1) + (left + start)[:, None]
-    means = shares.new_empty((len(boxes), size, size, 3))
+    means = shares.new_empty((len(boxes), size, size, CHANNELS))
     strips = -(-int((high.amax() * wide.amax()).item()) // BIN_PIXELS) if len(boxes) else 0
     for strip in range(strips):
         above, below = tops + high * strip // strips, tops + high * (strip + 1) // strips
         rows = (torch.cat((above, below), 1) + top[:, None]) * stride[:, None]
         where = rows[:, :, None] + columns[:, None, :]
-        corners = tables.sums.index_select(0, where.view(-1)).view(where.shape)
+        corners = _entries_at(tables.sums, where)
         tall = corners[:, size:] - corners[:, :size]
-        _add_means(means, tall[..., size:] - tall[..., :size], shares, first=strip == 0)
+        _add_means(means, tall[:, :, size:] - tall[:, :, :size], shares, first=strip == 0)
     return means.permute(0, 3, 1, 2)
+
+
+def _entries_at(sums: torch.Tensor, where: torch.Tensor) -> torch.Tensor:
+    """The entries of `sums` (entries, 3) at `where`: (*where.shape, 3)."""
+    import torch
+
+    if sums.device.type == "cpu":  # numpy copies a row at once, torch number by number
+        found = torch.from_numpy(sums.numpy().take(where.numpy().ravel(), 0))
+    else:
+        found = sums.index_select(0, where.reshape(-1))
+    return found.view(*where.shape, CHANNELS)
 
 
 def _bins(
@@ -163,15 +186,11 @@ def _bins(
 def _add_means(
     means: torch.Tensor, sums: torch.Tensor, shares: torch.Tensor, *, first: bool
 ) -> None:
-    """Unpack `sums` (..., rows, columns) and put them, times `shares`, into `means` (..., 3).
+    """Put `sums` (..., rows, columns, 3), times `shares` (..., rows, columns), into `means`.
 
     The strips of one bin come one after the other: the first sets, the others add.
     """
-    import torch
-
-    fields = sums & FIELD, (sums >> FIELD_BITS) & FIELD, sums >> 2 * FIELD_BITS
-    for field, mean in zip(fields, means.unbind(-1), strict=True):
-        if first:
-            torch.mul(field.float(), shares, out=mean)
-        else:
-            mean.addcmul_(field.float(), shares)
+    if first:
+        means.copy_(sums).mul_(shares[..., None])  # in one step it takes six times as long
+    else:
+        means.addcmul_(sums.float(), shares[..., None])

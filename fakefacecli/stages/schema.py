@@ -97,6 +97,7 @@ def _run() -> Schema:
         "ended": {"type": "string", "format": "date-time"},
         "model": _strict(model),
         "device": text,
+        "precision": {"enum": ["fp32", "bf16", "not used"]},
         "versions": {"type": "object", "additionalProperties": text},
         "options": {"type": "object"},
         "counts": _strict(counts),
