@@ -112,5 +112,11 @@ def versions() -> dict[str, str]:
 
 def default_workers() -> int:
     """A decoder process per usable core, 8 at most: more than that waits for the network."""
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return max(1, min(8, usable or 1))
+    return min(8, usable_cores())
+
+
+def usable_cores() -> int:
+    """How many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -26,6 +26,9 @@ LEVELS = {
     "output": 5,
     "judging": 5,
     "run": 5,
+    "demo_loop": 5,
+    "bench_parts": 5,
+    "bench": 5,
     "cli": 6,
     "__main__": 7,
 }

@@ -1,0 +1,125 @@
+"""`fakeface bench`: how fast is this machine, and what does it wait for?"""
+
+import json
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from fakefacecli.cli.console import complain, say, stoppable, told
+from fakefacecli.files import whole
+from fakefacecli.options import DEFAULT_MODEL, Precision, ScanOptions, SourceOptions
+from fakefacecli.text import printable
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+
+@told
+def bench(  # noqa: PLR0913, PLR0917 - one parameter a flag
+    folder: Annotated[str, typer.Argument(metavar="FOLDER", show_default=False)],
+    json_: Annotated[
+        str | None,
+        typer.Option("--json", metavar="FILE|-", help="Write the figures; - is stdout."),
+    ] = None,
+    against_demo_loop: Annotated[
+        bool,
+        typer.Option(
+            "--against-demo-loop", help="In turn with the original demo's loop; give the ratio."
+        ),
+    ] = False,
+    runs: Annotated[int, typer.Option(min=1, max=100, help="Scans of the folder.")] = 3,
+    limit: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Only the first N images.")
+    ] = None,
+    model: Annotated[
+        str, typer.Option(metavar="NAME|FILE", help="A bundled model or a checkpoint.")
+    ] = DEFAULT_MODEL,
+    min_face: Annotated[
+        int, typer.Option(min=12, max=2000, help="Smallest face looked for, in px.")
+    ] = 40,
+    device: Annotated[str, typer.Option(metavar="auto|cpu|cuda|cuda:N|mps")] = "auto",
+    precision: Annotated[
+        Precision, typer.Option(help="What faces are judged in.")
+    ] = Precision.AUTO,
+    batch_size: Annotated[int, typer.Option(min=1, max=1024, help="Images at once.")] = 16,
+    workers: Annotated[
+        int | None, typer.Option(min=1, max=64, help="Decoder processes (default: one a core).")
+    ] = None,
+) -> None:
+    """Measure a scan of FOLDER: rates of every stage and of the whole, memory, the ceiling."""
+    from fakefacecli import bench as measuring
+    from fakefacecli.build import default_workers
+
+    options = ScanOptions(
+        SourceOptions((folder,)),
+        model=model,
+        min_face_px=min_face,
+        device=device,
+        precision=precision,
+        batch_size=batch_size,
+        workers=workers or default_workers(),
+    )
+    with stoppable() as stop:
+        found = measuring.bench(options, runs, limit, against_demo_loop, stop, complain)
+    if json_ == "-":
+        say(json.dumps(found, indent=2) + "\n")
+        return
+    if json_:
+        with whole(json_, "w", encoding="utf-8") as handle:
+            handle.write(json.dumps(found, indent=2) + "\n")
+    _show(found)
+
+
+def _show(found: dict[str, Any]) -> None:
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(highlight=False)
+    place, settings, memory = found["machine"], found["settings"], found["memory"]
+    lines = [
+        f"{place['processor']}, {place['cores']} cores, {place['memory_gib']} GiB"
+        f"{', ' + place['gpu'] if place['gpu'] else ''}",
+        f"{settings['device']}, {settings['precision']}; {found['images']} images "
+        f"({found['unreadable']} unreadable), {found['faces']} faces, {settings['runs']} runs",
+    ]
+    for line in lines:
+        console.print(Text(printable(line)), soft_wrap=True)
+    console.print(_table(found))
+    after = [f"images/s from run to run: {_range(found['end_to_end']['images_per_s'])}"]
+    if demo := found["demo_loop"]:
+        after += [
+            f"the demo's loop: {_range(demo['images_per_s'])} images/s",
+            f"fakeface is {_range(demo['ratio'])} times as fast",
+        ]
+    after.append(
+        f"memory: {memory['peak_mb']:.0f} MB at most, {memory['before_mb']:.0f} MB before the runs"
+    )
+    if memory["gpu_peak_mb"] is not None:
+        after.append(f"GPU memory: {memory['gpu_peak_mb']:.0f} MB at most")
+    after.append(f"loading took {found['load_s']:.1f} s")
+    for line in after:
+        console.print(Text(line), soft_wrap=True)
+
+
+def _table(found: dict[str, Any]) -> "Table":
+    from rich.table import Table
+
+    table = Table("median", "images/s", "faces/s", "share of time", box=None, padding=(0, 2))
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for name, stage in found["stages"].items():
+        one, more = ("process", "processes") if name == "decode" else ("thread", "threads")
+        hands = f"{stage['hands']} {one if stage['hands'] == 1 else more}"
+        share = f"{100 * stage['share_of_time']['median']:.0f} %"
+        table.add_row(f"{name}, {hands}", *_medians(stage), share)
+    table.add_row("decode only", *_medians(found["decode_only"]), "")
+    table.add_row("end to end", *_medians(found["end_to_end"]), "", style="bold")
+    return table
+
+
+def _medians(rates: dict[str, Any]) -> list[str]:
+    return [f"{rates[name]['median']:.1f}" for name in ("images_per_s", "faces_per_s")]
+
+
+def _range(spread: dict[str, float]) -> str:
+    return f"{spread['median']:.1f} ({spread['least']:.1f} to {spread['most']:.1f})"
