@@ -21,6 +21,7 @@ LEVELS = {
     "models": 2,
     "stages": 3,
     "pipeline": 4,
+    "learn": 4,
     "targets": 4,
     "build": 5,
     "output": 5,
