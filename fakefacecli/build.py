@@ -8,10 +8,10 @@ from importlib.metadata import PackageNotFoundError, version
 
 from fakefacecli import __version__
 from fakefacecli.errors import UsageError
-from fakefacecli.models.backbones import backbone
+from fakefacecli.models.backbones import last_block
 from fakefacecli.models.checkpoint import Checkpoint, load
 from fakefacecli.models.folding import folded
-from fakefacecli.models.preprocess import prepare
+from fakefacecli.models.preprocess import prepare, region
 from fakefacecli.options import Explain, ScanOptions
 from fakefacecli.pipeline import Stages
 from fakefacecli.stages.classify import TorchClassifier
@@ -46,8 +46,9 @@ def build(
     stop()
     explainer = GradCamExplainer(
         network,
-        backbone(card.backbone, checkpoint.path).last_block(network),
+        last_block(network, card.backbone, card.input_px),
         lambda crops: prepare(crops, card, device),
+        region=lambda crop: region(crop, card),
     )
     decoder = WorkerDecoder(
         options.workers,

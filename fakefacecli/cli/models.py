@@ -1,6 +1,6 @@
 """`fakeface models list|info|verify`."""
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -8,6 +8,9 @@ from fakefacecli.cli.console import told
 from fakefacecli.errors import ExitCode
 from fakefacecli.options import DEFAULT_MODEL
 from fakefacecli.text import printable
+
+if TYPE_CHECKING:
+    from fakefacecli.models.card import ModelCard
 
 app = typer.Typer(help="The models that come with fakeface, and checkpoints of yours.")
 
@@ -44,22 +47,22 @@ def info(name: Name = DEFAULT_MODEL) -> None:
     from rich.text import Text
 
     from fakefacecli.models.bundled import find_model
+    from fakefacecli.models.card import SIDES
 
     checkpoint = find_model(name)
     card = checkpoint.card
     table = Table.grid(padding=(0, 2))
     table.add_column(style="bold", no_wrap=True)
     table.add_column()
-    calibration = card.calibration
     facts = {
         "name": card.name,
         "file": checkpoint.path,
         "sha256": checkpoint.sha256,
         "backbone": card.backbone,
-        "input": f"{card.input_px} x {card.input_px} px RGB, (grey - {card.mean}) / {card.std}",
-        "crop": f"square, {card.crop_scale} x the longer side of the box; edges repeat",
-        "calibration": f"{calibration.method}, sigmoid({calibration.a} * logit + {calibration.b})",
-        "fitted on": calibration.fitted_on,
+        "input": _input(card),
+        "crop": f"{card.crop_scale} x {SIDES[card.stretch]}, to a square; edges repeat",
+        "calibration": card.calibration.words(),
+        "fitted on": card.calibration.fitted_on,
         "flagged": f"p_fake >= {card.thresholds.high}",
         "not flagged": f"p_fake < {card.thresholds.low}",
         "smallest face": f"{card.min_face_px} px",
@@ -70,6 +73,20 @@ def info(name: Name = DEFAULT_MODEL) -> None:
     for group, figures in card.measured.items():
         table.add_row("measured", Text(f"{printable(group)}: {_figures(figures)}"))
     Console(highlight=False).print(table)
+
+
+def _input(card: "ModelCard") -> str:
+    mean, std = (
+        str(triple[0]) if len(set(triple)) == 1 else str(list(triple))
+        for triple in (card.mean, card.std)
+    )
+    kind = "RGB" if card.channels == "rgb" else "Error Level Analysis"
+    via = f" by way of {card.via_px} px" if card.via_px else ""
+    grey = "grey" if card.levels == 255 else "grey / 255"
+    return (
+        f"{card.input_px} x {card.input_px} px {kind}, {card.resize}{via}, "
+        f"({grey} - {mean}) / {std}"
+    )
 
 
 def _figures(figures: Any) -> str:
