@@ -113,3 +113,13 @@ def test_the_shared_faces_are_readable() -> None:
     assert len(found) == 2439
     assert {image.split for image in found} == {"train", "val", "held_out"}
     assert all(image.group for image in found if image.split == "held_out")
+
+
+def test_a_csv_may_tell_the_generator_and_the_faces_size(tmp_path: pathlib.Path) -> None:
+    csv = listing(tmp_path, "path,label,generator,face_px\na.png,fake,sdxl,120.5\nb.png,real,,\n")
+    told = [(image.generator, image.face_px) for image in read_data(csv)]
+    assert told == [("sdxl", 120.5), ("", None)]
+    for wrong in ("large", "-3", "nan", "inf"):
+        csv = listing(tmp_path, f"path,label,face_px\na.png,fake,{wrong}\n")
+        with pytest.raises(UsageError, match="line 2: face_px"):
+            read_data(csv)

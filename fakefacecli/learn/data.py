@@ -4,6 +4,7 @@ This is the one place that reads labels; what becomes of the images is decided e
 """
 
 import csv
+import math
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -26,12 +27,16 @@ class LabelledImage:
 
     Images of one `group` (a generator, a person, a source) belong together and are never split;
     "" means that nothing is known. `split` is one of SPLITS, or "" where none was given.
+    `generator` is what made a fake; `face_px` the longer side of the face's box in the picture that
+    a ready crop was cut from; "" and None where they are not known.
     """
 
     path: str
     fake: bool
     group: str
     split: str
+    generator: str = ""
+    face_px: float | None = None
 
 
 def read_data(data: str) -> list[LabelledImage]:
@@ -40,8 +45,8 @@ def read_data(data: str) -> list[LabelledImage]:
     `data` is a folder that holds `real/` and `fake/`, or `train/`, `val/`, `test/`, `held_out/`
     with those below; a folder between a class and its files is the group. Or it is a CSV (or a
     folder with a labels.csv): path (from the CSV's own folder), label (real or fake), optionally
-    group and split. Raises NothingToDo when there is no image, UsageError for what cannot be
-    understood, naming the file and the row.
+    group, split, generator and face_px. Raises NothingToDo when there is no image, UsageError for
+    what cannot be understood, naming the file and the row.
     """
     listing = os.path.join(data, _LISTING)
     if os.path.isdir(data):
@@ -138,7 +143,20 @@ def _read_row(
     image = os.path.join(folder, name)
     if not name or not os.path.isfile(image):
         raise UsageError(f"{where}: no such file: {printable(image)}")
-    return LabelledImage(image, LABELS[label], group.strip(), split)
+    generator, face_px = (row.get("generator") or "").strip(), _pixels(row.get("face_px"), where)
+    return LabelledImage(image, LABELS[label], group.strip(), split, generator, face_px)
+
+
+def _pixels(text: str | None, where: str) -> float | None:
+    if not (text or "").strip():
+        return None
+    try:
+        found = float(text or "")
+    except ValueError:
+        found = math.nan
+    if not 0 < found < math.inf:
+        raise UsageError(f"{where}: face_px {printable(text or '')!r} found, wanted pixels")
+    return found
 
 
 def _unreadable(path: str, error: OSError) -> UsageError:
