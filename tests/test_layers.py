@@ -32,7 +32,7 @@ LEVELS = {
 }
 HEAVY = {
     *("torch", "torchvision", "facenet_pytorch", "pytorch_grad_cam", "safetensors", "cv2"),
-    *("pandas", "ray", "gradio", "tqdm", "matplotlib", "sklearn"),
+    *("pandas", "ray", "gradio", "tqdm", "matplotlib", "sklearn", "imagehash", "timm"),
 }
 MODULES = sorted((ROOT / "fakefacecli").rglob("*.py"))
 
