@@ -93,7 +93,8 @@ def f1(counts: Counts) -> Numbers:
 def auc(counts: Counts) -> Numbers:
     """The area under the ROC curve; a tie of a real and a fake face counts half (Hanley 1982)."""
     fpr, tpr = roc(counts)
-    return _of_both(counts, (np.diff(fpr) * (tpr[:, 1:] + tpr[:, :-1]) / 2).sum(1))
+    area = (np.diff(fpr) * (tpr[:, 1:] + tpr[:, :-1]) / 2).sum(1)
+    return _of_both(counts, np.minimum(area, 1.0))  # rounding may pass 1
 
 
 def average_precision(counts: Counts) -> Numbers:
