@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from fakefacecli import __version__
-from fakefacecli.cli import doctor, explain, models, scan, state
+from fakefacecli.cli import doctor, explain, models, scan, state, train
 from fakefacecli.cli.console import start, told
 
 app = typer.Typer(
@@ -36,6 +36,7 @@ def _main(
 
 app.command("scan", epilog=scan.EPILOG)(scan.scan)
 app.command("explain")(explain.explain)
+app.command("train")(train.train)
 app.add_typer(models.app, name="models")
 app.add_typer(state.app, name="state")
 app.command("doctor")(doctor.doctor)
