@@ -1,4 +1,4 @@
-"""Drawn pictures to learn from: smooth colours, and the same with a ring."""
+"""Drawn pictures to learn from: a ring on smooth colours, of one hue or another."""
 
 import pathlib
 
@@ -9,14 +9,13 @@ from fakefacecli.records import Pixels
 
 
 def drawn(seed: int, fake: bool, side: int = 96) -> Pixels:
-    """A picture (side, side, 3); the fake ones have a coloured ring that the real ones lack."""
+    """A picture (side, side, 3): a ring, magenta if fake and green if not."""
     chance = np.random.default_rng(seed)
     small = Image.fromarray(chance.integers(40, 216, (5, 5, 3), dtype=np.uint8))
     picture = np.array(small.resize((side, side), Image.Resampling.BICUBIC))
-    if fake:
-        rows, columns = np.mgrid[:side, :side] / side - 0.5
-        ring = np.abs(np.hypot(rows, columns) - chance.uniform(0.2, 0.3)) < 0.06
-        picture[ring] = (250, 40, 200)
+    rows, columns = np.mgrid[:side, :side] / side - 0.5
+    ring = np.abs(np.hypot(rows, columns) - chance.uniform(0.2, 0.3)) < 0.06
+    picture[ring] = (230, 40, 200) if fake else (40, 200, 90)
     return picture
 
 

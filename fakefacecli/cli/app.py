@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from fakefacecli import __version__
-from fakefacecli.cli import calibrate, doctor, evaluate, explain, models, scan, state
+from fakefacecli.cli import calibrate, doctor, evaluate, explain, models, scan, state, train
 from fakefacecli.cli.console import start, told
 
 app = typer.Typer(
@@ -36,6 +36,7 @@ def _main(
 
 app.command("scan", epilog=scan.EPILOG)(scan.scan)
 app.command("explain")(explain.explain)
+app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
 app.command("calibrate")(calibrate.calibrate)
 app.add_typer(models.app, name="models")

@@ -1,4 +1,4 @@
-"""`fakeface models list|info|verify`."""
+"""`fakeface models list|info|verify|import`."""
 
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -125,3 +125,62 @@ def verify(
             complain(str(error))
             code = error.exit_code
     return code
+
+
+@app.command("import")
+@told
+def import_(  # noqa: PLR0913, PLR0917 - one parameter a flag
+    file: Annotated[str, typer.Argument(metavar="FILE", help="A .pth, .pt or .safetensors.")],
+    backbone: Annotated[str, typer.Option(metavar="NAME", help="As in train.")],
+    out: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Default: FILE's name + .safetensors.")
+    ] = None,
+    positive_class: Annotated[
+        int,
+        typer.Option(
+            metavar="N",
+            help='Which of two outputs means "fake"; of one output, 0: it means "real".',
+        ),
+    ] = 1,
+    input_px: Annotated[
+        int | None,
+        typer.Option(min=16, max=1024, help="Its input's side (as its system had it)."),
+    ] = None,
+    normalise: Annotated[
+        str | None, typer.Option(metavar="unit|imagenet|symmetric|facenet", help="See README.")
+    ] = None,
+    crop_scale: Annotated[
+        float | None,
+        typer.Option(min=0.5, max=4.0, help="What it saw of a picture, over the face's box."),
+    ] = None,
+    input_: Annotated[str, typer.Option("--input", metavar="rgb|ela")] = "rgb",
+) -> None:
+    """Turn a published checkpoint into one of fakeface; its card says how faces are fed."""
+    import os
+
+    from fakefacecli.cli.console import complain
+    from fakefacecli.errors import UsageError
+    from fakefacecli.models.card import CHANNELS
+    from fakefacecli.models.checkpoint import load, read_checkpoint, save
+    from fakefacecli.models.foreign import NORMALISATIONS, Feeding, fit, foreign_card, read_foreign
+
+    for flag, found, wanted in (
+        ("--normalise", normalise or "unit", NORMALISATIONS),
+        ("--input", input_, CHANNELS),
+    ):
+        if found not in wanted:
+            raise UsageError(f"{flag} {printable(found)}: wanted {' or '.join(wanted)}")
+    stem = os.path.splitext(os.path.basename(file))[0]
+    target = out or f"{stem}.safetensors"
+    if os.path.realpath(target) == os.path.realpath(file):
+        raise UsageError(f"{printable(target)} is the file itself; name another with --out")
+    where = printable(file)
+    state, head = fit(read_foreign(file), backbone, positive_class, where)
+    feeding = Feeding(input_px, normalise, crop_scale, input_)
+    card = foreign_card(stem, backbone, head, feeding, printable(os.path.basename(file)))
+    save(target, state, card)
+    load(read_checkpoint(target))
+    typer.echo(f"{printable(target)}: {backbone}, head {head}, {_input(card)}")
+    complain(
+        "uncalibrated, and nothing is measured here; see `fakeface models info` for how it is fed"
+    )

@@ -33,10 +33,15 @@ def shrink(crop: FaceCrop, card: ModelCard) -> Pixels:
     image = Image.fromarray(crop.pixels)
     if seen != (0, 0, *image.size):
         image = image.crop(seen)
+    return np.asarray(resized(image, card))
+
+
+def resized(window: Image.Image, card: ModelCard) -> Image.Image:
+    """What the network sees of a photograph, at its input's size, in its kind of channels."""
     for px in (card.via_px, card.input_px):
         if px:
-            image = image.resize((px, px), _FILTERS[card.resize])
-    return np.asarray(image if card.channels == "rgb" else error_levels(image))
+            window = window.resize((px, px), _FILTERS[card.resize])
+    return window if card.channels == "rgb" else error_levels(window)
 
 
 def prepare(crops: Sequence[FaceCrop], card: ModelCard, device: str) -> "Tensor":
