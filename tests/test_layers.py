@@ -32,7 +32,19 @@ LEVELS = {
 }
 HEAVY = {
     *("torch", "torchvision", "facenet_pytorch", "pytorch_grad_cam", "safetensors", "cv2"),
-    *("pandas", "ray", "gradio", "tqdm", "matplotlib", "sklearn", "imagehash", "timm"),
+    *(
+        "pandas",
+        "ray",
+        "gradio",
+        "tqdm",
+        "matplotlib",
+        "sklearn",
+        "scipy",
+        "umap",
+        "pyarrow",
+        "imagehash",
+        "timm",
+    ),
 }
 MODULES = sorted((ROOT / "fakefacecli").rglob("*.py"))
 

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from fakefacecli import __version__
-from fakefacecli.cli import calibrate, doctor, evaluate, explain, models, scan, state, train
+from fakefacecli.cli import calibrate, doctor, embed, evaluate, explain, models, scan, state, train
 from fakefacecli.cli.console import start, told
 
 app = typer.Typer(
@@ -39,6 +39,7 @@ app.command("explain")(explain.explain)
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
 app.command("calibrate")(calibrate.calibrate)
+app.command("embed")(embed.embed)
 app.add_typer(models.app, name="models")
 app.add_typer(state.app, name="state")
 app.command("doctor")(doctor.doctor)

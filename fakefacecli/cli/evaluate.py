@@ -91,7 +91,8 @@ def evaluate(  # noqa: PLR0913, PLR0917 - one parameter a flag
     if missed:
         complain(f"{len(missed)} images gave no face, such as {missed[0]['path']}: "
                  f"{missed[0]['why']}")  # fmt: skip
-    return ExitCode.COMPLETE
+    unreadable = any(row["unreadable"] for row in missed)
+    return ExitCode.SOME_UNREADABLE if unreadable else ExitCode.COMPLETE
 
 
 def _measure(

@@ -119,7 +119,12 @@ def data_facts(judged: Judged) -> Facts:
         "fake": int(fake.sum()),
         "splits": dict(sorted(splits.items())),
         "without_a_face": [
-            {"path": printable(missed.image.path), "why": missed.why} for missed in judged.missed
+            {
+                "path": printable(missed.image.path),
+                "why": missed.why,
+                "unreadable": missed.unreadable,
+            }
+            for missed in judged.missed
         ],
     }
 

@@ -1,23 +1,26 @@
 """The curves of an evaluation, each a PNG; nothing here opens a window or keeps global state."""
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from fakefacecli.learn.metrics import ECE_BINS, Mask, Numbers, auc, count, roc
+from fakefacecli.learn.paper import (
+    FAINT,
+    FAKE,
+    INK,
+    MODELS,
+    REAL,
+    no_ticks,
+    percent,
+    plain,
+    png,
+    sheet,
+)
 from fakefacecli.verdicts import Thresholds
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-REAL, FAKE = "#2b6c8f", "#b3261e"
-MODELS = ("#3b4cc0", "#d97706")  # apart for the colour-blind too
-INK, FAINT, RULE = "#1c1f23", "#5c626a", "#d5d9dd"
-_SIZE, _DPI = (5.6, 4.6), 130
 _TICKS = (0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8)  # of the DET plot
 
 
@@ -32,11 +35,11 @@ class Curve:
 
 def draw_roc(curves: Sequence[Curve]) -> bytes:
     """True over false positive rate; the false ones on a scale that shows the small rates."""
-    figure, axes = _sheet("ROC", "real faces called fake", "fakes found")
+    figure, axes = sheet("ROC", "real faces called fake", "fakes found")
     for curve, colour in zip(curves, MODELS, strict=False):
         counts = count(curve.fake, curve.p_fake)
         fpr, tpr = (rates[0] for rates in roc(counts))
-        name = f"{_plain(curve.name)}: AUC {auc(counts)[0]:.3f}"
+        name = f"{plain(curve.name)}: AUC {auc(counts)[0]:.3f}"
         axes.step(fpr, tpr, where="post", color=colour, linewidth=2, label=name)
     even = np.linspace(0, 1, 2001)  # a curve where the scale is not even
     axes.plot(even, even, color=FAINT, linewidth=1, linestyle=":", label="chance")
@@ -44,17 +47,17 @@ def draw_roc(curves: Sequence[Curve]) -> bytes:
     axes.set_xlim(0, 1)
     axes.set_ylim(0, 1.01)
     axes.set_xticks((0, 0.005, 0.01, 0.1, 0.5, 1), ("0", "0.5 %", "1 %", "10 %", "50 %", "100 %"))
-    axes.xaxis.set_minor_locator(_no_ticks())
-    axes.yaxis.set_major_formatter(_percent())
+    axes.xaxis.set_minor_locator(no_ticks())
+    axes.yaxis.set_major_formatter(percent())
     axes.legend(loc="lower right", frameon=False)
-    return _png(figure)
+    return png(figure)
 
 
 def draw_det(curves: Sequence[Curve]) -> bytes:
     """Misses over false alarms on normal deviates (Martin et al. 1997): lower left is better."""
     from scipy.stats import norm
 
-    figure, axes = _sheet("DET", "real faces called fake", "fakes missed")
+    figure, axes = sheet("DET", "real faces called fake", "fakes missed")
     for curve, colour in zip(curves, MODELS, strict=False):
         fpr, tpr = (rates[0] for rates in roc(count(curve.fake, curve.p_fake)))
         inside = (fpr > 0) & (fpr < 1) & (tpr > 0) & (tpr < 1)
@@ -63,7 +66,7 @@ def draw_det(curves: Sequence[Curve]) -> bytes:
             norm.ppf(1 - tpr[inside]),
             color=colour,
             linewidth=2,
-            label=_plain(curve.name),
+            label=plain(curve.name),
         )
     places = norm.ppf(_TICKS)
     words = [f"{100 * tick:g} %" for tick in _TICKS]
@@ -73,12 +76,12 @@ def draw_det(curves: Sequence[Curve]) -> bytes:
     axes.set_ylim(places[0], places[-1])
     axes.plot(places, places, color=FAINT, linewidth=1, linestyle=":", label="equal error rate")
     axes.legend(loc="upper right", frameon=False)
-    return _png(figure)
+    return png(figure)
 
 
 def draw_reliability(curves: Sequence[Curve]) -> bytes:
     """The share of fakes over p_fake, in the bins of the ECE; the diagonal can be believed."""
-    figure, axes = _sheet(
+    figure, axes = sheet(
         "Reliability",
         "p_fake, mean of its bin (a dot's area: its share of the faces)",
         "share of fakes",
@@ -91,19 +94,19 @@ def draw_reliability(curves: Sequence[Curve]) -> bytes:
         y = [curve.fake[members].mean() for members in bins]
         sizes = [12 + 260 * members.mean() for members in bins]
         axes.plot(x, y, color=colour, linewidth=1, alpha=0.6)
-        axes.scatter(x, y, sizes, color=colour, alpha=0.85, label=_plain(curve.name))
+        axes.scatter(x, y, sizes, color=colour, alpha=0.85, label=plain(curve.name))
     axes.set_xlim(-0.02, 1.02)
     axes.set_ylim(-0.02, 1.02)
     legend = axes.legend(loc="upper left", frameon=False)
     for handle in legend.legend_handles:
         if handle is not None and hasattr(handle, "set_sizes"):
             handle.set_sizes([40])
-    return _png(figure)
+    return png(figure)
 
 
 def draw_scores(curve: Curve, thresholds: Thresholds) -> bytes:
     """How many real and fake faces got which p_fake, and where the thresholds lie."""
-    figure, axes = _sheet(f"Scores: {curve.name}", "p_fake", "faces")
+    figure, axes = sheet(f"Scores: {curve.name}", "p_fake", "faces")
     edges = np.linspace(0, 1, 41)
     for members, colour, name in ((~curve.fake, REAL, "real"), (curve.fake, FAKE, "fake")):
         held = curve.p_fake[members]
@@ -114,20 +117,20 @@ def draw_scores(curve: Curve, thresholds: Thresholds) -> bytes:
     top = axes.get_ylim()[1]
     axes.set_ylim(0, top * 1.6)
     axes.yaxis.set_major_formatter(lambda value, place: f"{value:g}")
-    axes.yaxis.set_minor_locator(_no_ticks())
+    axes.yaxis.set_minor_locator(no_ticks())
     for at, name, side in ((thresholds.low, "LOW", "left"), (thresholds.high, "HIGH", "right")):
         axes.axvline(at, color=INK, linewidth=1, linestyle="--")
         axes.text(at + (0.012 if side == "left" else -0.012), top * 1.2, f"{name} {at:.3f}",
                   ha=side, va="center", fontsize=8, color=INK)  # fmt: skip
     axes.set_xlim(0, 1)
     axes.legend(loc="center", frameon=False)
-    return _png(figure)
+    return png(figure)
 
 
 def draw_confusion(table: dict[str, dict[str, Any]]) -> bytes:
     """Verdicts by label; `table` is `measure.verdicts`' answer."""
     columns = ("not_flagged", "inconclusive", "flagged")
-    figure, axes = _sheet("Verdicts", "verdict", "label")
+    figure, axes = sheet("Verdicts", "verdict", "label")
     shares = np.array([[table[row][f"{column}_share"]["value"] or 0.0 for column in columns]
                        for row in ("real", "fake")])  # fmt: skip
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")
@@ -139,7 +142,7 @@ def draw_confusion(table: dict[str, dict[str, Any]]) -> bytes:
     axes.set_yticks(range(2), ["real", "fake"])
     axes.grid(visible=False)
     axes.tick_params(length=0)
-    return _png(figure)
+    return png(figure)
 
 
 def draw_robustness(rows: Sequence[dict[str, Any]]) -> bytes:
@@ -147,7 +150,7 @@ def draw_robustness(rows: Sequence[dict[str, Any]]) -> bytes:
 
     `rows` are those of `measure.robustness`.
     """
-    figure, axes = _sheet("Robustness", "", "", (8.2, 0.36 * len(rows) + 1.5))
+    figure, axes = sheet("Robustness", "", "", (8.2, 0.36 * len(rows) + 1.5))
     chosen = {"auc": ("AUC", MODELS[0], -0.14),
               "tpr_at_fpr_0.01": ("fakes found at 1 % false alarms", MODELS[1], 0.14)}  # fmt: skip
     for name, (words, colour, off) in chosen.items():
@@ -166,52 +169,9 @@ def draw_robustness(rows: Sequence[dict[str, Any]]) -> bytes:
     axes.grid(visible=False, axis="y")
     figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center",
                   ncols=2, frameon=False)  # fmt: skip
-    return _png(figure)
+    return png(figure)
 
 
 def names_of(row: dict[str, Any]) -> str:
     """What a row of the grid is called."""
     return row["family"] if row["strength"] is None else f"{row['family']} {row['strength']:g}"
-
-
-def _sheet(
-    title: str, across: str, up: str, size: tuple[float, float] = _SIZE
-) -> "tuple[Figure, Axes]":
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=size, dpi=_DPI, layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.add_subplot()
-    axes.set_title(_plain(title), loc="left", fontsize=13, fontweight="bold", color=INK)
-    axes.set_xlabel(across, color=FAINT)
-    axes.set_ylabel(up, color=FAINT)
-    axes.grid(color=RULE, linewidth=0.7)
-    axes.set_axisbelow(True)
-    axes.tick_params(colors=FAINT, labelsize=9)
-    for spine in axes.spines.values():
-        spine.set_color(RULE)
-    return figure, axes
-
-
-def _plain(name: str) -> str:
-    """A name as it is: between two $ matplotlib would set mathematics."""
-    return name.replace("$", r"\$")
-
-
-def _percent() -> Any:
-    from matplotlib.ticker import PercentFormatter
-
-    return PercentFormatter(1.0, decimals=0)
-
-
-def _no_ticks() -> Any:
-    from matplotlib.ticker import NullLocator
-
-    return NullLocator()
-
-
-def _png(figure: "Figure") -> bytes:
-    held = io.BytesIO()
-    figure.savefig(held, format="png", metadata={"Software": None})
-    return held.getvalue()

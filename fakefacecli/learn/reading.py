@@ -26,10 +26,11 @@ class FoundFace:
 
 @dataclass(frozen=True, slots=True)
 class Missed:
-    """An image that gave no face, and why."""
+    """An image that gave no face, and why; `unreadable` if it could not be looked at."""
 
     image: LabelledImage
     why: str
+    unreadable: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ def read_faces(images: Sequence[LabelledImage], how: Looking) -> Iterator[FoundF
         for item in batch:
             image = images[item.ref.index]
             if isinstance(item, Unreadable):
-                yield Missed(image, item.message)
+                yield Missed(image, item.message, unreadable=True)
                 continue
             found = faces[item.ref.index]
             for number, face in enumerate(found, 1):
