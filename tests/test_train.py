@@ -142,6 +142,7 @@ def test_learning_goes_on_from_a_model_of_ours(data: pathlib.Path, tmp_path: pat
         {"channels": "ela"},
         {"balance": False, "augment": False},
         {"amp": True, "optimizer": "sgd", "schedule": "step", "freeze": "5", "unfreeze_every": 1},
+        {"backbone": "timm/resnet10t"},
         {"backbone": "shufflenet_v2_x0_5", "schedule": "constant", "dropout": 0.0},
     ],
     ids=str,

@@ -2,6 +2,8 @@
 
 import copy
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -85,12 +87,14 @@ class Average:
 
         found: list[float] = []
         size = self.options.batch_size
-        for start in range(0, len(faces), size):
-            stop()
-            part = [fed_face(face, self.card) for face in faces[start : start + size]]
-            batch = normalised(stacked(part).to(self.options.device), self.card)
-            with torch.inference_mode(), precision(self.options):
-                found += self.network(batch).squeeze(1).float().tolist()
+        feed = partial(fed_face, card=self.card)
+        with ThreadPoolExecutor(self.options.workers) as pool:
+            for start in range(0, len(faces), size):
+                stop()
+                part = list(pool.map(feed, faces[start : start + size]))
+                batch = normalised(stacked(part).to(self.options.device), self.card)
+                with torch.inference_mode(), precision(self.options):
+                    found += self.network(batch).squeeze(1).float().tolist()
         return np.array(found)
 
 
