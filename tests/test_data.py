@@ -36,6 +36,7 @@ def test_folders_give_label_group_and_split(tmp_path: pathlib.Path) -> None:
 
 def test_plain_folders_have_no_split(tmp_path: pathlib.Path) -> None:
     draw(tmp_path / "real/a.png", tmp_path / "fake/b.png", tmp_path / ".hidden/c.png")
+    draw(tmp_path / "model.safetensors.faces/d.png")
     assert [(image.fake, image.split) for image in read_data(str(tmp_path))] == [
         (True, ""),
         (False, ""),

@@ -4,6 +4,7 @@ import csv
 import json
 import pathlib
 import signal
+import time
 from typing import Any
 
 import pytest
@@ -14,17 +15,18 @@ from safetensors.torch import load_file
 from fakefacecli.errors import ExitCode, Interrupted, ModelRefused, UsageError
 from fakefacecli.learn.batches import Sampler
 from fakefacecli.learn.data import LabelledImage
+from fakefacecli.learn.epochs import Epoch
 from fakefacecli.learn.faces import LabelledFace
 from fakefacecli.learn.freeze import blocks, frozen_at_start, set_dropout, set_learning
-from fakefacecli.learn.loop import Epoch
+from fakefacecli.learn.resume import resume_path
 from fakefacecli.learn.settings import TrainOptions
 from fakefacecli.learn.start import fresh_card
-from fakefacecli.learn.train import Watch, resume_path, run_training
+from fakefacecli.learn.train import Watch, run_training
 from fakefacecli.learn.traits import Traits
 from fakefacecli.models.backbones import LAST_BLOCKS, build
 from fakefacecli.models.checkpoint import load, read_checkpoint
 from tests.builders import PHOTOS
-from tests.command import fakeface
+from tests.command import fakeface, start
 from tests.drawn import draw_set
 
 
@@ -140,6 +142,7 @@ def test_learning_goes_on_from_a_model_of_ours(data: pathlib.Path, tmp_path: pat
         {"channels": "ela"},
         {"balance": False, "augment": False},
         {"amp": True, "optimizer": "sgd", "schedule": "step", "freeze": "5", "unfreeze_every": 1},
+        {"backbone": "timm/resnet10t"},
         {"backbone": "shufflenet_v2_x0_5", "schedule": "constant", "dropout": 0.0},
     ],
     ids=str,
@@ -265,3 +268,32 @@ def test_flags_that_make_no_sense_are_refused(
     done = fakeface("train", tmp_path, "--out", "m.safetensors", *flags, cwd=tmp_path)
     assert (done.returncode, words in done.stderr) == (ExitCode.USAGE, True), done.stderr
     assert not list(tmp_path.iterdir())
+
+
+def test_ctrl_c_ends_the_command_with_the_best_so_far(
+    data: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    flags = ("--faces-only", "--backbone", "mobilenet_v1", "--input-px", 48, "--epochs", 500)
+    more = ("--patience", 0, "--batch-size", 16, "--device", "cpu")
+    with start("train", data, "--out", tmp_path / "m.safetensors", *flags, *more) as process:
+        deadline = time.monotonic() + 120
+        while not (tmp_path / "m.safetensors.resume").exists() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=30)
+    assert process.returncode == ExitCode.SIGINT, err.decode()
+    assert b"the best of" in err
+    load(read_checkpoint(str(tmp_path / "m.safetensors")))
+
+
+def test_whole_photographs_are_cut_and_learnt_from(tmp_path: pathlib.Path) -> None:
+    lines = [f"{path},{'fake' if 'generated' in path.name else 'real'}"
+             for path in sorted(PHOTOS.glob("*.jpg"))]  # fmt: skip
+    (tmp_path / "list.csv").write_text("\n".join(["path,label", *lines]))
+    out = tmp_path / "m.safetensors"
+    flags = ("--backbone", "mobilenet_v1", "--input-px", 48, "--epochs", 1, "--batch-size", 4)
+    done = fakeface("train", tmp_path / "list.csv", "--out", out, *flags, "--device", "cpu")
+    assert done.returncode == ExitCode.COMPLETE, done.stderr
+    assert "5 real and 5 fake faces" in done.stderr
+    assert len(list((tmp_path / "m.safetensors.faces").glob("*.png"))) == 12
+    assert fakeface("models", "verify", out).returncode == ExitCode.COMPLETE

@@ -216,13 +216,14 @@ def train(  # noqa: PLR0913, PLR0917 - one parameter a flag
             init and (backbone or head or input_ or input_px or crop_scale),
     })  # fmt: skip
     from fakefacecli.build import default_workers, pick_device
+    from fakefacecli.learn.data import CACHE_ENDING
 
     where = pick_device(device)
     scale = crop_scale or TrainOptions.crop_scale
     options = TrainOptions(
         data=data,
         out=out,
-        cache=cache or f"{out}.faces",
+        cache=cache or f"{out}{CACHE_ENDING}",
         ready_scale=(faces_scale or scale) if faces_only else None,
         backbone=backbone or TrainOptions.backbone,
         head=head or TrainOptions.head,

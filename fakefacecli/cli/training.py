@@ -11,7 +11,7 @@ from fakefacecli.cli.console import complain
 from fakefacecli.options import Progress
 
 if TYPE_CHECKING:
-    from fakefacecli.learn.loop import Epoch
+    from fakefacecli.learn.epochs import Epoch
 
 _COLUMNS = ("epoch", "rate", "loss", "val loss", "val AUC", "val acc", "frozen", "s", "")
 _WIDTHS = (5, 8, 7, 8, 8, 8, 6, 6, 4)

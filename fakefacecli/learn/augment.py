@@ -1,6 +1,7 @@
 """Disturbing faces in batches, so that no network can learn by what a file went through.
 
-Numbers are drawn on the CPU from one generator, so that every device sees the same disturbances.
+Numbers are drawn on the CPU from one generator: but for noise, every device sees the same
+disturbances.
 """
 
 import math
@@ -118,7 +119,9 @@ class Augmenter:
         """Up to 10 grey levels of it."""
         import torch
 
-        noise = torch.randn(pictures.shape, generator=self.generator).to(pictures.device)
+        # so many numbers are drawn where they are used
+        there = torch.Generator(pictures.device).manual_seed(int(self.chance() * (1 << 53)))
+        noise = torch.randn(pictures.shape, generator=there, device=pictures.device)
         return (pictures + noise * self.draw(pictures, 0, 10)).clamp(0, 255)
 
     def jpeg(self, pictures: "Tensor") -> "Tensor":

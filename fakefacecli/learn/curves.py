@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, fields
 
 from fakefacecli.files import whole
-from fakefacecli.learn.loop import Epoch
+from fakefacecli.learn.epochs import Epoch
 
 
 def log_path(out: str, suffix: str) -> str:

@@ -19,6 +19,7 @@ SPLITS = ("train", "val", "test", "held_out")
 LABELS = {"real": False, "fake": True}
 _PATH_COLUMNS = ("path", "file")
 _LISTING = "labels.csv"
+CACHE_ENDING = ".faces"  # a folder of cut faces, which training may have left among the data
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,8 @@ def _read_folders(root: str) -> list[LabelledImage]:
 def _folders_in(folder: str) -> set[str]:
     try:
         with os.scandir(folder) as entries:
-            return {entry.name for entry in entries if entry.is_dir() and entry.name[0] != "."}
+            names = {entry.name for entry in entries if entry.is_dir() and entry.name[0] != "."}
+            return {name for name in names if not name.endswith(CACHE_ENDING)}
     except OSError as error:
         raise _unreadable(folder, error) from error
 

@@ -1,17 +1,15 @@
 """From labelled images to labelled faces: cut out once, with the scanner's own detector.
 
-The cache is a folder of PNG files and an index, a line of JSON for each image by its sha256; a
-killed run loses the image it was at.
+The cache is a folder of PNG files and an index.
 """
 
 import contextlib
 import hashlib
 import itertools
-import json
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -19,6 +17,7 @@ from PIL import Image, ImageOps
 from fakefacecli.errors import UsageError
 from fakefacecli.files import cannot_write, whole
 from fakefacecli.learn.data import LabelledImage
+from fakefacecli.learn.index import Entry, append, read_index
 from fakefacecli.learn.traits import Traits, readable, sharpness_of, traits_of
 from fakefacecli.records import DecodedImage, ImageRef, Pixels, Unreadable
 from fakefacecli.stages.crop import cut
@@ -29,7 +28,6 @@ from fakefacecli.stages.workers import WorkerDecoder
 CACHE_SCALE = 1.3  # room for shifts and turns around the window a card names
 _CACHE_PX = 512  # larger faces are shrunk to this: more than any backbone here looks at
 _AT_ONCE = 8  # photographs
-_VERSION = 1
 
 Progress = Callable[[int], None]
 
@@ -86,16 +84,19 @@ def find_faces(
         os.makedirs(cutting.folder, exist_ok=True)
         digests = [_digest(image.path) for image in images]
         index = os.path.join(cutting.folder, "ready.jsonl" if cutting.ready_scale else "cut.jsonl")
-        known = _read_index(index)
+        known = read_index(index)
         new = [place for place, digest in enumerate(digests) if digest not in known]
         done(len(images) - len(new))
+        detector = (
+            None if cutting.ready_scale else MtcnnDetector(cutting.device, cutting.min_face_px)
+        )
         with open(index, "a", encoding="utf-8") as handle, _decoder(cutting, stop) as decoder:
             refs = (ImageRef(place, images[place].path, "") for place in new)
             decoded = decoder.decode(refs)
             while batch := list(itertools.islice(decoded, _AT_ONCE)):
-                for digest, entry in _entries(batch, digests, cutting):
+                for digest, entry in _entries(batch, digests, cutting, detector):
                     known[digest] = entry
-                    _append(handle, digest, entry)
+                    append(handle, digest, entry)
                 done(len(batch))
     except OSError as error:
         raise cannot_write(cutting.folder, error) from error
@@ -109,18 +110,20 @@ def find_faces(
     return faces, left_out
 
 
-Entry = dict[str, Any]
 Decoded = DecodedImage | Unreadable
 
 
 def _entries(
-    batch: Sequence[Decoded], digests: Sequence[str], cutting: Cutting
+    batch: Sequence[Decoded],
+    digests: Sequence[str],
+    cutting: Cutting,
+    detector: MtcnnDetector | None,
 ) -> Iterator[tuple[str, Entry]]:
     images = [item for item in batch if isinstance(item, DecodedImage)]
-    if cutting.ready_scale:
+    if detector is None:
         found = [[("", image.pixels)] for image in images]
     else:
-        found = _cut_out(images, digests, cutting)
+        found = _cut_out(images, digests, cutting.folder, detector)
     parts = dict(zip((image.ref.index for image in images), found, strict=True))
     for item in batch:
         entry: Entry = {"faces": [], "why": "no face found"}
@@ -133,9 +136,8 @@ def _entries(
 
 
 def _cut_out(
-    images: Sequence[DecodedImage], digests: Sequence[str], cutting: Cutting
+    images: Sequence[DecodedImage], digests: Sequence[str], folder: str, detector: MtcnnDetector
 ) -> list[list[tuple[str, Pixels]]]:
-    detector = MtcnnDetector(cutting.device, cutting.min_face_px)
     found = []
     for image, faces in zip(images, detector.detect(images), strict=True):
         named = []
@@ -144,7 +146,7 @@ def _cut_out(
             if picture.width > _CACHE_PX:
                 picture = picture.resize((_CACHE_PX, _CACHE_PX), Image.Resampling.BICUBIC)
             name = f"{digests[image.ref.index][:32]}-{number}.png"
-            with whole(os.path.join(cutting.folder, name)) as handle:
+            with whole(os.path.join(folder, name)) as handle:
                 picture.save(handle, "PNG")
             named.append((name, np.asarray(picture)))
         found.append(named)
@@ -178,26 +180,6 @@ def _faces(image: LabelledImage, entry: Entry, cutting: Cutting) -> Iterator[Lab
 def _decoder(cutting: Cutting, stop: Callable[[], None]) -> Any:
     limits = DecodeLimits(timeout_s=30.0)
     return contextlib.closing(WorkerDecoder(cutting.workers, limits, stop=stop))
-
-
-def _read_index(path: str) -> dict[str, Entry]:
-    """What an earlier run found; lines torn by a kill, or of another version, count for nothing."""
-    known: dict[str, Entry] = {}
-    with contextlib.suppress(FileNotFoundError), open(path, encoding="utf-8") as handle:
-        for line in handle:
-            with contextlib.suppress(ValueError, KeyError, TypeError):
-                entry = json.loads(line)
-                files = [face["file"] for face in entry["faces"] if face["file"]]
-                folder = os.path.dirname(path)
-                whole_yet = all(os.path.isfile(os.path.join(folder, name)) for name in files)
-                if entry["version"] == _VERSION and whole_yet:
-                    known[entry["sha256"]] = entry
-    return known
-
-
-def _append(handle: IO[str], digest: str, entry: Entry) -> None:
-    handle.write(json.dumps({"sha256": digest, "version": _VERSION, **entry}) + "\n")
-    handle.flush()
 
 
 def _digest(path: str) -> str:

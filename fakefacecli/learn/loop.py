@@ -4,12 +4,10 @@ The same seed, data and settings give the same weights on the same machine's CPU
 run that is resumed gives those of an uninterrupted one.
 """
 
-import copy
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,9 +15,10 @@ from PIL import Image
 
 from fakefacecli.errors import FakeFaceError
 from fakefacecli.learn.augment import Augmenter, cut_mix
-from fakefacecli.learn.batches import Batch, Sampler, fed_face, stacked
-from fakefacecli.learn.faces import LabelledFace
-from fakefacecli.learn.freeze import blocks, frozen_at_start, set_dropout, set_learning
+from fakefacecli.learn.average import Average, precision
+from fakefacecli.learn.batches import Batch, Sampler, stacked
+from fakefacecli.learn.epochs import Coach, Epoch, Progress
+from fakefacecli.learn.freeze import frozen_at_start, set_dropout, set_learning
 from fakefacecli.learn.settings import TrainOptions
 from fakefacecli.learn.split import Division
 from fakefacecli.models.card import ModelCard
@@ -28,52 +27,16 @@ from fakefacecli.models.preprocess import error_levels, normalised
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-_EMA = 0.998
 _WARM_UP = 0.04  # of all steps
 _SMOOTHING = 0.02
 _CUT_MIX = 0.4  # of the batches
 _MOST_GRADIENT = 5.0
 _SETTLE_WITH = 512  # faces
-
-
-@dataclass(frozen=True, slots=True)
-class Epoch:
-    """One epoch's figures; losses are binary cross entropies, `auc` and `accuracy` validation's."""
-
-    number: int
-    rate: float
-    train_loss: float
-    val_loss: float
-    auc: float
-    accuracy: float
-    frozen: int
-    seconds: float
-    best: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Coach:
-    """Who watches: `step` is told (done, of all, loss), `stop` may raise between steps."""
-
-    step: Callable[[int, int, float], None] = lambda done, steps, loss: None
-    stop: Callable[[], None] = lambda: None
-
-
-@dataclass(slots=True)
-class Progress:
-    """Where a training stands; `best` is the number of the best epoch, 0 before the first."""
-
-    history: list[Epoch] = field(default_factory=list)
-    best: int = 0
-
-    @property
-    def best_epoch(self) -> Epoch:
-        """The epoch whose weights are kept."""
-        return self.history[self.best - 1]
+_SETTLED_AFTER = 200  # steps: by then the statistics have followed the weights
 
 
 class Training:
-    """A network on its way. `average` holds the moving average of its weights, which is kept."""
+    """A network on its way. `average` follows it, and is what is kept."""
 
     def __init__(
         self, network: "nn.Module", card: ModelCard, division: Division, options: TrainOptions
@@ -84,7 +47,7 @@ class Training:
         self.network = network.to(options.device)
         self.at_start = frozen_at_start(network, options.freeze)
         set_dropout(network, options.dropout)
-        self.average = copy.deepcopy(network).eval().requires_grad_(False)
+        self.average = Average(network, card, options)
         self.sampler = Sampler(division.train, card, options)
         make = torch.optim.AdamW if options.optimizer == "adamw" else torch.optim.SGD
         how: dict[str, Any] = {} if options.optimizer == "adamw" else {"momentum": 0.9}
@@ -118,8 +81,11 @@ class Training:
             coach.stop()
             losses.append(self._step(batch, generator, (number - 1) * self.sampler.steps + done))
             coach.step(done, self.sampler.steps, losses[-1])
-        self._settle_norms(frozen)
-        figures = self._validate(coach)
+        fresh = not (self.options.init or self.options.pretrained)
+        if fresh and number * self.sampler.steps < _SETTLED_AFTER:
+            self.average.settle(self.recent, frozen)
+        self.recent.clear()
+        figures = self.average.validate(self.val, coach.stop)
         best = not self.progress.best or _better(figures, self.progress.best_epoch)
         epoch = Epoch(
             number=number,
@@ -136,11 +102,9 @@ class Training:
 
     def state(self) -> dict[str, Any]:
         """All that `restore` needs to go on from here; tensors, numbers and text only."""
-        from dataclasses import asdict
-
         return {
             "network": self.network.state_dict(),
-            "average": self.average.state_dict(),
+            "average": self.average.network.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "history": [asdict(epoch) for epoch in self.progress.history],
             "best": self.progress.best,
@@ -149,7 +113,7 @@ class Training:
     def restore(self, state: dict[str, Any]) -> None:
         """Take up what `state` gave."""
         self.network.load_state_dict(state["network"])
-        self.average.load_state_dict(state["average"])
+        self.average.network.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.progress = Progress([Epoch(**epoch) for epoch in state["history"]], state["best"])
 
@@ -166,7 +130,7 @@ class Training:
             inputs, targets = self._inputs(batch, generator)
         self.recent.append(inputs)
         self.optimizer.zero_grad(set_to_none=True)
-        with self._precision():
+        with precision(self.options):
             logits = self.network(inputs).squeeze(1)
         loss = binary_cross_entropy_with_logits(logits.float(), targets)
         if not loss.isfinite():
@@ -174,7 +138,7 @@ class Training:
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), _MOST_GRADIENT)
         self.optimizer.step()
-        self._follow(count)
+        self.average.follow(self.network, count)
         return float(loss.detach())
 
     def _inputs(self, batch: Batch, generator: Any) -> "tuple[Tensor, Tensor]":
@@ -206,76 +170,6 @@ class Training:
         }[self.options.schedule]
         for group in self.optimizer.param_groups:
             group["lr"] = self.options.rate * warm * fall
-
-    def _follow(self, count: int) -> None:
-        """Move the average; its memory grows, or it would long remember the random start."""
-        import torch
-
-        keep = min(_EMA, (1 + count) / (10 + count))
-        with torch.no_grad():
-            mine = self.network.state_dict()
-            for name, tensor in self.average.state_dict().items():
-                if tensor.is_floating_point():
-                    tensor.lerp_(mine[name], 1 - keep)
-                else:
-                    tensor.copy_(mine[name])
-
-    def _settle_norms(self, frozen: int) -> None:
-        """Give the average's batch normalisations the statistics of its own activations.
-
-        Those it took over belong to other weights, and are far off in a short training (Izmailov
-        et al. 2018, "Averaging Weights Leads to Wider Optima", section 3.2)."""
-        import torch
-
-        learning = [m for part in blocks(self.average)[frozen:] for m in part.modules()]
-        norms = [m for m in learning if isinstance(m, torch.nn.modules.batchnorm._BatchNorm)]
-        before = [norm.momentum for norm in norms]
-        for norm in norms:
-            norm.reset_running_stats()
-            norm.momentum = None  # a plain mean over all batches
-            norm.train()
-        with torch.no_grad(), self._precision():
-            for inputs in self.recent:
-                self.average(inputs)
-        for norm, momentum in zip(norms, before, strict=True):
-            norm.momentum = momentum
-            norm.eval()
-        self.recent.clear()
-
-    def _precision(self) -> Any:
-        import torch
-
-        kind = torch.device(self.options.device).type
-        return torch.autocast(kind, torch.bfloat16, enabled=self.options.amp)
-
-    def _validate(self, coach: Coach) -> dict[str, float]:
-        from sklearn.metrics import roc_auc_score
-
-        labels = np.array([face.image.fake for face in self.val])
-        logits = self.logits(self.val, coach.stop)
-        if not np.isfinite(logits).all():
-            raise FakeFaceError("the network's answers are not finite any more; try a lower --lr")
-        return {
-            "auc": float(roc_auc_score(labels, logits)),
-            "val_loss": float(np.logaddexp(0, np.where(labels, -logits, logits)).mean()),
-            "accuracy": float(((logits > 0) == labels).mean()),
-        }
-
-    def logits(
-        self, faces: Sequence[LabelledFace], stop: Callable[[], None] = lambda: None
-    ) -> "np.typing.NDArray[np.float64]":
-        """The average's logits, fed as a scan would feed it."""
-        import torch
-
-        found: list[float] = []
-        size = self.options.batch_size
-        for start in range(0, len(faces), size):
-            stop()
-            part = [fed_face(face, self.card) for face in faces[start : start + size]]
-            batch = normalised(stacked(part).to(self.options.device), self.card)
-            with torch.inference_mode(), self._precision():
-                found += self.average(batch).squeeze(1).float().tolist()
-        return np.array(found)
 
 
 def _better(figures: dict[str, float], than: Epoch) -> bool:

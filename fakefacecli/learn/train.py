@@ -1,21 +1,19 @@
 """One whole training: labelled images in, the checkpoint of the best epoch out."""
 
-import hashlib
-import json
 import os
-import zipfile
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from fakefacecli.errors import FakeFaceError, Interrupted, ModelRefused, UsageError
-from fakefacecli.files import whole
+from fakefacecli.errors import FakeFaceError, Interrupted
 from fakefacecli.learn.audit import Audit, audit
 from fakefacecli.learn.curves import write_curves, write_log
 from fakefacecli.learn.data import read_data
+from fakefacecli.learn.epochs import Coach, Epoch, Progress
 from fakefacecli.learn.faces import Cutting, LabelledFace, find_faces
-from fakefacecli.learn.loop import Coach, Epoch, Progress, Training
+from fakefacecli.learn.loop import Training
+from fakefacecli.learn.resume import fingerprint_of, read_state, resume_path, write_state
 from fakefacecli.learn.settings import TrainOptions
 from fakefacecli.learn.split import Division, divide, near_pairs_of_both_labels
 from fakefacecli.learn.start import check_px, fresh_card, start_network
@@ -58,11 +56,6 @@ def run_training(options: TrainOptions, watch: Watch) -> Progress:
     network = start_network(options, card)
     check_px(network, card)
     return _run(network, card, division, options, watch)
-
-
-def resume_path(out: str) -> str:
-    """Where an interrupted run's state lies."""
-    return f"{out}.resume"
 
 
 def _faces(options: TrainOptions, watch: Watch) -> list[LabelledFace]:
@@ -118,19 +111,21 @@ def _run(
     import torch
 
     training = Training(network, card, division, options)
-    fingerprint = _fingerprint(options, division)
+    fingerprint = fingerprint_of(options, division)
     if options.resume:
-        training.restore(_read_state(options.out, fingerprint))
+        training.restore(read_state(options.out, fingerprint))
         watch.say(f"going on after epoch {len(training.progress.history)}")
     coach = Coach(watch.step, watch.stop)
     try:
+        if options.init and not options.resume:
+            before = training.average.validate(division.val, watch.stop)
+            watch.say(f"before training: validation AUC {before['auc']:.4f}")
         while not training.over:
             epoch = training.epoch(coach)
             if epoch.best:
-                state = training.average.state_dict()
+                state = training.average.network.state_dict()
                 save(options.out, state, _told(card, division, epoch, options))
-            with whole(resume_path(options.out)) as handle:
-                torch.save({"fingerprint": fingerprint, **training.state()}, handle)
+            write_state(options.out, fingerprint, training.state())
             write_log(options.out, training.progress.history)
             write_curves(options.out, training.progress.history)
             watch.epoch(epoch)
@@ -171,37 +166,3 @@ def _kept(stopped: Interrupted, progress: Progress, options: TrainOptions) -> In
         f"; {printable(options.out)} holds epoch {progress.best}, the best of "
         f"{len(progress.history)}; --resume goes on",
     )
-
-
-def _fingerprint(options: TrainOptions, division: Division) -> str:
-    def told(faces: Sequence[LabelledFace]) -> list[Any]:
-        return [(face.phash, face.side, face.image.fake, face.image.group) for face in faces]
-
-    what = [options.deciding, told(division.train), told(division.val)]
-    return hashlib.sha256(json.dumps(what).encode()).hexdigest()
-
-
-def _read_state(out: str, fingerprint: str) -> dict[str, Any]:
-    import pickle
-
-    import torch
-
-    path = resume_path(out)
-    try:
-        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-        found = state["fingerprint"]
-    except FileNotFoundError:
-        raise UsageError(
-            f"--resume: no {printable(path)}; there is no interrupted training to go on with"
-        ) from None
-    except (OSError, RuntimeError, KeyError, TypeError, EOFError, pickle.UnpicklingError,
-            zipfile.BadZipFile) as error:  # fmt: skip
-        raise ModelRefused(
-            f"{printable(path)}: damaged ({type(error).__name__}); train anew without --resume"
-        ) from None
-    if found != fingerprint:
-        raise UsageError(
-            "--resume: the interrupted training had other settings or other data; use the same, "
-            "or train anew without --resume"
-        )
-    return state
