@@ -9,11 +9,11 @@ from importlib.metadata import PackageNotFoundError, version
 
 from fakefacecli import __version__
 from fakefacecli.errors import UsageError
-from fakefacecli.models.backbones import backbone
+from fakefacecli.models.backbones import last_block
 from fakefacecli.models.checkpoint import Checkpoint, load
 from fakefacecli.models.folding import folded
 from fakefacecli.models.precision import bfloat16_copy, in_bfloat16
-from fakefacecli.models.preprocess import prepare
+from fakefacecli.models.preprocess import prepare, region
 from fakefacecli.options import Explain, ScanOptions
 from fakefacecli.pipeline import Stages
 from fakefacecli.stages.classify import TorchClassifier
@@ -31,9 +31,15 @@ _PACKAGES = tuple(
 
 
 def build(
-    options: ScanOptions, checkpoint: Checkpoint, stop: Callable[[], None] = lambda: None
+    options: ScanOptions,
+    checkpoint: Checkpoint,
+    stop: Callable[[], None] = lambda: None,
+    *,
+    explains: bool = False,
 ) -> tuple[Stages, str]:
     """The stages of a scan and the name of the device they run on.
+
+    There is an explainer if overlays are asked for, or with `explains`.
 
     Raises UsageError for a device that is not there, ModelRefused for unsound weights.
     """
@@ -50,12 +56,13 @@ def build(
         quick = bfloat16_copy(network, card.backbone)
     stop()
     explainer = None
-    if options.overlays and options.explain is not Explain.NONE:
+    if explains or (options.overlays and options.explain is not Explain.NONE):
         shown = copy.deepcopy(network)  # while it explains, other threads judge
         explainer = GradCamExplainer(
             shown,
-            backbone(card.backbone, checkpoint.path).last_block(shown),
+            last_block(shown, card.backbone, card.input_px),
             lambda crops: prepare(crops, card, device),
+            region=lambda crop: region(crop, card),
         )
     decoder = WorkerDecoder(
         options.workers,

@@ -160,7 +160,7 @@ def _header(output: Output, judging: Judging, source: PathSource) -> dict[str, A
             "name": card.name,
             "sha256": output.checkpoint.sha256,
             "backbone": card.backbone,
-            "calibration": asdict(card.calibration),
+            "calibration": card.calibration.facts() | {"state": card.calibration.state},
             "thresholds": asdict(thresholds),
             "min_face_px": card.min_face_px,
         },

@@ -13,7 +13,8 @@ import torch
 
 from fakefacecli.errors import ModelRefused
 from fakefacecli.models.bundled import BUNDLED, BundledModel, find_model
-from fakefacecli.models.card import Calibration, parse_card
+from fakefacecli.models.calibration import Calibration
+from fakefacecli.models.card import parse_card
 from fakefacecli.models.checkpoint import load, read_checkpoint
 
 MODEL = BUNDLED["inception-resnet-v1"]

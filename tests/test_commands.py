@@ -25,7 +25,8 @@ sys.exit(f"imported {heavy & set(sys.modules)}" if heavy & set(sys.modules) else
 
 
 @pytest.mark.parametrize(
-    "command", ["--help", "scan --help", "explain --help", "models --help", "--version"]
+    "command",
+    ["--help", "scan --help", "explain --help", "train --help", "models --help", "--version"],
 )
 def test_help_imports_nothing_heavy(command: str) -> None:
     done = subprocess.run(

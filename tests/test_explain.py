@@ -287,3 +287,9 @@ def test_the_cells_of_the_real_network_add_up_to_its_logit(real: GradCamExplaine
         bias = head(silent)[0, 0]
     assert float(logit) == pytest.approx(2.8151, abs=0.01)
     assert grids.sum() == pytest.approx(float(logit - bias), abs=1e-3)
+
+
+def test_heat_stays_inside_what_the_network_saw() -> None:
+    heat = spread(np.full((2, 2), 5.0, np.float32), 10, (2, 0, 8, 10))
+    assert heat[:, 2:8].min() == 1
+    assert heat[:, :2].max() == heat[:, 8:].max() == 0

@@ -21,6 +21,7 @@ LEVELS = {
     "models": 2,
     "stages": 3,
     "pipeline": 4,
+    "learn": 4,
     "targets": 4,
     "build": 5,
     "output": 5,
@@ -34,7 +35,19 @@ LEVELS = {
 }
 HEAVY = {
     *("torch", "torchvision", "facenet_pytorch", "pytorch_grad_cam", "safetensors", "cv2"),
-    *("pandas", "ray", "gradio", "tqdm", "matplotlib", "sklearn"),
+    *(
+        "pandas",
+        "ray",
+        "gradio",
+        "tqdm",
+        "matplotlib",
+        "sklearn",
+        "scipy",
+        "umap",
+        "pyarrow",
+        "imagehash",
+        "timm",
+    ),
 }
 MODULES = sorted((ROOT / "fakefacecli").rglob("*.py"))
 

@@ -6,7 +6,18 @@ from typing import Annotated
 import typer
 
 from fakefacecli import __version__
-from fakefacecli.cli import bench, doctor, explain, models, scan, state
+from fakefacecli.cli import (
+    bench,
+    calibrate,
+    doctor,
+    embed,
+    evaluate,
+    explain,
+    models,
+    scan,
+    state,
+    train,
+)
 from fakefacecli.cli.console import start, told
 
 app = typer.Typer(
@@ -36,6 +47,10 @@ def _main(
 
 app.command("scan", epilog=scan.EPILOG)(scan.scan)
 app.command("explain")(explain.explain)
+app.command("train")(train.train)
+app.command("evaluate")(evaluate.evaluate)
+app.command("calibrate")(calibrate.calibrate)
+app.command("embed")(embed.embed)
 app.add_typer(models.app, name="models")
 app.add_typer(state.app, name="state")
 app.command("bench")(bench.bench)

@@ -73,8 +73,6 @@ def explain(
     source = PathSource(SourceOptions((image,), follow_symlinks=True))
     options = ScanOptions(
         source.options,
-        overlays=target,
-        explain=Explain.ALL,
         model=model,
         thresholds=parse_thresholds(threshold),
         min_face_px=min_face,
@@ -84,8 +82,8 @@ def explain(
     items = list(source)
     pictures = _Numbered(target, image)
     with stoppable() as stop:
-        stages, _ = build(options, find_model(model), stop)
-        stages = dataclasses.replace(stages, overlays=pictures, lanes=1)
+        stages, _ = build(options, find_model(model), stop, explains=True)
+        stages = dataclasses.replace(stages, explain=Explain.ALL, overlays=pictures, lanes=1)
         try:
             [report] = scan(items, stages, 1, stop)
         finally:

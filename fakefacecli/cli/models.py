@@ -1,6 +1,6 @@
-"""`fakeface models list|info|verify`."""
+"""`fakeface models list|info|verify|import`."""
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -8,6 +8,9 @@ from fakefacecli.cli.console import told
 from fakefacecli.errors import ExitCode
 from fakefacecli.options import DEFAULT_MODEL
 from fakefacecli.text import printable
+
+if TYPE_CHECKING:
+    from fakefacecli.models.card import ModelCard
 
 app = typer.Typer(help="The models that come with fakeface, and checkpoints of yours.")
 
@@ -47,22 +50,22 @@ def info(name: Name = DEFAULT_MODEL) -> None:
     from rich.text import Text
 
     from fakefacecli.models.bundled import find_model
+    from fakefacecli.models.card import SIDES
 
     checkpoint = find_model(name)
     card = checkpoint.card
     table = Table.grid(padding=(0, 2))
     table.add_column(style="bold", no_wrap=True)
     table.add_column()
-    calibration = card.calibration
     facts = {
         "name": card.name,
         "file": checkpoint.path,
         "sha256": checkpoint.sha256,
         "backbone": card.backbone,
-        "input": f"{card.input_px} x {card.input_px} px RGB, (grey - {card.mean}) / {card.std}",
-        "crop": f"square, {card.crop_scale} x the longer side of the box; edges repeat",
-        "calibration": f"{calibration.method}, sigmoid({calibration.a} * logit + {calibration.b})",
-        "fitted on": calibration.fitted_on,
+        "input": _input(card),
+        "crop": f"{card.crop_scale} x {SIDES[card.stretch]}, to a square; edges repeat",
+        "calibration": card.calibration.words(),
+        "fitted on": card.calibration.fitted_on,
         "flagged": f"p_fake >= {card.thresholds.high}",
         "not flagged": f"p_fake < {card.thresholds.low}",
         "smallest face": f"{card.min_face_px} px",
@@ -73,6 +76,20 @@ def info(name: Name = DEFAULT_MODEL) -> None:
     for group, figures in card.measured.items():
         table.add_row("measured", Text(f"{printable(group)}: {_figures(figures)}"))
     Console(highlight=False).print(table)
+
+
+def _input(card: "ModelCard") -> str:
+    mean, std = (
+        str(triple[0]) if len(set(triple)) == 1 else str(list(triple))
+        for triple in (card.mean, card.std)
+    )
+    kind = "RGB" if card.channels == "rgb" else "Error Level Analysis"
+    via = f" by way of {card.via_px} px" if card.via_px else ""
+    grey = "grey" if card.levels == 255 else "grey / 255"
+    return (
+        f"{card.input_px} x {card.input_px} px {kind}, {card.resize}{via}, "
+        f"({grey} - {mean}) / {std}"
+    )
 
 
 def _figures(figures: Any) -> str:
@@ -111,3 +128,62 @@ def verify(
             complain(str(error))
             code = error.exit_code
     return code
+
+
+@app.command("import")
+@told
+def import_(  # noqa: PLR0913, PLR0917 - one parameter a flag
+    file: Annotated[str, typer.Argument(metavar="FILE", help="A .pth, .pt or .safetensors.")],
+    backbone: Annotated[str, typer.Option(metavar="NAME", help="As in train.")],
+    out: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Default: FILE's name + .safetensors.")
+    ] = None,
+    positive_class: Annotated[
+        int,
+        typer.Option(
+            metavar="N",
+            help='Which of two outputs means "fake"; of one output, 0: it means "real".',
+        ),
+    ] = 1,
+    input_px: Annotated[
+        int | None,
+        typer.Option(min=16, max=1024, help="Its input's side (as its system had it)."),
+    ] = None,
+    normalise: Annotated[
+        str | None, typer.Option(metavar="unit|imagenet|symmetric|facenet", help="See README.")
+    ] = None,
+    crop_scale: Annotated[
+        float | None,
+        typer.Option(min=0.5, max=4.0, help="What it saw of a picture, over the face's box."),
+    ] = None,
+    input_: Annotated[str, typer.Option("--input", metavar="rgb|ela")] = "rgb",
+) -> None:
+    """Turn a published checkpoint into one of fakeface; its card says how faces are fed."""
+    import os
+
+    from fakefacecli.cli.console import complain
+    from fakefacecli.errors import UsageError
+    from fakefacecli.models.card import CHANNELS
+    from fakefacecli.models.checkpoint import load, read_checkpoint, save
+    from fakefacecli.models.foreign import NORMALISATIONS, Feeding, fit, foreign_card, read_foreign
+
+    for flag, found, wanted in (
+        ("--normalise", normalise or "unit", NORMALISATIONS),
+        ("--input", input_, CHANNELS),
+    ):
+        if found not in wanted:
+            raise UsageError(f"{flag} {printable(found)}: wanted {' or '.join(wanted)}")
+    stem = os.path.splitext(os.path.basename(file))[0]
+    target = out or f"{stem}.safetensors"
+    if os.path.realpath(target) == os.path.realpath(file):
+        raise UsageError(f"{printable(target)} is the file itself; name another with --out")
+    where = printable(file)
+    state, head = fit(read_foreign(file), backbone, positive_class, where)
+    feeding = Feeding(input_px, normalise, crop_scale, input_)
+    card = foreign_card(stem, backbone, head, feeding, printable(os.path.basename(file)))
+    save(target, state, card)
+    load(read_checkpoint(target))
+    typer.echo(f"{printable(target)}: {backbone}, head {head}, {_input(card)}")
+    complain(
+        "uncalibrated, and nothing is measured here; see `fakeface models info` for how it is fed"
+    )

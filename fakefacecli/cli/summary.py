@@ -85,6 +85,8 @@ def summary(options: ScanOptions, outcome: Outcome) -> None:
         console.print(Text.assemble((f"{words:<16}", "bold"), printable(where)), soft_wrap=True)
     if outcome.copies_missed:
         console.print(f"{outcome.copies_missed} flagged images changed before they were copied")
+    if outcome.header["model"]["calibration"]["state"] == "uncalibrated":
+        console.print("The model is uncalibrated: its p_fake is a score, not a probability.")
     console.print("A verdict is evidence, not proof.", style="dim")
 
 

@@ -1,44 +1,163 @@
-"""The table of backbones: how each network is built and which block Grad-CAM looks at."""
+"""The table of backbones: how each network is built and which block Grad-CAM looks at.
 
+Every network here answers with one logit, positive for "fake".
+"""
+
+import re
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fakefacecli.errors import ModelRefused
+from fakefacecli.models.mobilenet_v1 import mobilenet_v1
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
+
+# the five of the published systems, each with the block whose output Grad-CAM reads
+LAST_BLOCKS = {
+    "inception_resnet_v1": "block8",
+    "resnet18": "layer4",
+    "resnet50": "layer4",
+    "mobilenet_v1": "features",
+    "mobilenet_v2": "features",
+}
+TIMM = "timm/"
+# no dots or slashes: "timm/hf-hub:..." would go to the network
+_NAME = re.compile(rf"(?:{TIMM})?[a-z][a-z0-9_]{{0,79}}")
+_WITH_SIDE_EXITS = ("googlenet", "inception_v3")
 
 
-@dataclass(frozen=True, slots=True)
-class Backbone:
-    """A network of one logit: `build` makes it with random weights, `last_block` finds a layer."""
+def check_backbone(name: str, head: str, where: str) -> None:
+    """Refuse a name that cannot be a backbone's, without importing torch; `where` names its source.
 
-    build: Callable[[], "nn.Module"]
-    last_block: Callable[["nn.Module"], "nn.Module"]
+    Whether torchvision or timm knows it is told by `build`. Raises ModelRefused.
+    """
+    if not _NAME.fullmatch(name):
+        raise ModelRefused(f"{where}: backbone {name[:80]!r} found, wanted {_known()}")
+    if head != "linear" and name != "resnet50":
+        raise ModelRefused(f"{where}: the head {head!r} goes with resnet50, not with {name!r}")
 
 
-def _inception_resnet_v1() -> "nn.Module":
-    """InceptionResnetV1 (Szegedy et al. 2016) as facenet-pytorch builds it, one logit."""
-    from facenet_pytorch import InceptionResnetV1
-
-    network: nn.Module = InceptionResnetV1(classify=True, num_classes=1)
+def build(name: str, head: str, where: str) -> "nn.Module":
+    """The network with random weights; ModelRefused, naming `where`, when there is no such one."""
+    check_backbone(name, head, where)
+    network = _maker(name, where)()
+    if head == "1000-500":
+        network.fc = _three_layers()
     return network
 
 
-BACKBONES: dict[str, Backbone] = {
-    "inception_resnet_v1": Backbone(
-        _inception_resnet_v1, lambda network: network.get_submodule("block8")
-    ),
-}
+def load_pretrained(network: "nn.Module", name: str) -> None:
+    """Fill `network` with public weights (faces or ImageNet); what does not fit, the head, stays.
+
+    They come from torch's cache, into which facenet-pytorch, torchvision or timm download them
+    the first time. Raises ModelRefused when they cannot be had.
+    """
+    public = _public_state(name)
+    mine = network.state_dict()
+    if name == "mobilenet_v1":  # timm's names differ, its order does not
+        public = dict(zip(mine, public.values(), strict=True))
+    fitting = {
+        key: tensor
+        for key, tensor in public.items()
+        if key in mine and mine[key].shape == tensor.shape
+    }
+    left = [key for key in mine if key not in fitting]
+    if len(fitting) < 0.8 * len(mine):
+        raise ModelRefused(f"the public weights of {name} do not fit: {len(left)} tensors missing")
+    network.load_state_dict(fitting, strict=False)
 
 
-def backbone(name: str, where: str) -> Backbone:
-    """Look `name` up; `where` names the checkpoint in the ModelRefused an unknown name raises."""
+def last_block(network: "nn.Module", name: str, input_px: int) -> "nn.Module":
+    """The module Grad-CAM reads: the last one whose output still has rows and columns."""
+    import torch
+
+    if name in LAST_BLOCKS:
+        return network.get_submodule(LAST_BLOCKS[name])
+    found: list[nn.Module] = []
+
+    def seen(module: "nn.Module", inputs: object, output: object) -> None:
+        if isinstance(output, torch.Tensor) and output.ndim == 4 and min(output.shape[2:]) > 1:
+            found.append(module)
+
+    hooks = [module.register_forward_hook(seen) for module in network.modules()]
     try:
-        return BACKBONES[name]
-    except KeyError:
-        known = ", ".join(BACKBONES)
+        parameter = next(network.parameters())
+        with torch.no_grad():
+            network.eval()(torch.zeros((1, 3, input_px, input_px), device=parameter.device))
+    finally:
+        for hook in hooks:
+            hook.remove()
+    if not found:
         raise ModelRefused(
-            f"{where}: its card names the backbone {name!r}, wanted one of {known}"
+            f"{name}: no layer of it has rows and columns, so nothing can explain it"
+        )
+    return found[-1]
+
+
+def _maker(name: str, where: str) -> "Callable[[], nn.Module]":
+    if name == "mobilenet_v1":
+        return mobilenet_v1
+    if name == "inception_resnet_v1":
+        # Szegedy et al. 2016, as facenet-pytorch builds it
+        from facenet_pytorch import InceptionResnetV1
+
+        return lambda: InceptionResnetV1(classify=True, num_classes=1, dropout_prob=0.0)
+    if name.startswith(TIMM):
+        timm = _timm()
+        if not timm.is_model(name.removeprefix(TIMM)):
+            raise ModelRefused(f"{where}: timm has no {name.removeprefix(TIMM)!r}")
+        return lambda: timm.create_model(name.removeprefix(TIMM), num_classes=1)
+    from torchvision import models
+
+    if name not in models.list_models(module=models):
+        raise ModelRefused(f"{where}: torchvision has no backbone {name!r}, wanted {_known()}")
+    plain = {"aux_logits": False, "init_weights": True} if name in _WITH_SIDE_EXITS else {}
+    return lambda: models.get_model(name, weights=None, num_classes=1, **plain)
+
+
+def _three_layers() -> "nn.Module":
+    """The head 2048-1000-ReLU-500-Dropout-1 of the published "real or generated" page."""
+    from torch import nn
+
+    return nn.Sequential(
+        nn.Linear(2048, 1000), nn.ReLU(), nn.Linear(1000, 500), nn.Dropout(0.0), nn.Linear(500, 1)
+    )
+
+
+def _public_state(name: str) -> "dict[str, Tensor]":
+    try:
+        if name == "inception_resnet_v1":
+            from facenet_pytorch import InceptionResnetV1
+
+            network = InceptionResnetV1(pretrained="vggface2")
+        elif name == "mobilenet_v1":
+            network = _timm().create_model("mobilenetv1_100", pretrained=True)
+        elif name.startswith(TIMM):
+            network = _timm().create_model(name.removeprefix(TIMM), pretrained=True)
+        else:
+            from torchvision import models
+
+            network = models.get_model(name, weights="DEFAULT")
+    except (OSError, RuntimeError, ValueError) as error:
+        why = " ".join(str(error).split())[:200] or type(error).__name__
+        raise ModelRefused(
+            f"the public weights of {name} cannot be had ({why}); put their file into torch's "
+            "cache (README, under fakeface train), or train without --pretrained"
         ) from None
+    state: dict[str, Tensor] = network.state_dict()
+    return state
+
+
+def _timm() -> Any:
+    try:
+        import timm
+    except ImportError:
+        raise ModelRefused(
+            "timm is not installed; pip install 'fakefacecli[timm]' brings its backbones"
+        ) from None
+    return timm
+
+
+def _known() -> str:
+    return f"{', '.join(LAST_BLOCKS)}, a classifier of torchvision, or {TIMM}NAME"

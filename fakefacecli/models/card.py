@@ -4,64 +4,56 @@ The card travels inside the checkpoint, so preprocessing is never a flag.
 """
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from fakefacecli.errors import ModelRefused
+from fakefacecli.models.calibration import Calibration, finite, read_calibration
 from fakefacecli.records import Thresholds
 
 # the only conventions this version can reproduce exactly; any other value is refused, not guessed
-_KNOWN = {
-    "channels": "rgb",
-    "resize": "bicubic, antialiased",
-    "positive": "fake",
-    "outputs": 1,
-}
-_KNOWN_CROP = {
-    "side": "longer side of the detector's box",
-    "centre": "centre of the box",
-    "outside": "edge pixels repeated",
-}
+CHANNELS = ("rgb", "ela")
+RESIZES = ("bicubic, antialiased", "bilinear, antialiased")
+HEADS = ("linear", "1000-500")
+LEVELS = (255, 1)
+# a square around the box, or the box itself, whose sides are stretched to a square
+SIDES = ("longer side of the detector's box", "each side of the detector's box")
+_KNOWN = {"positive": "fake", "outputs": 1}
+_KNOWN_CROP = {"centre": "centre of the box", "outside": "edge pixels repeated"}
 
-
-@dataclass(frozen=True, slots=True)
-class Calibration:
-    """Platt scaling (Platt 1999): p_fake = sigmoid(a * logit + b)."""
-
-    method: str
-    a: float
-    b: float
-    fitted_on: str = ""
-
-    def probability(self, logit: float) -> float:
-        """The calibrated probability in [0, 1] of a raw score."""
-        z = self.a * logit + self.b
-        # either branch keeps exp() from overflowing
-        return 1 / (1 + math.exp(-z)) if z >= 0 else math.exp(z) / (1 + math.exp(z))
+Triple = tuple[float, float, float]
 
 
 @dataclass(frozen=True, slots=True)
 class ModelCard:
     """What a checkpoint says of itself.
 
-    A face is a square window of `crop_scale` times the longer side of its box, resized to
-    `input_px`, less `mean`, over `std` (grey levels 0..255). Faces whose box is under
-    `min_face_px` are too small to judge.
+    A face is a window of `crop_scale` times the longer side of its box, or with `stretch` times
+    each of its sides. It is resized by `resize` to `input_px` (first to `via_px` if that is not
+    0), turned into an Error Level Analysis if `channels` is "ela"; grey levels 0..`levels`, less
+    `mean`, over `std` (of red, green, blue). `head` tells the last layers apart. Faces whose box
+    is under `min_face_px` are too small to judge.
     """
 
     name: str
     backbone: str
     input_px: int
-    mean: float
-    std: float
+    mean: Triple
+    std: Triple
     crop_scale: float
     calibration: Calibration
     thresholds: Thresholds
     min_face_px: int
     trained_on: str = ""
     measured: Mapping[str, Any] = field(default_factory=dict)
+    channels: str = "rgb"
+    resize: str = RESIZES[0]
+    via_px: int = 0
+    levels: int = 255
+    stretch: bool = False
+    head: str = "linear"
+    meaning: str = ""  # of the thresholds
 
 
 def parse_card(text: str, where: str) -> ModelCard:
@@ -74,22 +66,7 @@ def parse_card(text: str, where: str) -> ModelCard:
     except (ValueError, RecursionError):
         raise ModelRefused(f"{where}: its card is not JSON; wanted a fakeface checkpoint") from None
     try:
-        crop, calibration, thresholds = raw["crop"], raw["calibration"], raw["thresholds"]
-        _check_known(where, raw, _KNOWN)
-        _check_known(where, crop, _KNOWN_CROP)
-        card = ModelCard(
-            name=str(raw["name"]),
-            backbone=str(raw["backbone"]),
-            input_px=int(raw["input_px"]),
-            mean=_finite(raw["mean"]),
-            std=_finite(raw["std"]),
-            crop_scale=_finite(crop["scale"]),
-            calibration=_read_calibration(calibration),
-            thresholds=Thresholds(_finite(thresholds["low"]), _finite(thresholds["high"])),
-            min_face_px=int(raw["min_face_px"]),
-            trained_on=str(raw.get("trained_on", "")),
-            measured=dict(raw.get("measured", {})),
-        )
+        card = _read(raw, where)
     except KeyError as error:
         raise ModelRefused(f"{where}: its card has no {error.args[0]!r}; the file is damaged "
                            "or not a fakeface checkpoint") from None  # fmt: skip
@@ -99,35 +76,82 @@ def parse_card(text: str, where: str) -> ModelCard:
     return card
 
 
-def _read_calibration(raw: Mapping[str, Any]) -> Calibration:
-    if raw["method"] != "platt":
-        raise ValueError(f"calibration {raw['method']!r} found, wanted 'platt'")
-    a, b = _finite(raw["a"]), _finite(raw["b"])
-    if a <= 0:
-        raise ValueError(f"calibration slope {a} found, wanted more than 0")
-    return Calibration("platt", a, b, str(raw.get("fitted_on", "")))
+def card_json(card: ModelCard) -> str:
+    """The JSON that `parse_card` reads back as `card`."""
+    thresholds = {"low": card.thresholds.low, "high": card.thresholds.high}
+    facts = {
+        "name": card.name,
+        "backbone": card.backbone,
+        "head": card.head,
+        "input_px": card.input_px,
+        "via_px": card.via_px,
+        "levels": card.levels,
+        "mean": list(card.mean),
+        "std": list(card.std),
+        "channels": card.channels,
+        "resize": card.resize,
+        **_KNOWN,
+        "crop": {"scale": card.crop_scale, "side": SIDES[card.stretch], **_KNOWN_CROP},
+        "calibration": card.calibration.facts(),
+        "thresholds": thresholds | ({"meaning": card.meaning} if card.meaning else {}),
+        "min_face_px": card.min_face_px,
+        "trained_on": card.trained_on,
+        "measured": dict(card.measured),
+    }
+    return json.dumps(facts, allow_nan=False)
 
 
-def _finite(value: Any) -> float:
-    number = float(value)
-    if not math.isfinite(number):
-        raise ValueError(f"{value} found, wanted a finite number")
-    return number
+def _read(raw: Mapping[str, Any], where: str) -> ModelCard:
+    crop, thresholds = raw["crop"], raw["thresholds"]
+    for known, part in ((_KNOWN, raw), (_KNOWN_CROP, crop)):
+        for key, wanted in known.items():
+            _known(where, key, part[key], (wanted,))
+    return ModelCard(
+        name=str(raw["name"]),
+        backbone=str(raw["backbone"]),
+        input_px=int(raw["input_px"]),
+        mean=_triple(raw["mean"]),
+        std=_triple(raw["std"]),
+        crop_scale=finite(crop["scale"]),
+        calibration=read_calibration(raw["calibration"]),
+        thresholds=Thresholds(finite(thresholds["low"]), finite(thresholds["high"])),
+        min_face_px=int(raw["min_face_px"]),
+        trained_on=str(raw.get("trained_on", "")),
+        measured=dict(raw.get("measured", {})),
+        channels=_known(where, "channels", raw["channels"], CHANNELS),
+        resize=_known(where, "resize", raw["resize"], RESIZES),
+        via_px=int(raw.get("via_px", 0)),
+        levels=_known(where, "levels", raw.get("levels", 255), LEVELS),
+        stretch=_known(where, "side", crop["side"], SIDES) == SIDES[1],
+        head=_known(where, "head", raw.get("head", "linear"), HEADS),
+        meaning=str(thresholds.get("meaning", "")),
+    )
 
 
-def _check_known(where: str, raw: Mapping[str, Any], known: Mapping[str, object]) -> None:
-    for key, wanted in known.items():
-        if raw[key] != wanted:
-            raise ModelRefused(
-                f"{where}: its card says {key} {raw[key]!r}, this version knows only {wanted!r}; "
-                "a newer fakeface may read it"
-            )
+def _triple(value: Any) -> Triple:
+    """One number for all channels, or one for each."""
+    if isinstance(value, list):
+        red, green, blue = map(finite, value)
+        return red, green, blue
+    return (finite(value),) * 3
+
+
+def _known(where: str, key: str, found: Any, known: tuple[Any, ...]) -> Any:
+    if found not in known or isinstance(found, bool):
+        wanted = " or ".join(map(repr, known))
+        raise ModelRefused(
+            f"{where}: its card says {key} {found!r}, this version knows only {wanted}; "
+            "a newer fakeface may read it"
+        )
+    return found
 
 
 def _check_ranges(where: str, card: ModelCard) -> None:
     ranges = {
         "input_px": (card.input_px, 16, 1024),
-        "std": (card.std, 1e-6, 1e6),
+        "via_px": (card.via_px or card.input_px, 16, 1024),
+        "std": (min(card.std), 1e-6, 1e6),
+        "largest std": (max(card.std), 1e-6, 1e6),
         "crop scale": (card.crop_scale, 0.1, 10),
         "min_face_px": (card.min_face_px, 1, 10_000),
     }

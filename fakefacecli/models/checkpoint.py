@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from fakefacecli.errors import ModelRefused
-from fakefacecli.models.backbones import backbone
-from fakefacecli.models.card import ModelCard, parse_card
+from fakefacecli.files import whole
+from fakefacecli.models.backbones import build, check_backbone
+from fakefacecli.models.card import ModelCard, card_json, parse_card
 from fakefacecli.text import printable
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def read_checkpoint(path: str) -> Checkpoint:
     if not isinstance(metadata, dict) or not isinstance(metadata.get("card"), str):
         raise ModelRefused(f"{where}: no card in its header; wanted a fakeface checkpoint")
     card = parse_card(metadata["card"], where)
-    backbone(card.backbone, where)
+    check_backbone(card.backbone, card.head, where)
     return Checkpoint(path, sha256_of(path, where), card)
 
 
@@ -68,13 +69,23 @@ def load(checkpoint: Checkpoint) -> "nn.Module":
         state = safetensors.torch.load(data)
     except (OSError, SafetensorError, ValueError) as error:
         raise ModelRefused(f"{where}: damaged ({type(error).__name__}); get it anew") from None
-    network = backbone(checkpoint.card.backbone, where).build()
+    network = build(checkpoint.card.backbone, checkpoint.card.head, where)
     _check_fit(where, network.state_dict(), state)
     network.load_state_dict({name: tensor.float() if tensor.is_floating_point() else tensor
                              for name, tensor in state.items()})  # fmt: skip
     with torch.no_grad():
         network.eval().requires_grad_(False)
     return network
+
+
+def save(path: str, state: dict[str, "Tensor"], card: ModelCard) -> None:
+    """Write a checkpoint whole or not at all; the same weights and card give the same bytes."""
+    import safetensors.torch
+
+    kept = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
+    data = safetensors.torch.save(kept, {"card": card_json(card)})
+    with whole(path) as handle:
+        handle.write(data)
 
 
 def sha256_of(path: str, where: str) -> str:

@@ -1,28 +1,85 @@
 """From a face crop to a network's input, exactly as the model's card says."""
 
+import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageChops
 
-from fakefacecli.models.card import ModelCard
+from fakefacecli.models.card import RESIZES, ModelCard
 from fakefacecli.records import FaceCrop, Pixels
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+_FILTERS = dict(zip(RESIZES, (Image.Resampling.BICUBIC, Image.Resampling.BILINEAR), strict=True))
+_ELA_QUALITY = 90
 
-def shrink(crop: FaceCrop, input_px: int) -> Pixels:
-    """The crop as (input_px, input_px, 3) uint8: Pillow's BICUBIC, which antialiases."""
-    size = (input_px, input_px)
-    return np.asarray(Image.fromarray(crop.pixels).resize(size, Image.Resampling.BICUBIC))
+
+def region(crop: FaceCrop, card: ModelCard) -> tuple[int, int, int, int]:
+    """What the network sees of the crop: left, top, right, bottom in its pixels."""
+    side, box, window = crop.window.side, crop.face.box, crop.window
+    if not card.stretch:
+        return 0, 0, side, side
+    left, right = _along(box.left - window.left, box.right - window.left, card.crop_scale, side)
+    top, bottom = _along(box.top - window.top, box.bottom - window.top, card.crop_scale, side)
+    return left, top, right, bottom
+
+
+def shrink(crop: FaceCrop, card: ModelCard) -> Pixels:
+    """The crop as (input_px, input_px, 3) uint8, before any normalisation."""
+    seen = region(crop, card)
+    image = Image.fromarray(crop.pixels)
+    if seen != (0, 0, *image.size):
+        image = image.crop(seen)
+    return np.asarray(resized(image, card))
+
+
+def resized(window: Image.Image, card: ModelCard) -> Image.Image:
+    """What the network sees of a photograph, at its input's size, in its kind of channels."""
+    for px in (card.via_px, card.input_px):
+        if px:
+            window = window.resize((px, px), _FILTERS[card.resize])
+    return window if card.channels == "rgb" else error_levels(window)
 
 
 def prepare(crops: Sequence[FaceCrop], card: ModelCard, device: str) -> "Tensor":
-    """A batch (N, 3, input_px, input_px) float32 on `device`: RGB, (grey level - mean) / std."""
+    """A batch (N, 3, input_px, input_px) float32 on `device`, normalised."""
     import torch
 
-    stack = np.stack([shrink(crop, card.input_px) for crop in crops])
-    batch = torch.from_numpy(stack).to(device).permute(0, 3, 1, 2)
-    return (batch.float() - card.mean) / card.std
+    stack = np.stack([shrink(crop, card) for crop in crops])
+    return normalised(torch.from_numpy(stack).to(device).permute(0, 3, 1, 2), card)
+
+
+def normalised(batch: "Tensor", card: ModelCard) -> "Tensor":
+    """(N, 3, h, w) grey levels 0..255 of any type as the float32 the network wants."""
+    import torch
+
+    levels = batch.float()
+    if card.levels == 1:
+        levels = levels / 255
+    mean, std = (
+        torch.tensor(triple, dtype=torch.float32, device=batch.device).view(1, 3, 1, 1)
+        for triple in (card.mean, card.std)
+    )
+    return (levels - mean) / std
+
+
+def error_levels(image: Image.Image) -> Image.Image:
+    """Error Level Analysis (Krawetz 2007): what saving as JPEG once more changes, stretched.
+
+    The difference to the picture at quality 90, times 255 over its largest value.
+    """
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=_ELA_QUALITY)
+    with Image.open(buffer, formats=("JPEG",)) as again:
+        difference = np.asarray(ImageChops.difference(image, again.convert("RGB")), np.uint16)
+    return Image.fromarray((difference * 255 // max(int(difference.max()), 1)).astype(np.uint8))
+
+
+def _along(low: float, high: float, scale: float, side: int) -> tuple[int, int]:
+    """An edge of the box, `scale` times as long, inside 0..side and never empty."""
+    middle, half = (low + high) / 2, (high - low) * scale / 2
+    start = min(max(round(middle - half), 0), side - 1)
+    return start, min(max(round(middle + half), start + 1), side)

@@ -76,8 +76,12 @@ class TorchClassifier:
             for threshold in (self.thresholds.low, self.thresholds.high)
         )
 
-    def logits(self, crops: Sequence[FaceCrop], network: "nn.Module") -> list[float]:
-        """`network`'s raw scores, positive for "fake"; memory shortage halves the batch."""
+    def logits(self, crops: Sequence[FaceCrop], network: "nn.Module | None" = None) -> list[float]:
+        """Raw scores, positive for "fake"; memory shortage halves the batch.
+
+        They are those of the network itself, or of the copy that is named.
+        """
+        network = network or self.network
         # of like size: what a few stragglers cost is not much less than a full batch
         count = -(-len(crops) // self.batch_size)
         edges = [len(crops) * number // max(1, count) for number in range(count + 1)]

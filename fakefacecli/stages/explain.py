@@ -24,8 +24,9 @@ class GradCamExplainer:
 
     `prepare` turns crops into the network's input, (N, 3, px, px) float32 on its device.
     `fake_output` is the index of "fake" among the network's outputs: -1 fits one logit as well as
-    (real, fake). Several threads may call; the network must be in nobody else's hands meanwhile.
-    Afterwards its flags and gradients are what they were.
+    (real, fake). `region` says which part of a crop the network sees (left, top, right, bottom);
+    all of it by default. Several threads may call; the network must be in nobody else's hands
+    meanwhile. Afterwards its flags and gradients are what they were.
     """
 
     def __init__(
@@ -35,6 +36,7 @@ class GradCamExplainer:
         prepare: "Callable[[Sequence[FaceCrop]], torch.Tensor]",
         batch_size: int = 16,
         fake_output: int = -1,
+        region: "Callable[[FaceCrop], tuple[int, int, int, int]] | None" = None,
     ):
         if batch_size < 1:
             raise ValueError(f"batch size {batch_size} found, wanted 1 or more")
@@ -43,6 +45,7 @@ class GradCamExplainer:
         self.prepare = prepare
         self.batch_size = batch_size
         self.fake_output = fake_output
+        self.region = region or _all_of_it
         self._one_at_a_time = threading.Lock()
 
     def explain(self, crops: Sequence[FaceCrop]) -> list[Heatmap]:
@@ -68,7 +71,7 @@ class GradCamExplainer:
                 torch.cuda.empty_cache()
                 continue
             heatmaps += [
-                Heatmap(spread(grid, crop.window.side))
+                Heatmap(spread(grid, crop.window.side, self.region(crop)))
                 for grid, crop in zip(grids, batch, strict=True)
             ]
         return heatmaps
@@ -76,7 +79,7 @@ class GradCamExplainer:
     def _grids(self, crops: Sequence[FaceCrop]) -> Floats:
         """The signed maps of `crops` at the layer's own size, (N, rows, columns).
 
-        With a linear head behind a global average pool, as in every backbone here, a cell is its
+        With a linear head behind a global average pool, as in most backbones here, a cell is its
         share of the logit: the cells of a crop sum to its logit less the bias.
         """
         import torch
@@ -109,8 +112,10 @@ class GradCamExplainer:
         return outputs.reshape(-1)[self.fake_output]
 
 
-def spread(grid: Floats, side: int) -> Floats:
+def spread(grid: Floats, side: int, seen: tuple[int, int, int, int] | None = None) -> Floats:
     """Lay a signed map of any size over (side, side), bilinear; heat in [0, 1].
+
+    What lies outside `seen` (left, top, right, bottom) stays cold: the network never saw it.
 
     Evidence against "fake" is cut off (the paper's ReLU). 1 stands for the map's peak, or for the
     evidence that would, were it in every cell, move the logit by 1 if the peak is below that: so
@@ -120,8 +125,16 @@ def spread(grid: Floats, side: int) -> Floats:
     if not np.isfinite(grid).all():
         return np.zeros((side, side), np.float32)
     heat = np.maximum(grid, 0.0) / max(float(grid.max()), 1.0 / grid.size)
-    wide = Image.fromarray(heat.astype(np.float32)).resize((side, side), Image.Resampling.BILINEAR)
-    return np.clip(np.asarray(wide, np.float32), 0.0, 1.0)
+    left, top, right, bottom = seen or (0, 0, side, side)
+    size = (right - left, bottom - top)
+    wide = Image.fromarray(heat.astype(np.float32)).resize(size, Image.Resampling.BILINEAR)
+    spread_out = np.zeros((side, side), np.float32)
+    spread_out[top:bottom, left:right] = np.clip(np.asarray(wide, np.float32), 0.0, 1.0)
+    return spread_out
+
+
+def _all_of_it(crop: FaceCrop) -> tuple[int, int, int, int]:
+    return 0, 0, crop.window.side, crop.window.side
 
 
 @contextlib.contextmanager

@@ -1,0 +1,106 @@
+"""`fakeface calibrate`: probabilities and thresholds for a model, fitted on faces of your own."""
+
+import os
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fakefacecli.cli.console import complain, stoppable, told
+from fakefacecli.cli.labelled import (
+    Data,
+    Device,
+    FacesOnly,
+    FacesScale,
+    MinFace,
+    left_out,
+    of_splits,
+    on_the_bench,
+)
+from fakefacecli.errors import CannotWrite, ExitCode, NothingToDo, UsageError
+from fakefacecli.options import DEFAULT_MODEL
+from fakefacecli.text import printable
+
+if TYPE_CHECKING:
+    from fakefacecli.learn.bootstrap import Estimate
+    from fakefacecli.learn.recalibrate import Recalibrated
+
+
+class Method(StrEnum):
+    """The ways to get from logits to probabilities."""
+
+    PLATT = "platt"
+    TEMPERATURE = "temperature"
+    ISOTONIC = "isotonic"
+
+
+@told
+def calibrate(  # noqa: PLR0913, PLR0917 - one parameter a flag
+    data: Data,
+    out: Annotated[
+        str, typer.Option(metavar="FILE", help="The new checkpoint, a .safetensors file.")
+    ],
+    model: Annotated[str, typer.Option(metavar="NAME|FILE", help="The model.")] = DEFAULT_MODEL,
+    target_fpr: Annotated[
+        float,
+        typer.Option(
+            min=1e-6, max=0.5, help="The part of real faces that may be flagged: sets HIGH."
+        ),
+    ] = 0.01,
+    method: Annotated[Method, typer.Option(help="How logits become probabilities.")] = Method.PLATT,
+    faces_only: FacesOnly = False,
+    faces_scale: FacesScale = None,
+    min_face: MinFace = 40,
+    device: Device = "auto",
+) -> ExitCode:
+    """Fit calibration and thresholds on labelled images; write a checkpoint that holds them."""
+    from fakefacecli.learn.data import read_data
+    from fakefacecli.learn.evaluate import judge_images
+    from fakefacecli.learn.recalibrate import SPLITS, recalibrate, write_checkpoint
+
+    images, left = of_splits(read_data(data), SPLITS)
+    if words := left_out(left):
+        complain(f"{words}; only val, or images of no split, are calibrated on")
+    if not images:
+        raise NothingToDo(f"{printable(data)}: no image of split val, or of none")
+    with stoppable() as stop:
+        _check_out(out, model)
+        with on_the_bench(model, (faces_only, faces_scale), min_face, device, stop) as subject:
+            judged = judge_images(images, subject, grid=False)
+            checkpoint = subject.checkpoint
+        done = recalibrate(checkpoint.card, judged, str(method), target_fpr)
+        stop()
+        write_checkpoint(out, checkpoint, done.card)
+    _summary(done, out)
+    return ExitCode.COMPLETE
+
+
+def _check_out(out: str, model: str) -> None:
+    where = printable(out)
+    if not out.endswith(".safetensors"):
+        raise UsageError(f"--out {where}: wanted a name that ends in .safetensors")
+    if os.path.realpath(out) == os.path.realpath(model):
+        raise CannotWrite(f"cannot write {where}: it is the model itself; name another file")
+    if not os.path.isdir(os.path.dirname(out) or "."):
+        raise CannotWrite(f"cannot write {where}: its folder is not there; make it first")
+
+
+def _summary(done: "Recalibrated", out: str) -> None:
+    choice, card = done.choice, done.card
+    complain(f"fitted on {card.calibration.fitted_on}")
+    if done.too_small:
+        complain(f"{done.too_small} faces under {card.min_face_px} px were left out: a scan calls "
+                 "them inconclusive")  # fmt: skip
+    complain(f"calibration {card.calibration.words()}")
+    thresholds = choice.thresholds
+    complain(f"HIGH {thresholds.high:.4f}: {_share(choice.flagged_real)} of the real faces and "
+             f"{_share(choice.flagged_fake)} of the fakes lie there or above")  # fmt: skip
+    complain(f"LOW {thresholds.low:.4f}: {_share(choice.cleared_fake)} of the fakes lie below")
+    complain(f"written {printable(out)}; measure it on other faces with fakeface evaluate")
+
+
+def _share(found: "Estimate") -> str:
+    if found.value is None or found.low is None or found.high is None:
+        return "an unknown part"
+    low, high = 100 * found.low, 100 * found.high
+    return f"{100 * found.value:.2f} % (95 % interval {low:.2f} to {high:.2f} %)"

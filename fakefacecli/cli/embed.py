@@ -1,0 +1,147 @@
+"""`fakeface embed`: a map of faces as a model sees them."""
+
+import itertools
+import os
+from collections.abc import Iterator
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fakefacecli.cli.console import complain, stoppable, told
+from fakefacecli.cli.labelled import Device, FacesOnly, FacesScale, MinFace, on_the_bench
+from fakefacecli.errors import ExitCode, NothingToDo, UsageError
+from fakefacecli.options import DEFAULT_MODEL
+from fakefacecli.text import printable
+
+if TYPE_CHECKING:
+    from fakefacecli.learn.embed import Point
+    from fakefacecli.learn.evaluate import Subject
+    from fakefacecli.learn.reading import FoundFace, Missed
+
+_AT_ONCE = 64  # faces whose pixels are held
+
+
+class Projection(StrEnum):
+    """How vectors are laid out in the plane."""
+
+    AUTO = "auto"
+    UMAP = "umap"
+    TSNE = "tsne"
+    PCA = "pca"
+
+
+class Colour(StrEnum):
+    """What the colours of a map mean."""
+
+    LABEL = "label"
+    GROUP = "group"
+    VERDICT = "verdict"
+
+
+@told
+def embed(  # noqa: PLR0913, PLR0917 - one parameter a flag
+    data: Annotated[
+        str,
+        typer.Argument(
+            metavar="DATA|REPORT", help="Labelled images, or a report of fakeface scan."
+        ),
+    ],
+    out: Annotated[
+        list[str],
+        typer.Option(metavar="FILE", help="A map .html or .png, vectors .parquet. Repeatable."),
+    ],
+    model: Annotated[str, typer.Option(metavar="NAME|FILE", help="The model.")] = DEFAULT_MODEL,
+    colour: Annotated[
+        Colour | None,
+        typer.Option(help="What colours mean (label; verdict for a report)."),
+    ] = None,
+    projection: Annotated[
+        Projection, typer.Option(help="auto: UMAP if installed, else t-SNE.")
+    ] = Projection.AUTO,
+    faces_only: FacesOnly = False,
+    faces_scale: FacesScale = None,
+    min_face: MinFace = 40,
+    device: Device = "auto",
+) -> ExitCode:
+    """Draw a map of faces by the model's penultimate features, or write these vectors."""
+    from fakefacecli.learn.embed import Embedder
+    from fakefacecli.learn.rereading import is_report
+
+    _check_out(out)
+    report = is_report(data)
+    if report and faces_only:
+        raise UsageError("--faces-only goes with labelled images, not with a report")
+    with (
+        stoppable() as stop,
+        on_the_bench(model, (faces_only, faces_scale), min_face, device, stop) as subject,
+    ):
+        missed: list[Missed] = []
+        embedder = Embedder(subject.classifier)
+        points: list[Point] = []
+        items = _of_report(data, subject) if report else _of_data(data, subject)
+        while part := list(itertools.islice(items, _AT_ONCE)):
+            faces = [item for item in part if isinstance(item, tuple)]
+            missed += [item for item in part if not isinstance(item, tuple)]
+            points += embedder.points([face for face, _ in faces], [label for _, label in faces])
+        if not points:
+            raise NothingToDo(f"{printable(data)}: no face in it")
+        stop()
+        by = colour or (Colour.VERDICT if report else Colour.LABEL)
+        _write(points, out, str(by), str(projection), subject.checkpoint.card.name)
+    for lost in missed[:3]:
+        complain(f"{printable(lost.image.path)}: {lost.why}")
+    complain(f"{len(points)} faces on the map; {len(missed)} images gave none")
+    unreadable = any(lost.unreadable for lost in missed)
+    return ExitCode.SOME_UNREADABLE if unreadable else ExitCode.COMPLETE
+
+
+def _of_data(data: str, subject: "Subject") -> "Iterator[tuple[FoundFace, str] | Missed]":
+    from fakefacecli.learn.data import read_data
+    from fakefacecli.learn.reading import FoundFace, read_faces
+
+    for item in read_faces(read_data(data), subject.how):
+        if isinstance(item, FoundFace):
+            yield item, "fake" if item.image.fake else "real"
+        else:
+            yield item
+
+
+def _of_report(path: str, subject: "Subject") -> "Iterator[tuple[FoundFace, str] | Missed]":
+    from fakefacecli.learn.rereading import read_report, reread
+
+    for item in reread(read_report(path), subject.how):
+        yield (item[0], "") if isinstance(item, tuple) else item
+
+
+def _write(points: "list[Point]", out: list[str], by: str, projection: str, model: str) -> None:
+    import numpy as np
+
+    from fakefacecli.files import whole
+    from fakefacecli.learn import atlas
+    from fakefacecli.learn.embed import project
+
+    at, how = project(np.stack([point.vector for point in points]), projection)
+    title = f"{model}: {len(points)} faces, {how}"
+    for path in out:
+        ending = os.path.splitext(path)[1].lower()
+        if ending == ".parquet":
+            content = atlas.write_vectors(points, at)
+        elif ending == ".png":
+            content = atlas.draw_map(points, at, by, title)
+        else:
+            content = atlas.write_map(points, at, by, title).encode()
+        with whole(path) as handle:
+            handle.write(content)
+        complain(f"written {printable(path)}")
+
+
+def _check_out(out: list[str]) -> None:
+    from fakefacecli.learn.atlas import SUFFIXES
+
+    for path in out:
+        if os.path.splitext(path)[1].lower() not in SUFFIXES:
+            wanted = ", ".join(SUFFIXES)
+            raise UsageError(f"--out {printable(path)}: wanted a name that ends in {wanted}")
+        if not os.path.isdir(os.path.dirname(path) or "."):
+            raise UsageError(f"--out {printable(path)}: its folder is not there; make it first")

@@ -1,0 +1,176 @@
+"""`fakeface evaluate`: how good is a model on labelled images?"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from fakefacecli.cli.console import complain, stoppable, told
+from fakefacecli.cli.labelled import (
+    Data,
+    Device,
+    FacesOnly,
+    FacesScale,
+    MinFace,
+    left_out,
+    of_splits,
+    on_the_bench,
+)
+from fakefacecli.errors import ExitCode, NothingToDo, UsageError
+from fakefacecli.options import DEFAULT_MODEL
+from fakefacecli.text import printable
+
+if TYPE_CHECKING:
+    from fakefacecli.learn.data import LabelledImage
+
+# a model remembers what it was trained on: those faces only when asked for
+_BY_DEFAULT = ("", "val", "test", "held_out")
+
+
+@told
+def evaluate(  # noqa: PLR0913, PLR0917 - one parameter a flag
+    data: Data,
+    out: Annotated[
+        str, typer.Option(metavar="DIR", help="Where page, JSON, scores and pictures go.")
+    ],
+    model: Annotated[
+        str | None, typer.Option(metavar="NAME|FILE", help="The model.", show_default=DEFAULT_MODEL)
+    ] = None,
+    compare: Annotated[
+        tuple[str, str] | None,
+        typer.Option(metavar="A B", help="Two models side by side instead of --model."),
+    ] = None,
+    split: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="Take only this split. Repeatable (default: all but train).",
+            show_default=False,
+        ),
+    ] = None,
+    faces_only: FacesOnly = False,
+    faces_scale: FacesScale = None,
+    grid: Annotated[
+        bool, typer.Option("--grid/--no-grid", help="Judge degraded faces too.")
+    ] = True,
+    mistakes: Annotated[
+        int, typer.Option(min=0, max=500, help="Mistakes of each kind shown with overlays.")
+    ] = 12,
+    resamples: Annotated[
+        int, typer.Option(min=20, max=100_000, help="Bootstrap resamples of an interval.")
+    ] = 1000,
+    min_face: MinFace = 40,
+    device: Device = "auto",
+) -> ExitCode:
+    """Measure a model on labelled images; write figures with intervals, plots and a page."""
+    from fakefacecli.learn.data import SPLITS, read_data
+    from fakefacecli.learn.folder import prepare_folder
+
+    unknown = [name for name in split or () if name not in SPLITS]
+    if unknown:
+        raise UsageError(f"--split {printable(unknown[0])}: wanted {', '.join(SPLITS)}")
+    if compare and model:
+        raise UsageError("--compare names both models; leave --model out")
+    images, left = of_splits(read_data(data), split or _BY_DEFAULT)
+    if words := left_out(left):
+        complain(words)
+    if not images:
+        raise NothingToDo(f"{printable(data)}: no image of the splits asked for")
+    prepare_folder(out)
+    faces = (faces_only, faces_scale)
+    with stoppable() as stop:
+        if compare:
+            facts = _compare(images, compare, faces, (min_face, device, stop), resamples, out)
+        else:
+            from fakefacecli.learn.evaluate import Wanted
+
+            wanted = Wanted(grid=grid, mistakes=mistakes, resamples=resamples)
+            name = model or DEFAULT_MODEL
+            facts = _measure(images, name, faces, (min_face, device, stop), wanted, out)
+    missed = facts["data"]["without_a_face"]
+    if missed:
+        complain(f"{len(missed)} images gave no face, such as {missed[0]['path']}: "
+                 f"{missed[0]['why']}")  # fmt: skip
+    unreadable = any(row["unreadable"] for row in missed)
+    return ExitCode.SOME_UNREADABLE if unreadable else ExitCode.COMPLETE
+
+
+def _measure(
+    images: "list[LabelledImage]", model: str, faces: Any, running: Any, wanted: Any, out: str
+) -> dict[str, Any]:
+    from fakefacecli.learn.evaluate import evaluate, judge_images
+    from fakefacecli.learn.folder import write_evaluation
+
+    with on_the_bench(model, faces, *running) as subject:
+        judged = judge_images(images, subject, wanted.grid)
+        facts = evaluate(judged, subject, wanted)
+        write_evaluation(out, facts, judged, subject, wanted)
+    _summary(facts, out)
+    return facts
+
+
+def _compare(
+    images: "list[LabelledImage]", models: tuple[str, str], faces: Any, running: Any,
+    resamples: int, out: str,
+) -> dict[str, Any]:  # fmt: skip
+    from fakefacecli.learn.compare import compare, write_comparison
+    from fakefacecli.learn.evaluate import judge_images
+
+    judged, subjects = [], []
+    for model in models:
+        with on_the_bench(model, faces, *running) as subject:
+            judged.append(judge_images(images, subject, grid=False))
+            subjects.append(subject)
+    facts, curves = compare(judged, subjects, resamples)
+    write_comparison(out, facts, curves)
+    _comparison_summary(facts, out)
+    return facts
+
+
+def _summary(facts: dict[str, Any], out: str) -> None:
+    from fakefacecli.learn.page import NAMES
+
+    data, model = facts["data"], facts["model"]
+    rows = [(NAMES[name], _estimate(facts["measures"][name])) for name in NAMES]
+    for label in ("real", "fake"):
+        share = facts["verdicts"][label]["flagged_share"]
+        rows.append((f"{label} faces flagged", _estimate(share)))
+    for part, found in facts["verdicts"]["precision_at_prevalence"].items():
+        rows.append((f"fakes among flagged at {100 * float(part):g} % fakes", _estimate(found)))
+    time = facts["time"]["judging_ms_per_face"]
+    rows.append((f"judging on {facts['time']['device']}", f"{time:.1f} ms a face"))
+    title = f"{model['name']} ({model['calibration']['state']}): {data['real']} real and "
+    _table(f"{title}{data['fake']} fake faces", ["", "95 % interval"], rows, out)
+
+
+def _comparison_summary(facts: dict[str, Any], out: str) -> None:
+    from fakefacecli.learn.page import NAMES
+
+    rows = []
+    for name, found in facts["measures"].items():
+        sides = [f"{found[s]:.3f}" if found[s] is not None else "-" for s in ("first", "second")]
+        rows.append((NAMES[name], *sides, _estimate(found["more"])))
+    models = facts["models"]
+    title = f"A {models[0]['name']}, B {models[1]['name']}: {facts['data']['compared']} faces"
+    _table(title, ["", "A", "B", "B less A, 95 % interval"], rows, out)
+
+
+def _estimate(found: dict[str, Any]) -> str:
+    if found["value"] is None:
+        return "not defined"
+    if found["low"] is None:
+        return f"{found['value']:.3f}"
+    return f"{found['value']:.3f}  ({found['low']:.3f} to {found['high']:.3f})"
+
+
+def _table(title: str, head: list[str], rows: Sequence[tuple[str, ...]], out: str) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(stderr=True, highlight=False)
+    table = Table(*head, title=Text(printable(title)), title_justify="left")
+    for row in rows:
+        table.add_row(*map(Text, row))
+    console.print(table)
+    console.print(Text(f"page            {printable(out)}/index.html"), soft_wrap=True)

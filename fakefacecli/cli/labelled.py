@@ -1,0 +1,84 @@
+"""What the measuring commands share: flags, and a model ready to be given labelled faces."""
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from fakefacecli.learn.data import LabelledImage
+    from fakefacecli.learn.evaluate import Subject
+
+Data = Annotated[
+    str,
+    typer.Argument(
+        metavar="DATA", help="A folder with real/ and fake/, or a CSV with path and label."
+    ),
+]
+FacesOnly = Annotated[bool, typer.Option("--faces-only", help="The images are ready face crops.")]
+FacesScale = Annotated[
+    float | None,
+    typer.Option(
+        min=1.0,
+        max=4.0,
+        help="With --faces-only: a crop's side over the face's box (the model's own).",
+    ),
+]
+MinFace = Annotated[int, typer.Option(min=12, max=2000, help="Smallest face, px.")]
+Device = Annotated[str, typer.Option(metavar="auto|cpu|cuda|cuda:N|mps", help="As in scan.")]
+
+
+@contextlib.contextmanager
+def on_the_bench(
+    model: str, faces: tuple[bool, float | None], min_face: int, device: str,
+    stop: Callable[[], None],
+) -> "Iterator[Subject]":  # fmt: skip
+    """The model `--model` names; `faces` are --faces-only and --faces-scale.
+
+    Raises UsageError for flags that contradict each other, ModelRefused for the model.
+    """
+    from fakefacecli.build import build, default_workers
+    from fakefacecli.cli.parse import refuse_idle
+    from fakefacecli.learn.evaluate import Subject
+    from fakefacecli.learn.reading import Looking
+    from fakefacecli.models.bundled import find_model
+    from fakefacecli.options import Precision, ScanOptions, SourceOptions
+    from fakefacecli.stages.classify import TorchClassifier
+
+    faces_only, scale = faces
+    refuse_idle({"--faces-scale goes with --faces-only": scale is not None and not faces_only})
+    checkpoint = find_model(model)
+    options = ScanOptions(
+        SourceOptions(),
+        model=model,
+        min_face_px=min_face,
+        device=device,
+        precision=Precision.FP32,
+        workers=default_workers(),
+    )
+    stages, where = build(options, checkpoint, stop, explains=True)
+    with contextlib.closing(stages.decoder):
+        classifier = stages.classifier
+        if not isinstance(classifier, TorchClassifier):
+            raise TypeError(f"{type(classifier).__name__} found, wanted a TorchClassifier")
+        ready = (scale or checkpoint.card.crop_scale) if faces_only else None
+        yield Subject(checkpoint, classifier, Looking(stages, ready, stop), where)
+
+
+def of_splits(
+    images: "Sequence[LabelledImage]", wanted: Sequence[str]
+) -> "tuple[list[LabelledImage], dict[str, int]]":
+    """The images of the splits `wanted` ("" for those of none), and how many others by split."""
+    kept = [image for image in images if image.split in wanted]
+    left: dict[str, int] = {}
+    for image in images:
+        if image.split not in wanted:
+            left[image.split or "no"] = left.get(image.split or "no", 0) + 1
+    return kept, left
+
+
+def left_out(left: dict[str, int]) -> str:
+    """Words for what `of_splits` left out; nothing if that was nothing."""
+    parts = ", ".join(f"{count} of split {name}" for name, count in sorted(left.items()))
+    return f"left out: {parts}" if parts else ""

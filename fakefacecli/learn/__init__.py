@@ -1,0 +1,1 @@
+"""Learning from labelled faces, and measuring what was learnt."""

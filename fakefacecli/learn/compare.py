@@ -1,0 +1,91 @@
+"""Two models side by side on the same faces, as a folder of files."""
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from fakefacecli import __version__
+from fakefacecli.errors import NothingToDo
+from fakefacecli.files import whole
+from fakefacecli.learn import bootstrap, page
+from fakefacecli.learn.evaluate import SCHEMA_VERSION, Subject, data_facts, model_facts
+from fakefacecli.learn.folder import PAGE, PLOTS, RESULT, curves
+from fakefacecli.learn.judged import Judged
+from fakefacecli.learn.metrics import MEASURES
+from fakefacecli.learn.plots import Curve
+
+Facts = dict[str, Any]
+
+
+def compare(
+    judged: Sequence[Judged], subjects: Sequence[Subject], resamples: int
+) -> tuple[Facts, list[Curve]]:
+    """Both models' measures, their difference and its interval; and the curves to draw.
+
+    Only faces that both models were given count: cards differ in what they look at, but the
+    detector is the same. Raises NothingToDo when there is none.
+    """
+    keys = [[(face.image.path, face.number) for face in one.faces] for one in judged]
+    common = set(keys[0]) & set(keys[1])
+    if not common:
+        raise NothingToDo("no face that both models were given")
+    kept = [np.array([key in common for key in own]) for own in keys]
+    fake = judged[0].fake[kept[0]]
+    p = [
+        one.p_fake(subject.checkpoint.card)[rows]
+        for one, subject, rows in zip(judged, subjects, kept, strict=True)
+    ]
+    compared = bootstrap.compare(fake, p[0], p[1], MEASURES, resamples)
+    facts: Facts = {
+        "schema_version": SCHEMA_VERSION,
+        "tool": "fakeface",
+        "tool_version": __version__,
+        "models": [model_facts(subject) for subject in subjects],
+        "data": data_facts(judged[0]) | {"compared": len(fake)},
+        "resamples": resamples,
+        "measures": {
+            name: asdict(found) | {"clear": found.clear} for name, found in compared.items()
+        },
+        "judging_ms_per_face": [1000 * one.judging_s / len(one.faces) for one in judged],
+    }
+    names = [subject.checkpoint.card.name for subject in subjects]
+    drawn = [
+        Curve(f"{letter}: {name}", fake, values)
+        for letter, name, values in zip("AB", names, p, strict=True)
+    ]
+    return facts, drawn
+
+
+def write_comparison(out: str, facts: Facts, of: Sequence[Curve]) -> None:
+    """Fill the folder; the JSON comes last."""
+    drawn = curves(of)
+    data, files = facts["data"], {}
+    parts = [
+        page.paragraph(f"{data['compared']} faces, set {data['sha256'][:12]}.", "faint"),
+        page.table(["", "model", "sha256", "ms to judge a face"], [
+            [letter, page.text(model["name"]), page.text(model["sha256"][:12]), f"{ms:.1f}"]
+            for letter, model, ms in zip("AB", facts["models"], facts["judging_ms_per_face"],
+                                         strict=True)
+        ]),
+        page.section("Measures", page.comparison_table(facts["measures"]),
+                     page.paragraph(PAIRED, "faint")),
+        page.section("Curves", page.pictures([page.picture(data, name)
+                                              for name, data in drawn.items()])),
+    ]  # fmt: skip
+    for name, png in drawn.items():
+        files[os.path.join(PLOTS, f"{name}.png")] = png
+    files[PAGE] = page.page("Two models compared", parts).encode()
+    files[RESULT] = (json.dumps(facts, indent=2, allow_nan=False) + "\n").encode()
+    for name, content in files.items():
+        with whole(os.path.join(out, name)) as handle:
+            handle.write(content)
+
+
+PAIRED = (
+    "The interval of B less A: paired bootstrap, both models see the same resamples. Clear: the "
+    "interval leaves out 0. With twelve measures one may be clear by chance."
+)

@@ -1,0 +1,133 @@
+"""`fakeface evaluate`: a model measured on labelled images, as a folder of files."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from fakefacecli import __version__
+from fakefacecli.errors import NothingToDo
+from fakefacecli.learn import measure, pictures
+from fakefacecli.learn.bootstrap import RESAMPLES
+from fakefacecli.learn.data import LabelledImage
+from fakefacecli.learn.degrade import GRID
+from fakefacecli.learn.judged import Judged, judge_all
+from fakefacecli.learn.reading import Looking, read_faces
+from fakefacecli.models.checkpoint import Checkpoint
+from fakefacecli.records import Thresholds
+from fakefacecli.stages.classify import TorchClassifier
+from fakefacecli.text import printable
+
+Facts = dict[str, Any]
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What an evaluation is to hold: `mistakes` of each kind and `sample` faces are shown."""
+
+    grid: bool = True
+    mistakes: int = 12
+    sample: int = 40
+    resamples: int = RESAMPLES
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A model on the bench: its checkpoint, its parts ready to use, the device they run on."""
+
+    checkpoint: Checkpoint
+    classifier: TorchClassifier
+    how: Looking
+    device: str
+
+    @property
+    def thresholds(self) -> Thresholds:
+        """Those a scan would use."""
+        return self.classifier.thresholds
+
+
+def judge_images(images: Sequence[LabelledImage], subject: Subject, grid: bool) -> Judged:
+    """Find and judge every face; NothingToDo when there is none."""
+    found = read_faces(images, subject.how)
+    judged = judge_all(found, subject.classifier, GRID if grid else ())
+    if not judged.faces:
+        why = "; ".join(sorted({missed.why for missed in judged.missed})[:3])
+        raise NothingToDo(f"no face in {len(images)} labelled images ({why})")
+    return judged
+
+
+def evaluate(judged: Judged, subject: Subject, wanted: Wanted) -> Facts:
+    """Everything that is said of the model, fit for JSON."""
+    card, thresholds = subject.checkpoint.card, subject.thresholds
+    facts: Facts = {
+        "schema_version": SCHEMA_VERSION,
+        "tool": "fakeface",
+        "tool_version": __version__,
+        "model": model_facts(subject),
+        "data": data_facts(judged),
+        "resamples": wanted.resamples,
+        "measures": measure.measures(judged, card, wanted.resamples),
+        "verdicts": measure.verdicts(judged, card, thresholds, wanted.resamples),
+        "slices": measure.slices(judged, card, thresholds, wanted.resamples),
+        "robustness": [],
+        "time": {
+            "device": subject.device,
+            "reading_ms_per_image": 1000 * judged.reading_s / _images(judged),
+            "judging_ms_per_face": 1000 * judged.judging_s / len(judged.faces),
+        },
+    }
+    if wanted.grid:
+        facts["robustness"] = measure.robustness(judged, card, GRID, wanted.resamples)
+    alarms, misses = pictures.mistakes(judged, card, wanted.mistakes)
+    verdicts = judged.verdicts(card, thresholds)
+    facts["mistakes"] = [
+        {
+            "path": printable(judged.faces[place].image.path),
+            "face": judged.faces[place].number,
+            "label": "fake" if judged.faces[place].image.fake else "real",
+            "p_fake": verdicts[place].fake_probability,
+            "verdict": str(verdicts[place].label),
+        }
+        for place in (*alarms, *misses)
+    ]
+    return facts
+
+
+def model_facts(subject: Subject) -> Facts:
+    """What was measured."""
+    card = subject.checkpoint.card
+    return {
+        "name": printable(card.name),
+        "sha256": subject.checkpoint.sha256,
+        "backbone": card.backbone,
+        "calibration": card.calibration.facts() | {"state": card.calibration.state},
+        "thresholds": asdict(subject.thresholds),
+        "min_face_px": card.min_face_px,
+        "card_measured": dict(card.measured),
+    }
+
+
+def data_facts(judged: Judged) -> Facts:
+    """What it was measured on: `sha256` tells the set of files and labels."""
+    fake = judged.fake
+    splits = Counter(face.image.split or "(none)" for face in judged.faces)
+    return {
+        "sha256": judged.sha256(),
+        "faces": len(judged.faces),
+        "real": int((~fake).sum()),
+        "fake": int(fake.sum()),
+        "splits": dict(sorted(splits.items())),
+        "without_a_face": [
+            {
+                "path": printable(missed.image.path),
+                "why": missed.why,
+                "unreadable": missed.unreadable,
+            }
+            for missed in judged.missed
+        ],
+    }
+
+
+def _images(judged: Judged) -> int:
+    return len({face.image.path for face in judged.faces}) + len(judged.missed)

@@ -1,0 +1,189 @@
+"""Putting an evaluation into its folder: JSON, scores, pictures, and the page that shows them."""
+
+import contextlib
+import csv
+import io
+import json
+import os
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from PIL import Image
+
+from fakefacecli.errors import CannotWrite
+from fakefacecli.files import cannot_write, make_folders, whole
+from fakefacecli.learn import page, pictures, plots
+from fakefacecli.learn.evaluate import Subject, Wanted
+from fakefacecli.learn.judged import Judged
+from fakefacecli.learn.plots import Curve
+from fakefacecli.stages.report import guarded
+from fakefacecli.text import printable
+
+Facts = dict[str, Any]
+
+RESULT, PAGE, SCORES = "evaluation.json", "index.html", "scores.csv"
+PLOTS, MISTAKES = "plots", "mistakes"
+_OURS = re.compile(r"(false-alarm|missed-fake)-[0-9]+\.jpg")
+_SHOWN_PX = 900  # width of an overlay inside the page
+COLUMNS = (
+    *("path", "face", "label", "group", "generator", "split", "face_px", "jpeg_quality"),
+    *("sha256", "logit", "p_fake", "verdict"),
+)
+
+
+def prepare_folder(out: str) -> None:
+    """Make `out`, or take an earlier evaluation's; CannotWrite for any other folder with files."""
+    try:
+        if os.path.isdir(out) and os.listdir(out) and not os.path.isfile(os.path.join(out, RESULT)):
+            raise CannotWrite(
+                f"cannot write {printable(out)}: it holds something else than an evaluation; name "
+                "a new or empty folder"
+            )
+        for folder in (PLOTS, MISTAKES):
+            make_folders(out, [folder])
+        for name in os.listdir(os.path.join(out, MISTAKES)):
+            if _OURS.fullmatch(name):
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(os.path.join(out, MISTAKES, name))
+    except OSError as error:
+        raise cannot_write(out, error) from error
+
+
+def write_evaluation(
+    out: str, facts: Facts, judged: Judged, subject: Subject, wanted: Wanted
+) -> None:
+    """Fill the folder; the JSON comes last, so that a folder with one is whole."""
+    card = subject.checkpoint.card
+    curve = Curve(card.name, judged.fake, judged.p_fake(card))
+    drawn = {
+        "scores": plots.draw_scores(curve, subject.thresholds),
+        "confusion": plots.draw_confusion(facts["verdicts"]),
+        **curves([curve]),
+    }
+    if facts["robustness"]:
+        drawn["robustness"] = plots.draw_robustness(facts["robustness"])
+    alarms, misses = pictures.mistakes(judged, card, wanted.mistakes)
+    sample = pictures.sample(judged, wanted.sample)
+    places = (*alarms, *misses, *sample)
+    shown = pictures.look_again(places, judged, card, subject.thresholds, subject.how)
+    if sample:
+        drawn["predictions"] = _png(pictures.grid([shown[n] for n in sample if n in shown]))
+    for name, data in drawn.items():
+        _write(os.path.join(out, PLOTS, f"{name}.png"), data)
+    overlays = {
+        word: _overlays(out, word, [shown[n] for n in wrong if n in shown], subject)
+        for word, wrong in (("false-alarm", alarms), ("missed-fake", misses))
+    }
+    _write(os.path.join(out, SCORES), _scores(judged, subject).encode())
+    _write(os.path.join(out, PAGE), _page(facts, drawn, overlays).encode())
+    _write(
+        os.path.join(out, RESULT), (json.dumps(facts, indent=2, allow_nan=False) + "\n").encode()
+    )
+
+
+def curves(of: Sequence[Curve]) -> dict[str, bytes]:
+    """The plots that take several models; those that need both classes only where both are."""
+    drawn = {"reliability": plots.draw_reliability(of)}
+    if of[0].fake.any() and not of[0].fake.all():
+        drawn |= {"roc": plots.draw_roc(of), "det": plots.draw_det(of)}
+    return drawn
+
+
+def _overlays(
+    out: str, word: str, shown: Sequence[pictures.Shown], subject: Subject
+) -> list[bytes]:
+    """Write each overlay whole; give smaller ones back for the page."""
+    small = []
+    model = subject.checkpoint.card.name
+    for number, sheet in enumerate(pictures.sheets(shown, subject.how, model), 1):
+        held = io.BytesIO()
+        sheet.save(held, "JPEG", quality=90, subsampling=0)
+        _write(os.path.join(out, MISTAKES, f"{word}-{number:02d}.jpg"), held.getvalue())
+        held = io.BytesIO()
+        height = round(sheet.height * _SHOWN_PX / sheet.width)
+        sheet.resize((_SHOWN_PX, height), Image.Resampling.LANCZOS).save(held, "JPEG", quality=80)
+        small.append(held.getvalue())
+    return small
+
+
+def _scores(judged: Judged, subject: Subject) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    verdicts = judged.verdicts(subject.checkpoint.card, subject.thresholds)
+    for face, verdict in zip(judged.faces, verdicts, strict=True):
+        image = face.image
+        row = (
+            *(printable(image.path), face.number, "fake" if image.fake else "real"),
+            *(printable(image.group), printable(image.generator), image.split),
+            *(round(face.face_px, 1), face.quality, face.sha256, round(face.logit, 6)),
+            *(round(verdict.fake_probability, 6), str(verdict.label)),
+        )
+        writer.writerow([guarded(cell) for cell in row])
+    return text.getvalue()
+
+
+def _page(facts: Facts, drawn: dict[str, bytes], overlays: dict[str, list[bytes]]) -> str:
+    model, data, time = facts["model"], facts["data"], facts["time"]
+    thresholds = model["thresholds"]
+    order = ("roc", "det", "reliability", "scores", "confusion")
+    parts = [
+        page.paragraph(
+            f"{data['faces']} faces, {data['real']} real and {data['fake']} fake; set "
+            f"{data['sha256'][:12]}; model {model['sha256'][:12]}, "
+            f"{model['calibration']['state']}, "
+            f"LOW {thresholds['low']:.4g}, HIGH {thresholds['high']:.4g}. "
+            f"{time['judging_ms_per_face']:.1f} ms to judge a face on {time['device']}, "
+            f"{time['reading_ms_per_image']:.1f} ms to read an image. A verdict is evidence, not "
+            "proof.",
+            "faint",
+        ),
+        page.section("Measures", page.measures_table(facts["measures"], model["card_measured"]),
+                     page.paragraph(INTERVALS, "faint")),
+        page.section("Verdicts", page.verdicts_table(facts["verdicts"])),
+        page.section("Curves", page.pictures([page.picture(drawn[name], name)
+                                              for name in order if name in drawn])),
+    ]  # fmt: skip
+    if facts["robustness"]:
+        parts.append(page.section("Robustness", page.picture(drawn["robustness"], "robustness"),
+                                  page.robustness_table(facts["robustness"])))  # fmt: skip
+    parts += [
+        page.section(f"By {name}", page.slices_table(name, rows),
+                     page.paragraph(AGAINST, "faint"))
+        for name, rows in facts["slices"].items()
+    ]  # fmt: skip
+    titles = {"false-alarm": "Real faces most surely called fake", "missed-fake":
+              "Fakes most surely called real"}  # fmt: skip
+    for word, title in titles.items():
+        held = [
+            page.picture(data, f"{word} {n}", "jpeg") for n, data in enumerate(overlays[word], 1)
+        ]
+        parts.append(page.section(title, page.pictures(held) if held else page.paragraph("None.")))
+    if "predictions" in drawn:
+        parts.append(page.section("Predictions on faces drawn at random",
+                                  page.picture(drawn["predictions"], "predictions")))  # fmt: skip
+    if data["without_a_face"]:
+        parts.append(page.section("Images without a face", page.table(
+            ["image", "why"], [[page.text(row["path"]), page.text(row["why"])]
+                               for row in data["without_a_face"]])))  # fmt: skip
+    return page.page(f"{model['name']}, evaluated", parts)
+
+
+INTERVALS = (
+    "Intervals of the measures: percentile bootstrap of the faces, real and fake ones apart. Those "
+    "of shares of verdicts: Clopper and Pearson. Both take faces for independent. The measures "
+    "look at p_fake alone; verdicts also call a face inconclusive that is too small for the model."
+)
+AGAINST = "* its fakes against all real faces, or its real faces against all fakes."
+
+
+def _png(image: Image.Image) -> bytes:
+    held = io.BytesIO()
+    image.save(held, "PNG")
+    return held.getvalue()
+
+
+def _write(path: str, data: bytes) -> None:
+    with whole(path) as handle:
+        handle.write(data)

@@ -1,0 +1,83 @@
+"""The faces of labelled images, found and cut exactly as a scan does it."""
+
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from fakefacecli.learn.data import LabelledImage
+from fakefacecli.pipeline import Stages
+from fakefacecli.records import Box, DecodedImage, Face, FaceCrop, ImageRef, Unreadable
+from fakefacecli.stages.crop import cut
+
+_AT_ONCE = 16  # images
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FoundFace:
+    """A face that bears its image's label; `face_px` is its size in the original photograph."""
+
+    image: LabelledImage
+    photo: DecodedImage
+    crop: FaceCrop
+    face_px: float
+
+
+@dataclass(frozen=True, slots=True)
+class Missed:
+    """An image that gave no face, and why; `unreadable` if it could not be looked at."""
+
+    image: LabelledImage
+    why: str
+    unreadable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Looking:
+    """How faces are come by: `ready_scale` is None for photographs, in which they are detected.
+
+    Otherwise every image is one face, cut out `ready_scale` times as large as the longer side of
+    its box; what a model does not look at is cut off again.
+    """
+
+    stages: Stages
+    ready_scale: float | None = None
+    stop: Callable[[], None] = lambda: None
+
+
+def read_faces(images: Sequence[LabelledImage], how: Looking) -> Iterator[FoundFace | Missed]:
+    """Every face of every image, in order; at least one answer per image."""
+    refs = (ImageRef(n, image.path, image.path) for n, image in enumerate(images))
+    decoded = how.stages.decoder.decode(refs)
+    while batch := list(itertools.islice(decoded, _AT_ONCE)):
+        how.stop()
+        photos = [item for item in batch if isinstance(item, DecodedImage)]
+        faces = dict(
+            zip((photo.ref.index for photo in photos), _faces(photos, how), strict=True)
+        )  # fmt: skip
+        for item in batch:
+            image = images[item.ref.index]
+            if isinstance(item, Unreadable):
+                yield Missed(image, item.message, unreadable=True)
+                continue
+            found = faces[item.ref.index]
+            for number, face in enumerate(found, 1):
+                crop = cut(item, face, number, how.stages.crop_scale)
+                yield FoundFace(image, item, crop, image.face_px or face.box.longer_side)
+            if not found:
+                yield Missed(image, "no face found")
+
+
+def _faces(photos: Sequence[DecodedImage], how: Looking) -> list[tuple[Face, ...]]:
+    if how.ready_scale is None:
+        return how.stages.detector.detect(photos)
+    return [(_in_the_middle(photo, how.ready_scale),) for photo in photos]
+
+
+def _in_the_middle(photo: DecodedImage, scale: float) -> Face:
+    """The face of a ready crop; where its eyes are is not known, so landmarks are its centre."""
+    x, y = photo.width / 2, photo.height / 2
+    half = max(photo.width, photo.height) / scale / 2
+    box = Box(x - half, y - half, x + half, y + half)
+    return Face(box, np.tile(np.array([[x, y]], np.float32), (5, 1)), 1.0)

@@ -1,0 +1,100 @@
+"""`fakeface calibrate`: the same weights with a card whose probabilities and thresholds are new."""
+
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from fakefacecli.errors import ModelRefused, UsageError
+from fakefacecli.learn.calibrate import fit
+from fakefacecli.learn.evaluate import data_facts
+from fakefacecli.learn.judged import Judged
+from fakefacecli.learn.thresholds import BAND, MISSED, Choice, choose
+from fakefacecli.models.card import ModelCard
+from fakefacecli.models.checkpoint import Checkpoint, save, sha256_of
+from fakefacecli.text import printable
+
+# held-out faces are there to measure on, and what was trained on is no test of probabilities
+SPLITS = ("", "val")
+FACTS = "calibrated_on"  # where in a card's `measured` the facts stand
+_BEFORE = "before this calibration: "
+
+
+@dataclass(frozen=True, slots=True)
+class Recalibrated:
+    """The new card, the choice of thresholds, and how many faces were too small to count."""
+
+    card: ModelCard
+    choice: Choice
+    faces: int
+    too_small: int
+
+
+def recalibrate(card: ModelCard, judged: Judged, method: str, target_fpr: float) -> Recalibrated:
+    """Fit `method` and choose thresholds on the judged faces that are large enough for the card.
+
+    Raises UsageError for a held-out or training face, and when the faces are too few.
+    """
+    wrong = {face.image.split for face in judged.faces} - set(SPLITS)
+    if wrong:
+        raise UsageError(f"faces of split {', '.join(sorted(wrong))} found; calibrate on val")
+    kept = [face for face in judged.faces if face.face_px >= card.min_face_px]
+    used = Judged(kept)
+    about = data_facts(used)
+    groups = sorted({printable(face.image.group) for face in kept if face.image.group})
+    fitted_on = (
+        f"{about['faces']} faces ({about['real']} real, {about['fake']} fake) of "
+        f"{len(groups)} groups, set {about['sha256'][:16]}"
+    )
+    calibration = fit(method, used.fake, used.logits(), fitted_on)
+    p = np.array([calibration.probability(logit) for logit in used.logits().tolist()])
+    choice = choose(used.fake, p, target_fpr)
+    facts: dict[str, Any] = {
+        "sha256": about["sha256"],
+        "faces": about["faces"],
+        "real": about["real"],
+        "fake": about["fake"],
+        "splits": about["splits"],
+        "groups": groups,
+        "target_fpr": target_fpr,
+        "fpr": asdict(choice.flagged_real),
+        "tpr": asdict(choice.flagged_fake),
+        "interval": "95 %, Clopper and Pearson; on the faces the threshold was chosen on",
+    }
+    old = {
+        key if key.startswith(_BEFORE) else _BEFORE + key: value
+        for key, value in card.measured.items()
+        if key.removeprefix(_BEFORE) != FACTS
+    }
+    new = replace(
+        card,
+        calibration=calibration,
+        thresholds=choice.thresholds,
+        meaning=_meaning(choice),
+        measured={FACTS: facts, **old},
+    )
+    return Recalibrated(new, choice, len(kept), len(judged.faces) - len(kept))
+
+
+def write_checkpoint(path: str, checkpoint: Checkpoint, card: ModelCard) -> None:
+    """Save the weights of `checkpoint`, as they are, under a new card.
+
+    Raises ModelRefused when its file has changed, CannotWrite when `path` cannot be written.
+    """
+    import safetensors.torch
+
+    where = printable(checkpoint.path)
+    state = safetensors.torch.load_file(checkpoint.path)
+    if sha256_of(checkpoint.path, where) != checkpoint.sha256:
+        raise ModelRefused(f"{where}: the file changed while it was read; try again")
+    save(path, state, card)
+
+
+def _meaning(choice: Choice) -> str:
+    found = choice.flagged_real
+    return (
+        f"high: the least number that at most {100 * choice.target_fpr:g} % of the real faces "
+        f"reach ({100 * (found.value or 0):.2f} % did; 95 % interval {100 * (found.low or 0):.2f} "
+        f"to {100 * (found.high or 0):.2f} %); low: at most {100 * MISSED:g} % of the fakes lie "
+        f"below it, and it is at most {BAND:g} of high"
+    )

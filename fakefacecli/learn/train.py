@@ -1,0 +1,168 @@
+"""One whole training: labelled images in, the checkpoint of the best epoch out."""
+
+import os
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from fakefacecli.errors import FakeFaceError, Interrupted
+from fakefacecli.learn.audit import Audit, audit
+from fakefacecli.learn.curves import write_curves, write_log
+from fakefacecli.learn.data import read_data
+from fakefacecli.learn.epochs import Coach, Epoch, Progress
+from fakefacecli.learn.faces import Cutting, LabelledFace, find_faces
+from fakefacecli.learn.loop import Training
+from fakefacecli.learn.resume import fingerprint_of, read_state, resume_path, write_state
+from fakefacecli.learn.settings import TrainOptions
+from fakefacecli.learn.split import Division, divide, near_pairs_of_both_labels
+from fakefacecli.learn.start import check_px, fresh_card, start_network
+from fakefacecli.models.card import ModelCard
+from fakefacecli.models.checkpoint import save
+from fakefacecli.text import printable
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """What the caller does along the way; each may raise to end the run.
+
+    `say` is given lines for people, `images` how many images were seen of how many, `step` and
+    `epoch` what the loop does, `stop` is asked between steps.
+    """
+
+    say: Callable[[str], None] = lambda line: None
+    images: Callable[[int, int], None] = lambda done, of: None
+    step: Callable[[int, int, float], None] = lambda done, of, loss: None
+    epoch: Callable[[Epoch], None] = lambda epoch: None
+    stop: Callable[[], None] = lambda: None
+
+
+def run_training(options: TrainOptions, watch: Watch) -> Progress:
+    """Train and write the checkpoint, the log, the curves.
+
+    After each epoch that is the best so far the checkpoint is replaced, so an interruption keeps
+    it. Raises a FakeFaceError.
+    """
+    faces = _faces(options, watch)
+    _report(audit(faces), options, watch)
+    division = divide(faces, options.seed)
+    for line in [*division.notes, _counts(division)]:
+        watch.say(line)
+    watch.stop()
+    card = fresh_card(options)
+    network = start_network(options, card)
+    check_px(network, card)
+    return _run(network, card, division, options, watch)
+
+
+def _faces(options: TrainOptions, watch: Watch) -> list[LabelledFace]:
+    images = read_data(options.data)
+    seen = 0
+
+    def done(count: int) -> None:
+        nonlocal seen
+        seen += count
+        watch.images(seen, len(images))
+
+    cutting = Cutting(
+        folder=options.cache,
+        ready_scale=options.ready_scale,
+        device=options.device,
+        workers=options.workers,
+        min_face_px=options.min_face_px,
+    )
+    faces, left_out = find_faces(images, cutting, done, watch.stop)
+    for why, count in Counter(left_out.values()).most_common(5):
+        example = next(path for path, reason in left_out.items() if reason == why)
+        watch.say(f"left out {count}: {why} (such as {printable(example)})")
+    both = near_pairs_of_both_labels(faces)
+    if both:
+        watch.say(f"{both} faces look the same and bear both labels; one of each must be wrong")
+    return faces
+
+
+def _report(found: Audit, options: TrainOptions, watch: Watch) -> None:
+    for line in found.words():
+        watch.say(line)
+    if not options.allow_shortcuts:
+        found.check()
+
+
+def _counts(division: Division) -> str:
+    parts = []
+    for side, faces in (("learn", division.train), ("validate", division.val)):
+        fakes = sum(face.image.fake for face in faces)
+        groups = len({face.image.group for face in faces})
+        real = len(faces) - fakes
+        parts.append(f"{real} real and {fakes} fake faces of {groups} groups to {side}")
+    return "; ".join(parts)
+
+
+def _run(
+    network: "nn.Module",
+    card: ModelCard,
+    division: Division,
+    options: TrainOptions,
+    watch: Watch,
+) -> Progress:
+    import torch
+
+    training = Training(network, card, division, options)
+    fingerprint = fingerprint_of(options, division)
+    if options.resume:
+        training.restore(read_state(options.out, fingerprint))
+        watch.say(f"going on after epoch {len(training.progress.history)}")
+    coach = Coach(watch.step, watch.stop)
+    try:
+        if options.init and not options.resume:
+            before = training.average.validate(division.val, watch.stop)
+            watch.say(f"before training: validation AUC {before['auc']:.4f}")
+        while not training.over:
+            epoch = training.epoch(coach)
+            if epoch.best:
+                state = training.average.network.state_dict()
+                save(options.out, state, _told(card, division, epoch, options))
+            write_state(options.out, fingerprint, training.state())
+            write_log(options.out, training.progress.history)
+            write_curves(options.out, training.progress.history)
+            watch.epoch(epoch)
+    except Interrupted as stopped:
+        raise _kept(stopped, training.progress, options) from None
+    except torch.OutOfMemoryError:
+        raise FakeFaceError("the device's memory does not hold a batch; "
+                            "try a smaller --batch-size") from None  # fmt: skip
+    os.unlink(resume_path(options.out))
+    return training.progress
+
+
+def _told(card: ModelCard, division: Division, epoch: Epoch, options: TrainOptions) -> ModelCard:
+    """The card with what was learnt from and how well."""
+    fakes = sum(face.image.fake for face in division.val)
+    figures = {
+        "n_real": len(division.val) - fakes,
+        "n_fake": fakes,
+        "auc": round(epoch.auc, 4),
+        "accuracy_at_0.5": round(epoch.accuracy, 4),
+        "epoch": epoch.number,
+    }
+    groups = sorted({face.image.group for face in division.train} - {""})
+    named = f": {', '.join(map(printable, groups[:40]))}" if groups else ""
+    start = f", from {printable(os.path.basename(options.init))}" if options.init else ""
+    return replace(
+        card,
+        trained_on=f"{len(division.train)} faces{start}, seed {options.seed}{named}",
+        measured={"validation, by which the best epoch was chosen": figures},
+    )
+
+
+def _kept(stopped: Interrupted, progress: Progress, options: TrainOptions) -> Interrupted:
+    if not progress.best:
+        return Interrupted(stopped.number, " in the first epoch; nothing was kept")
+    return Interrupted(
+        stopped.number,
+        f"; {printable(options.out)} holds epoch {progress.best}, the best of "
+        f"{len(progress.history)}; --resume goes on",
+    )

@@ -1,0 +1,175 @@
+"""`fakeface embed`: vectors are those before the last layer; maps of labelled sets and of scans."""
+
+import json
+import pathlib
+import shutil
+
+import numpy as np
+import pyarrow.parquet
+import pytest
+import torch
+from PIL import Image
+
+from fakefacecli.errors import ExitCode, ModelRefused, NothingToDo, UsageError
+from fakefacecli.learn import embed
+from fakefacecli.learn.atlas import OTHERS, UNKNOWN, colours, names, write_map
+from fakefacecli.learn.data import LabelledImage
+from fakefacecli.learn.embed import Embedder, Point, project
+from fakefacecli.learn.reading import FoundFace
+from fakefacecli.learn.rereading import is_report, read_report
+from fakefacecli.models.bundled import find_model
+from fakefacecli.models.checkpoint import load
+from fakefacecli.stages.classify import TorchClassifier
+from fakefacecli.stages.crop import cut
+from tests.builders import PHOTOS, face, image
+from tests.command import fakeface, rows
+from tests.test_evaluate import check_page
+
+HOSTILE = "<img src=x onerror=alert(1)>.jpg"
+
+
+def point(number: int = 1, group: str = "g", path: str = "a.jpg") -> Point:
+    vector = np.random.default_rng(number).normal(0, 1, 8).astype(np.float32)
+    return Point(path, number, "fake", group, "", "flagged", 0.9, vector, b"\xff\xd8\xff")
+
+
+def test_vectors_times_the_last_layer_are_the_logits() -> None:
+    checkpoint = find_model("inception-resnet-v1")
+    classifier = TorchClassifier(load(checkpoint), checkpoint.card)
+    photos = [image(n, f"{n}.jpg", (40, 40)) for n in range(3)]
+    crops = [cut(photo, face(8, 8, 20), 1, 1.15) for photo in photos]
+    labelled = LabelledImage("a.jpg", False, "", "")
+    found = [FoundFace(labelled, p, c, 20.0) for p, c in zip(photos, crops, strict=True)]
+    points = Embedder(classifier).points(found, ["real", "fake", ""])
+    last = classifier.network.get_submodule("logits")
+    logits = last(torch.from_numpy(np.stack([p.vector for p in points]))).squeeze(1).tolist()
+    assert logits == pytest.approx(classifier.logits(crops), abs=1e-3)
+    assert [p.label for p in points] == ["real", "fake", ""]
+    assert {p.verdict for p in points} == {"inconclusive"}  # 20 px are too small to judge
+
+
+def test_a_network_without_a_linear_layer_is_refused() -> None:
+    classifier = TorchClassifier(torch.nn.Conv2d(3, 1, 3), find_model("inception-resnet-v1").card)
+    with pytest.raises(ModelRefused, match="no linear layer"):
+        Embedder(classifier)
+
+
+@pytest.mark.parametrize("how", ["pca", "tsne"])
+@pytest.mark.parametrize("count", [1, 2, 4, 5, 40])
+def test_any_number_of_faces_is_laid_out_inside_the_map(how: str, count: int) -> None:
+    vectors = np.random.default_rng(0).normal(0, 1, (count, 16)).astype(np.float32)
+    at, used = project(vectors, how)
+    assert at.shape == (count, 2)
+    assert 0 <= at.min() <= at.max() <= 1
+    assert used == (how if count >= 5 else "pca")
+    assert (project(vectors, how)[0] == at).all()
+
+
+@pytest.mark.parametrize("how", ["pca", "tsne"])
+def test_two_heaps_stay_apart(how: str) -> None:
+    chance = np.random.default_rng(0)
+    heaps = chance.normal(0, 0.1, (40, 16)) + np.repeat([[0.0], [5.0]], 20, 0)
+    at, _ = project(heaps.astype(np.float32), how)
+    apart = np.linalg.norm(at[:20].mean(0) - at[20:].mean(0))
+    assert apart > 3 * at[:20].std()
+
+
+def test_equal_vectors_fall_on_one_place() -> None:
+    at, _ = project(np.ones((6, 4), np.float32), "pca")
+    assert (at == at[0]).all()
+
+
+def test_umap_that_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(embed, "_has_umap", lambda: False)
+    vectors = np.random.default_rng(0).normal(0, 1, (8, 4)).astype(np.float32)
+    with pytest.raises(UsageError, match=r"fakefacecli\[umap\]"):
+        project(vectors, "umap")
+    assert project(vectors, "auto")[1] == "tsne"
+
+
+def test_rare_groups_share_a_colour_and_the_unknown_is_grey() -> None:
+    points = [point(1, f"g{n}") for n in range(14)] + [point(1, ""), *[point(1, "big")] * 3]
+    held = names(points, "group")
+    assert set(held) >= {OTHERS, UNKNOWN, "big"}
+    assert len(set(held)) == 12
+    named = [c for name, c in colours(held).items() if name not in (OTHERS, UNKNOWN)]
+    assert len(set(named)) == len(named) == 10
+
+
+def test_a_hostile_name_stays_text(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "map.html").write_text(
+        write_map([point(path=HOSTILE, group=HOSTILE)], np.zeros((1, 2)), "group", HOSTILE)
+    )
+    text = check_page(tmp_path / "map.html", 1)
+    assert "<img src=x" not in text
+
+
+def test_a_labelled_set_and_its_scan_give_the_same_vectors(tmp_path: pathlib.Path) -> None:
+    for path in PHOTOS.glob("*.jpg"):
+        folder = tmp_path / "set" / ("fake" if path.name.startswith("generated") else "real")
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, folder)
+    flags = [w for name in ("a.html", "a.png", "a.parquet") for w in ("--out", tmp_path / name)]
+    done = fakeface("embed", tmp_path / "set", *flags, "--projection", "tsne")
+    assert done.returncode == ExitCode.COMPLETE, done.stderr
+    assert "12 faces on the map" in done.stderr
+    assert "onerror" not in check_page(tmp_path / "a.html", 12)
+    with Image.open(tmp_path / "a.png") as picture:
+        assert min(picture.size) > 600
+    mine = pyarrow.parquet.read_table(tmp_path / "a.parquet").to_pylist()
+    assert {row["label"] for row in mine} == {"real", "fake"}
+
+    reports = [tmp_path / name for name in ("scan.csv", "scan.json", "scan.jsonl")]
+    flags = [w for report in reports for w in ("--report", report)]
+    assert fakeface("scan", tmp_path / "set", *flags, "--workers", 1).returncode == 0
+    assert [len(read_report(str(report))) for report in reports] == [12] * 3
+    gone = tmp_path / "set" / "real" / "official_000.jpg"
+    gone.unlink()
+    done = fakeface("embed", reports[0], "--out", tmp_path / "b.parquet")
+    assert done.returncode == ExitCode.SOME_UNREADABLE, done.stderr
+    assert "official_000.jpg" in done.stderr
+    theirs = pyarrow.parquet.read_table(tmp_path / "b.parquet").to_pylist()
+    scanned = {row["path"]: row for row in rows(reports[0])}
+    assert len(theirs) == 11
+    known = {row["path"]: row for row in mine}
+    for row in theirs:
+        assert row["vector"] == pytest.approx(known[row["path"]]["vector"], abs=0.05)
+        assert row["verdict"] == scanned[row["path"]]["verdict"]
+        assert row["label"] is None
+
+
+def test_a_list_of_labels_is_no_report(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "labels.csv").write_text("path,label\na.jpg,real\n")
+    (tmp_path / "report.csv").write_text("path,p_fake\n")
+    assert not is_report(str(tmp_path / "labels.csv"))
+    assert is_report(str(tmp_path / "report.csv"))
+    assert not is_report(str(tmp_path))
+
+
+ROW = {"path": "a", "status": "ok", "face": 1, "x1": 1, "y1": 1, "x2": 2, "y2": 2,
+       "verdict": "flagged", "sha256": "0"}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "[]", "{}", '{"rows": 3}', '{"rows": [{"path": "a"}]}', "\udcff",
+     json.dumps({"rows": [ROW | {"x2": 0}]}), json.dumps({"rows": [ROW | {"x1": "nan"}]}),
+     json.dumps({"rows": [ROW | {"path": None}]})],
+)  # fmt: skip
+def test_a_broken_report_is_refused(tmp_path: pathlib.Path, text: str) -> None:
+    (tmp_path / "r.json").write_text(text, errors="surrogateescape")
+    with pytest.raises(UsageError, match=r"r\.json"):
+        read_report(str(tmp_path / "r.json"))
+
+
+def test_a_report_without_a_face_has_nothing_to_show(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "r.json").write_text(json.dumps({"rows": [ROW | {"face": None}]}))
+    with pytest.raises(NothingToDo, match="no face"):
+        read_report(str(tmp_path / "r.json"))
+
+
+@pytest.mark.parametrize("out", ["map.gif", "gone/map.png"])
+def test_an_output_that_cannot_work_is_refused_first(tmp_path: pathlib.Path, out: str) -> None:
+    done = fakeface("embed", PHOTOS, "--out", out, cwd=tmp_path)
+    assert done.returncode == ExitCode.USAGE
+    assert "--out" in done.stderr
