@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from fakefacecli.models.backbones import backbone
+from fakefacecli.models.backbones import build
 from fakefacecli.models.bundled import BUNDLED, find_model
 from fakefacecli.models.checkpoint import load
 from fakefacecli.models.folding import folded
@@ -47,7 +47,7 @@ def crops() -> list[FaceCrop]:
 
 def test_the_kept_layers_are_layers_of_their_backbone() -> None:
     for name, layers in KEPT.items():
-        modules = dict(backbone(name, "here").build().named_modules())
+        modules = dict(build(name, "linear", "here").named_modules())
         assert set(layers) <= modules.keys()
 
 
