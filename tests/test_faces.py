@@ -47,7 +47,7 @@ def test_a_cut_face_that_was_lost_is_cut_again(tmp_path: pathlib.Path) -> None:
     images, cutting = [labelled(PHOTOS / "official_001.jpg")], Cutting(str(tmp_path))
     [face], _ = find_faces(images, cutting)
     pathlib.Path(face.path).unlink()
-    with open(tmp_path / "cut.jsonl", "a", encoding="utf-8") as handle:
+    with open(tmp_path / "cut-40px.jsonl", "a", encoding="utf-8") as handle:
         handle.write('{"sha256": "torn')
     assert find_faces(images, cutting)[0] == [face]
     assert read_face(face.path).shape[0] == face.side
@@ -146,3 +146,10 @@ def test_cut_faces_follow_their_photograph(tmp_path: pathlib.Path) -> None:
         str(tmp_path / n) for n in ("pair.png",) * 2 + ("again.png",) * 2
     ]
     assert len(list((tmp_path / "cache").glob("*.png"))) == 2
+
+
+def test_another_least_face_looks_again(tmp_path: pathlib.Path) -> None:
+    images = [labelled(PHOTOS / "official_001.jpg")]
+    assert len(find_faces(images, Cutting(str(tmp_path)))[0]) == 1
+    assert find_faces(images, Cutting(str(tmp_path), min_face_px=2000))[0] == []
+    assert len(find_faces(images, Cutting(str(tmp_path)))[0]) == 1

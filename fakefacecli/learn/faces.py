@@ -24,6 +24,7 @@ from fakefacecli.stages.crop import cut
 from fakefacecli.stages.decode import DecodeLimits
 from fakefacecli.stages.detect import MtcnnDetector
 from fakefacecli.stages.workers import WorkerDecoder
+from fakefacecli.text import printable
 
 CACHE_SCALE = 1.3  # room for shifts and turns around the window a card names
 _CACHE_PX = 512  # larger faces are shrunk to this: more than any backbone here looks at
@@ -67,7 +68,7 @@ def read_face(path: str) -> Pixels:
         with Image.open(path, formats=readable()) as image:
             return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
     except (OSError, ValueError, SyntaxError) as error:
-        raise UsageError(f"{path}: changed since it was first read ({error})") from None
+        raise UsageError(f"{printable(path)}: changed since it was first read ({error})") from None
 
 
 def find_faces(
@@ -83,7 +84,8 @@ def find_faces(
     try:
         os.makedirs(cutting.folder, exist_ok=True)
         digests = [_digest(image.path) for image in images]
-        index = os.path.join(cutting.folder, "ready.jsonl" if cutting.ready_scale else "cut.jsonl")
+        kind = "ready" if cutting.ready_scale else f"cut-{cutting.min_face_px}px"
+        index = os.path.join(cutting.folder, f"{kind}.jsonl")
         known = read_index(index)
         new = [place for place, digest in enumerate(digests) if digest not in known]
         done(len(images) - len(new))
@@ -187,4 +189,4 @@ def _digest(path: str) -> str:
         with open(path, "rb") as handle:
             return hashlib.file_digest(handle, "sha256").hexdigest()
     except OSError as error:
-        raise UsageError(f"{path}: {(error.strerror or 'unreadable').lower()}") from None
+        raise UsageError(f"{printable(path)}: {(error.strerror or 'unreadable').lower()}") from None

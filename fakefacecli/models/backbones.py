@@ -55,7 +55,7 @@ def load_pretrained(network: "nn.Module", name: str) -> None:
     """
     public = _public_state(name)
     mine = network.state_dict()
-    if name == "mobilenet_v1":  # timm's names differ, its order does not
+    if name == "mobilenet_v1" and len(public) == len(mine):  # timm's names differ, not its order
         public = dict(zip(mine, public.values(), strict=True))
     fitting = {
         key: tensor
