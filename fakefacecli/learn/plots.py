@@ -40,7 +40,7 @@ def draw_roc(curves: Sequence[Curve]) -> bytes:
         counts = count(curve.fake, curve.p_fake)
         fpr, tpr = (rates[0] for rates in roc(counts))
         name = f"{plain(curve.name)}: AUC {auc(counts)[0]:.3f}"
-        axes.step(fpr, tpr, where="post", color=colour, linewidth=2, label=name)
+        axes.step(fpr, tpr, _line(colour), where="post", color=colour, linewidth=2, label=name)
     even = np.linspace(0, 1, 2001)  # a curve where the scale is not even
     axes.plot(even, even, color=FAINT, linewidth=1, linestyle=":", label="chance")
     axes.set_xscale("symlog", linthresh=0.01, linscale=0.6)
@@ -64,6 +64,7 @@ def draw_det(curves: Sequence[Curve]) -> bytes:
         axes.plot(
             norm.ppf(fpr[inside]),
             norm.ppf(1 - tpr[inside]),
+            _line(colour),
             color=colour,
             linewidth=2,
             label=plain(curve.name),
@@ -175,3 +176,8 @@ def draw_robustness(rows: Sequence[dict[str, Any]]) -> bytes:
 def names_of(row: dict[str, Any]) -> str:
     """What a row of the grid is called."""
     return row["family"] if row["strength"] is None else f"{row['family']} {row['strength']:g}"
+
+
+def _line(colour: str) -> str:
+    """The second model's line is broken, so that an equal first one shows below it."""
+    return "-" if colour == MODELS[0] else "--"
