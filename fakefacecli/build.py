@@ -79,7 +79,7 @@ def build(
         classifier=TorchClassifier(network, card, device, options.thresholds, quick=quick),
         crop_scale=card.crop_scale,
         precision="bf16" if quick else "fp32",
-        lanes=torch.get_num_threads() if device == "cpu" else 1,
+        lanes=_lanes(options.batch_size) if device == "cpu" else 1,
         model_name=card.name,
         explain=options.explain if options.overlays else Explain.NONE,
         explainer=explainer,
@@ -87,6 +87,13 @@ def build(
         keeper=FlaggedKeeper(options.copy_flagged) if options.copy_flagged else None,
     )
     return stages, device
+
+
+def _lanes(batch_size: int) -> int:
+    """A lane a core, as long as each has four images: of very few faces each takes far longer."""
+    import torch
+
+    return max(1, min(torch.get_num_threads(), batch_size // 4))
 
 
 def pick_device(name: str) -> str:

@@ -77,6 +77,19 @@ def test_lanes_take_no_more_ahead_than_fits(most: int, taken: int) -> None:
     assert list(answers) == list(range(1, 20))
 
 
+def test_lanes_share_the_threads_there_are() -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(5)
+    try:
+        found = list(
+            in_lanes(lambda _: torch.get_num_threads(), range(6), 2, lambda piece: 1, most=100)
+        )
+        assert torch.get_num_threads() == 5
+    finally:
+        torch.set_num_threads(before)
+    assert found == [2] * 6
+
+
 def test_what_a_lane_raises_comes_in_its_place() -> None:
     def work(number: int) -> int:
         if number == 3:

@@ -26,7 +26,7 @@ def side_by_side(work: Callable[[T], R], pieces: Sequence[T]) -> list[R]:
     if workers < 2:
         return [work(piece) for piece in pieces]
     try:
-        with ThreadPoolExecutor(workers, initializer=_single) as pool:
+        with ThreadPoolExecutor(workers, initializer=_use, initargs=(1,)) as pool:
             return list(pool.map(work, pieces))
     finally:
         torch.set_num_threads(threads)
@@ -37,8 +37,9 @@ def in_lanes(
 ) -> Iterator[R]:
     """`work` of each piece as it comes, in order, on `lanes` threads; with 1, on the caller's own.
 
-    Pieces are taken ahead while no more than one a lane waits and their sizes sum to `most` or
-    less. What `work` raises is raised in its piece's place; pieces behind it may have been worked.
+    torch's threads are dealt out among them. Pieces are taken ahead while no more than one a lane
+    waits and their sizes sum to `most` or less. What `work` raises is raised in its piece's place;
+    pieces behind it may have been worked.
     """
     if lanes < 2:
         yield from map(work, pieces)
@@ -48,7 +49,12 @@ def in_lanes(
     threads = torch.get_num_threads()
     waiting: deque[tuple[Future[R], int]] = deque()
     held = 0
-    pool = ThreadPoolExecutor(lanes, thread_name_prefix="fakeface-lane", initializer=_single)
+    pool = ThreadPoolExecutor(
+        lanes,
+        thread_name_prefix="fakeface-lane",
+        initializer=_use,
+        initargs=(max(1, threads // lanes),),
+    )
     try:
         for piece in pieces:
             waiting.append((pool.submit(work, piece), size(piece)))
@@ -64,8 +70,8 @@ def in_lanes(
         torch.set_num_threads(threads)
 
 
-def _single() -> None:
+def _use(threads: int) -> None:
     import torch
 
-    torch.set_num_threads(1)
+    torch.set_num_threads(threads)
     torch.set_flush_denormal(True)  # a setting of each thread's own
