@@ -32,13 +32,14 @@ JUDGED_BEFORE = "judged before"  # under the header's "skipped", with --since-la
 class Watch:
     """What the caller does along the way; each may raise to end the run.
 
-    `say` writes report text to stdout, `seen` is told of every finished image, `stop` is asked
-    between steps.
+    `begun` is called once nothing refuses the run any more, `say` writes report text to stdout,
+    `seen` is told of every finished image, `stop` is asked between steps.
     """
 
     say: Callable[[str], None] = lambda text: None
     seen: Callable[[ImageReport], None] = lambda report: None
     stop: Callable[[], None] = lambda: None
+    begun: Callable[[], None] = lambda: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,7 @@ def run_scan(options: ScanOptions, watch: Watch) -> Outcome:
         state = _open_state(options, checkpoint, stack) if options.state else None
         output = Output(options, checkpoint, _head(options, checkpoint), watch.say)
         stack.callback(output.close)
+        watch.begun()
         try:
             return _go(source, output, state, watch)
         except Interrupted as stopped:

@@ -330,7 +330,9 @@ def test_an_exception_in_the_consumer_leaves_no_orphan() -> None:
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_workers_vanish_with_a_killed_scan(how: signal.Signals) -> None:
     script = (
-        "import sys; sys.path[:0] = sys.argv[1:]\n"
+        "import signal, sys; sys.path[:0] = sys.argv[1:]\n"
+        # a shell that starts the tests in the background has them ignore it
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "import tests.test_workers as t\n"
         "slow = t.DecodeLimits(timeout_s=600.0)\n"
         "decoder = t.WorkerDecoder(2, slow, function='tests.test_workers:faulty')\n"

@@ -286,11 +286,11 @@ def _run(options: ScanOptions, progress: Progress, quiet: bool) -> ExitCode:
     from fakefacecli.cli.summary import journal_note, progress_bar, summary
     from fakefacecli.run import Watch, exit_code_of, run_scan
 
-    if not quiet and (note := journal_note(options)):
-        complain(note)
+    note = "" if quiet else journal_note(options)  # looked up before the run makes a journal
     with stoppable() as stop, contextlib.ExitStack() as stack:
         seen = stack.enter_context(progress_bar(options.source, progress, quiet))
-        outcome = run_scan(options, Watch(say, seen, stop))
+        begun = (lambda: complain(note)) if note else (lambda: None)
+        outcome = run_scan(options, Watch(say, seen, stop, begun))
         stack.close()
         if not quiet:
             summary(options, outcome)
