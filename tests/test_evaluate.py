@@ -135,12 +135,11 @@ def test_plots_and_overlays_are_pictures(evaluation: pathlib.Path) -> None:
             assert np.asarray(picture.convert("L")).std() > 5
 
 
-def test_an_evaluation_replaces_an_older_one_and_nothing_else(
+def test_an_evaluation_replaces_an_older_or_broken_off_one_and_nothing_else(
     labelled: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
     out = tmp_path / "out"
     (out / "mistakes").mkdir(parents=True)
-    (out / "evaluation.json").write_text("{}")
     (out / "mistakes" / "false-alarm-99.jpg").write_text("old")
     (out / "mistakes" / "mine.jpg").write_text("kept")
     done = fakeface("evaluate", labelled, "--split", "held_out", "--no-grid", "--out", out, *FEW)

@@ -50,7 +50,7 @@ class Subject:
 def judge_images(images: Sequence[LabelledImage], subject: Subject, grid: bool) -> Judged:
     """Find and judge every face; NothingToDo when there is none."""
     found = read_faces(images, subject.how)
-    judged = judge_all(found, subject.classifier, GRID if grid else ())
+    judged = judge_all(found, subject.classifier, GRID if grid else (), subject.how.stop)
     if not judged.faces:
         why = "; ".join(sorted({missed.why for missed in judged.missed})[:3])
         raise NothingToDo(f"no face in {len(images)} labelled images ({why})")

@@ -35,7 +35,9 @@ COLUMNS = (
 def prepare_folder(out: str) -> None:
     """Make `out`, or take an earlier evaluation's; CannotWrite for any other folder with files."""
     try:
-        if os.path.isdir(out) and os.listdir(out) and not os.path.isfile(os.path.join(out, RESULT)):
+        # an interrupted evaluation leaves a folder without a result
+        ours = {RESULT, PAGE, SCORES, PLOTS, MISTAKES}
+        if os.path.isdir(out) and not set(os.listdir(out)) <= ours:
             raise CannotWrite(
                 f"cannot write {printable(out)}: it holds something else than an evaluation; name "
                 "a new or empty folder"

@@ -3,7 +3,7 @@
 import hashlib
 import itertools
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -81,16 +81,20 @@ def judge_all(
     found: Iterable[FoundFace | Missed],
     classifier: TorchClassifier,
     degradations: Sequence[Degradation] = (),
+    stop: Callable[[], None] = lambda: None,
 ) -> Judged:
-    """Judge every face; no pixels are kept."""
+    """Judge every face; no pixels are kept. `stop` is called between steps and may raise."""
     judged = Judged()
     for batch in _batches(found, judged):
         crops = [face.crop for face in batch]
         started = time.monotonic()
         logits = classifier.logits(crops)
         judged.judging_s += time.monotonic() - started
-        rows = zip(*(classifier.logits([cell(crop) for crop in crops]) for cell in degradations),
-                   strict=True) if degradations else itertools.repeat((), len(batch))  # fmt: skip
+        columns = []
+        for cell in degradations:
+            stop()
+            columns.append(classifier.logits([cell(crop) for crop in crops]))
+        rows = zip(*columns, strict=True) if columns else itertools.repeat((), len(batch))
         for face, logit, row in zip(batch, logits, rows, strict=True):
             judged.faces.append(
                 JudgedFace(
