@@ -13,11 +13,10 @@ from fakefacecli.cli.labelled import (
     FacesOnly,
     FacesScale,
     MinFace,
-    left_out,
-    of_splits,
+    labelled_images,
     on_the_bench,
 )
-from fakefacecli.errors import CannotWrite, ExitCode, NothingToDo, UsageError
+from fakefacecli.errors import CannotWrite, ExitCode, UsageError
 from fakefacecli.options import DEFAULT_MODEL
 from fakefacecli.text import printable
 
@@ -54,15 +53,12 @@ def calibrate(  # noqa: PLR0913, PLR0917 - one parameter a flag
     device: Device = "auto",
 ) -> ExitCode:
     """Fit calibration and thresholds on labelled images; write a checkpoint that holds them."""
-    from fakefacecli.learn.data import read_data
+    from fakefacecli.learn.divided import keep_division
     from fakefacecli.learn.evaluate import judge_images
     from fakefacecli.learn.recalibrate import SPLITS, recalibrate, write_checkpoint
 
-    images, left = of_splits(read_data(data), SPLITS)
-    if words := left_out(left):
-        complain(f"{words}; only val, or images of no split, are calibrated on")
-    if not images:
-        raise NothingToDo(f"{printable(data)}: no image of split val, or of none")
+    note = "; only val, or images of no split, are calibrated on"
+    images = labelled_images(data, (model,), SPLITS, note)
     with stoppable() as stop:
         _check_out(out, model)
         with on_the_bench(model, (faces_only, faces_scale), min_face, device, stop) as subject:
@@ -71,6 +67,7 @@ def calibrate(  # noqa: PLR0913, PLR0917 - one parameter a flag
         done = recalibrate(checkpoint.card, judged, str(method), target_fpr)
         stop()
         write_checkpoint(out, checkpoint, done.card)
+        keep_division(model, out)
     _summary(done, out)
     return ExitCode.COMPLETE
 

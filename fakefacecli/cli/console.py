@@ -76,19 +76,22 @@ def say(text: str) -> None:
 
 
 @contextlib.contextmanager
-def stoppable() -> Iterator[Callable[[], None]]:
+def stoppable(
+    grace_s: float = _GRACE_SECONDS, last_words: str = "no report was replaced"
+) -> Iterator[Callable[[], None]]:
     """Let SIGINT and SIGTERM end the block in order: the function given raises Interrupted then.
 
-    A second signal ends the process at once. Decoder processes die with it either way.
+    A second signal, or a step that takes longer than `grace_s` seconds, ends the process at once,
+    with the `last_words`. Decoder processes die with it either way.
     """
     got: list[int] = []
     timers: list[threading.Timer] = []
 
     def on_signal(number: int, frame: FrameType | None) -> None:
         if got:
-            _die(number)
+            _die(number, last_words)
         got.append(number)
-        timer = threading.Timer(_GRACE_SECONDS, _die, (number,))
+        timer = threading.Timer(grace_s, _die, (number, last_words))
         timer.daemon = True
         timers.append(timer)
         timer.start()
@@ -109,7 +112,7 @@ def stoppable() -> Iterator[Callable[[], None]]:
             signal.signal(number, handler)
 
 
-def _die(number: int) -> NoReturn:
+def _die(number: int, words: str) -> NoReturn:
     with contextlib.suppress(OSError):
-        os.write(2, b"fakeface: stopped at once; no report was replaced\n")
+        os.write(2, f"fakeface: stopped at once; {tame(words)}\n".encode())
     os._exit(128 + number)

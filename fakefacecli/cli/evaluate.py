@@ -12,11 +12,10 @@ from fakefacecli.cli.labelled import (
     FacesOnly,
     FacesScale,
     MinFace,
-    left_out,
-    of_splits,
+    labelled_images,
     on_the_bench,
 )
-from fakefacecli.errors import ExitCode, NothingToDo, UsageError
+from fakefacecli.errors import ExitCode, UsageError
 from fakefacecli.options import DEFAULT_MODEL
 from fakefacecli.text import printable
 
@@ -63,7 +62,7 @@ def evaluate(  # noqa: PLR0913, PLR0917 - one parameter a flag
     device: Device = "auto",
 ) -> ExitCode:
     """Measure a model on labelled images; write figures with intervals, plots and a page."""
-    from fakefacecli.learn.data import SPLITS, read_data
+    from fakefacecli.learn.data import SPLITS
     from fakefacecli.learn.folder import prepare_folder
 
     unknown = [name for name in split or () if name not in SPLITS]
@@ -71,11 +70,8 @@ def evaluate(  # noqa: PLR0913, PLR0917 - one parameter a flag
         raise UsageError(f"--split {printable(unknown[0])}: wanted {', '.join(SPLITS)}")
     if compare and model:
         raise UsageError("--compare names both models; leave --model out")
-    images, left = of_splits(read_data(data), split or _BY_DEFAULT)
-    if words := left_out(left):
-        complain(words)
-    if not images:
-        raise NothingToDo(f"{printable(data)}: no image of the splits asked for")
+    models = compare or (model or DEFAULT_MODEL,)
+    images = labelled_images(data, models, split or _BY_DEFAULT)
     prepare_folder(out)
     faces = (faces_only, faces_scale)
     with stoppable() as stop:

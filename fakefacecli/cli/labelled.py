@@ -6,6 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from fakefacecli.cli.console import complain
+from fakefacecli.errors import NothingToDo
+from fakefacecli.text import printable
+
 if TYPE_CHECKING:
     from fakefacecli.learn.data import LabelledImage
     from fakefacecli.learn.evaluate import Subject
@@ -66,7 +70,32 @@ def on_the_bench(
         yield Subject(checkpoint, classifier, Looking(stages, ready, stop), where)
 
 
-def of_splits(
+def labelled_images(
+    data: str, models: Sequence[str], splits: Sequence[str], note: str = ""
+) -> "list[LabelledImage]":
+    """The images of the `splits` in `data`; says what is left out, and `note` with it.
+
+    Images without a split have that of the training of `models`. Raises NothingToDo when none is
+    left.
+    """
+    from fakefacecli.learn.data import read_data
+    from fakefacecli.learn.divided import with_division
+
+    images: Sequence[LabelledImage] = read_data(data)
+    for model in models:
+        images, told = with_division(images, model)
+        if told:
+            complain(f"{told} images go by the splits of the training of {printable(model)}")
+    kept, left = _of_splits(images, splits)
+    if words := _left_out(left):
+        complain(words + note)
+    if not kept:
+        names = ", ".join(name or "none" for name in splits)
+        raise NothingToDo(f"{printable(data)}: no image of the splits {names}")
+    return kept
+
+
+def _of_splits(
     images: "Sequence[LabelledImage]", wanted: Sequence[str]
 ) -> "tuple[list[LabelledImage], dict[str, int]]":
     """The images of the splits `wanted` ("" for those of none), and how many others by split."""
@@ -78,7 +107,7 @@ def of_splits(
     return kept, left
 
 
-def left_out(left: dict[str, int]) -> str:
-    """Words for what `of_splits` left out; nothing if that was nothing."""
+def _left_out(left: dict[str, int]) -> str:
+    """Words for what `_of_splits` left out; nothing if that was nothing."""
     parts = ", ".join(f"{count} of split {name}" for name, count in sorted(left.items()))
     return f"left out: {parts}" if parts else ""

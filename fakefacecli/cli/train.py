@@ -13,6 +13,7 @@ from fakefacecli.options import Progress
 from fakefacecli.text import printable
 
 DATA, MODEL, LEARNING, RUNNING = "Data", "Model", "Learning", "Running"
+_GRACE_SECONDS = 30.0  # a step of a large network takes longer than one of a scan
 
 
 @told
@@ -276,7 +277,11 @@ def _run(options: TrainOptions, progress: Progress, quiet: bool) -> ExitCode:
     from fakefacecli.learn.train import Watch, run_training
     from fakefacecli.lock import locked
 
-    with stoppable() as stop, locked(options.out), Screen(progress, quiet) as screen:
+    with (
+        stoppable(_GRACE_SECONDS, "what finished epochs left is kept; --resume goes on") as stop,
+        locked(options.out),
+        Screen(progress, quiet) as screen,
+    ):
         watch = Watch(screen.say, screen.images, screen.step, screen.epoch, stop)
         done = run_training(options, watch)
         best = done.best_epoch

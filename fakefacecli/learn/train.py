@@ -2,14 +2,15 @@
 
 import os
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from fakefacecli.errors import FakeFaceError, Interrupted
 from fakefacecli.learn.audit import Audit, audit
 from fakefacecli.learn.curves import write_curves, write_log
-from fakefacecli.learn.data import read_data
+from fakefacecli.learn.data import LabelledImage, read_data
+from fakefacecli.learn.divided import with_division, write_division
 from fakefacecli.learn.epochs import Coach, Epoch, Progress
 from fakefacecli.learn.faces import Cutting, LabelledFace, find_faces
 from fakefacecli.learn.loop import Training
@@ -41,12 +42,18 @@ class Watch:
 
 
 def run_training(options: TrainOptions, watch: Watch) -> Progress:
-    """Train and write the checkpoint, the log, the curves.
+    """Train and write the checkpoint, the division of the data, the log, the curves.
 
     After each epoch that is the best so far the checkpoint is replaced, so an interruption keeps
     it. Raises a FakeFaceError.
     """
-    faces = _faces(options, watch)
+    images = read_data(options.data)
+    if options.init:  # what it has learnt from is no validation of what it goes on to learn
+        images, told = with_division(images, options.init)
+        if told:
+            watch.say(f"{told} images go by the splits of the training of "
+                      f"{printable(options.init)}")  # fmt: skip
+    faces = _faces(images, options, watch)
     _report(audit(faces), options, watch)
     division = divide(faces, options.seed)
     for line in [*division.notes, _counts(division)]:
@@ -55,11 +62,13 @@ def run_training(options: TrainOptions, watch: Watch) -> Progress:
     card = fresh_card(options)
     network = start_network(options, card)
     check_px(network, card)
+    write_division(options.out, images, division, options.init)
     return _run(network, card, division, options, watch)
 
 
-def _faces(options: TrainOptions, watch: Watch) -> list[LabelledFace]:
-    images = read_data(options.data)
+def _faces(
+    images: Sequence[LabelledImage], options: TrainOptions, watch: Watch
+) -> list[LabelledFace]:
     seen = 0
 
     def done(count: int) -> None:
