@@ -64,7 +64,7 @@ def evaluate(  # noqa: PLR0913, PLR0917 - one parameter a flag
 ) -> ExitCode:
     """Measure a model on labelled images; write figures with intervals, plots and a page."""
     from fakefacecli.learn.data import SPLITS, read_data
-    from fakefacecli.learn.folder import prepare_folder
+    from fakefacecli.learn.place import check_place
 
     unknown = [name for name in split or () if name not in SPLITS]
     if unknown:
@@ -76,7 +76,7 @@ def evaluate(  # noqa: PLR0913, PLR0917 - one parameter a flag
         complain(words)
     if not images:
         raise NothingToDo(f"{printable(data)}: no image of the splits asked for")
-    prepare_folder(out)
+    check_place(out)
     faces = (faces_only, faces_scale)
     with stoppable() as stop:
         if compare:

@@ -1,6 +1,5 @@
 """Two models side by side on the same faces, as a folder of files."""
 
-import json
 import os
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -10,12 +9,12 @@ import numpy as np
 
 from fakefacecli import __version__
 from fakefacecli.errors import NothingToDo
-from fakefacecli.files import whole
 from fakefacecli.learn import bootstrap, page
 from fakefacecli.learn.evaluate import SCHEMA_VERSION, Subject, data_facts, model_facts
-from fakefacecli.learn.folder import PAGE, PLOTS, RESULT, curves
+from fakefacecli.learn.folder import as_json, curves
 from fakefacecli.learn.judged import Judged
 from fakefacecli.learn.metrics import MEASURES
+from fakefacecli.learn.place import PAGE, PLOTS, filled
 from fakefacecli.learn.plots import Curve
 
 Facts = dict[str, Any]
@@ -63,7 +62,7 @@ def compare(
 def write_comparison(out: str, facts: Facts, of: Sequence[Curve]) -> None:
     """Fill the folder; the JSON comes last."""
     drawn = curves(of)
-    data, files = facts["data"], {}
+    data = facts["data"]
     parts = [
         page.paragraph(f"{data['compared']} faces, set {data['sha256'][:12]}.", "faint"),
         page.table(["", "model", "sha256", "ms to judge a face"], [
@@ -76,13 +75,10 @@ def write_comparison(out: str, facts: Facts, of: Sequence[Curve]) -> None:
         page.section("Curves", page.pictures([page.picture(data, name)
                                               for name, data in drawn.items()])),
     ]  # fmt: skip
-    for name, png in drawn.items():
-        files[os.path.join(PLOTS, f"{name}.png")] = png
-    files[PAGE] = page.page("Two models compared", parts).encode()
-    files[RESULT] = (json.dumps(facts, indent=2, allow_nan=False) + "\n").encode()
-    for name, content in files.items():
-        with whole(os.path.join(out, name)) as handle:
-            handle.write(content)
+    with filled(out, as_json(facts)) as place:
+        for name, png in drawn.items():
+            place.put(os.path.join(PLOTS, f"{name}.png"), png)
+        place.put(PAGE, page.page("Two models compared", parts).encode())
 
 
 PAIRED = (

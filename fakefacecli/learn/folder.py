@@ -1,55 +1,29 @@
 """Putting an evaluation into its folder: JSON, scores, pictures, and the page that shows them."""
 
-import contextlib
 import csv
 import io
 import json
 import os
-import re
 from collections.abc import Sequence
 from typing import Any
 
 from PIL import Image
 
-from fakefacecli.errors import CannotWrite
-from fakefacecli.files import cannot_write, make_folders, whole
 from fakefacecli.learn import page, pictures, plots
 from fakefacecli.learn.evaluate import Subject, Wanted
 from fakefacecli.learn.judged import Judged
+from fakefacecli.learn.place import MISTAKES, PAGE, PLOTS, SCORES, Place, filled
 from fakefacecli.learn.plots import Curve
 from fakefacecli.stages.report import guarded
 from fakefacecli.text import printable
 
 Facts = dict[str, Any]
 
-RESULT, PAGE, SCORES = "evaluation.json", "index.html", "scores.csv"
-PLOTS, MISTAKES = "plots", "mistakes"
-_OURS = re.compile(r"(false-alarm|missed-fake)-[0-9]+\.jpg")
 _SHOWN_PX = 900  # width of an overlay inside the page
 COLUMNS = (
     *("path", "face", "label", "group", "generator", "split", "face_px", "jpeg_quality"),
     *("sha256", "logit", "p_fake", "verdict"),
 )
-
-
-def prepare_folder(out: str) -> None:
-    """Make `out`, or take an earlier evaluation's; CannotWrite for any other folder with files."""
-    try:
-        # an interrupted evaluation leaves a folder without a result
-        ours = {RESULT, PAGE, SCORES, PLOTS, MISTAKES}
-        if os.path.isdir(out) and not set(os.listdir(out)) <= ours:
-            raise CannotWrite(
-                f"cannot write {printable(out)}: it holds something else than an evaluation; name "
-                "a new or empty folder"
-            )
-        for folder in (PLOTS, MISTAKES):
-            make_folders(out, [folder])
-        for name in os.listdir(os.path.join(out, MISTAKES)):
-            if _OURS.fullmatch(name):
-                with contextlib.suppress(FileNotFoundError):
-                    os.unlink(os.path.join(out, MISTAKES, name))
-    except OSError as error:
-        raise cannot_write(out, error) from error
 
 
 def write_evaluation(
@@ -71,17 +45,20 @@ def write_evaluation(
     shown = pictures.look_again(places, judged, card, subject.thresholds, subject.how)
     if sample:
         drawn["predictions"] = _png(pictures.grid([shown[n] for n in sample if n in shown]))
-    for name, data in drawn.items():
-        _write(os.path.join(out, PLOTS, f"{name}.png"), data)
-    overlays = {
-        word: _overlays(out, word, [shown[n] for n in wrong if n in shown], subject)
-        for word, wrong in (("false-alarm", alarms), ("missed-fake", misses))
-    }
-    _write(os.path.join(out, SCORES), _scores(judged, subject).encode())
-    _write(os.path.join(out, PAGE), _page(facts, drawn, overlays).encode())
-    _write(
-        os.path.join(out, RESULT), (json.dumps(facts, indent=2, allow_nan=False) + "\n").encode()
-    )
+    with filled(out, as_json(facts)) as place:
+        for name, data in drawn.items():
+            place.put(os.path.join(PLOTS, f"{name}.png"), data)
+        overlays = {
+            word: _overlays(place, word, [shown[n] for n in wrong if n in shown], subject)
+            for word, wrong in (("false-alarm", alarms), ("missed-fake", misses))
+        }
+        place.put(SCORES, _scores(judged, subject).encode())
+        place.put(PAGE, _page(facts, drawn, overlays).encode())
+
+
+def as_json(facts: Facts) -> bytes:
+    """The result as it is written."""
+    return (json.dumps(facts, indent=2, allow_nan=False) + "\n").encode()
 
 
 def curves(of: Sequence[Curve]) -> dict[str, bytes]:
@@ -93,7 +70,7 @@ def curves(of: Sequence[Curve]) -> dict[str, bytes]:
 
 
 def _overlays(
-    out: str, word: str, shown: Sequence[pictures.Shown], subject: Subject
+    place: Place, word: str, shown: Sequence[pictures.Shown], subject: Subject
 ) -> list[bytes]:
     """Write each overlay whole; give smaller ones back for the page."""
     small = []
@@ -101,7 +78,7 @@ def _overlays(
     for number, sheet in enumerate(pictures.sheets(shown, subject.how, model), 1):
         held = io.BytesIO()
         sheet.save(held, "JPEG", quality=90, subsampling=0)
-        _write(os.path.join(out, MISTAKES, f"{word}-{number:02d}.jpg"), held.getvalue())
+        place.put(os.path.join(MISTAKES, f"{word}-{number:02d}.jpg"), held.getvalue())
         held = io.BytesIO()
         height = round(sheet.height * _SHOWN_PX / sheet.width)
         sheet.resize((_SHOWN_PX, height), Image.Resampling.LANCZOS).save(held, "JPEG", quality=80)
@@ -184,8 +161,3 @@ def _png(image: Image.Image) -> bytes:
     held = io.BytesIO()
     image.save(held, "PNG")
     return held.getvalue()
-
-
-def _write(path: str, data: bytes) -> None:
-    with whole(path) as handle:
-        handle.write(data)
