@@ -89,15 +89,33 @@ def test_scores_that_run_the_wrong_way_are_refused() -> None:
         fit("temperature", np.array([False, True]), np.array([-1.0, 1.0]))
 
 
-def test_high_is_the_least_threshold_that_keeps_to_the_target() -> None:
-    real = np.linspace(0, 0.99, 100)  # 0.99 may be flagged, 0.98 may not
+def test_high_is_the_highest_threshold_that_as_many_real_faces_reach_as_allowed() -> None:
+    real = np.linspace(0, 0.99, 100)  # one of 100 may be flagged
     fake = np.full(40, 0.995)
     labels = np.r_[np.zeros(100, bool), np.ones(40, bool)]
     found = choose(labels, np.r_[real, fake], 0.01)
-    assert found.thresholds.high == np.nextafter(real[98], 1)
+    assert found.thresholds.high == real[99]
     assert found.flagged_real.value == 0.01
     assert found.flagged_fake.value == 1
     assert found.thresholds.low == pytest.approx(BAND * found.thresholds.high)
+
+
+@pytest.mark.parametrize(("reals", "target"), [(100, 0.01), (150, 0.02), (20, 0.05)])
+def test_new_real_faces_are_flagged_no_more_often_than_the_target(
+    reals: int, target: float
+) -> None:
+    chance = np.random.default_rng(0)
+    labels = np.r_[np.zeros(reals, bool), True]
+    highs = [
+        choose(labels, np.append(chance.random(reals), 1.0), target).thresholds.high
+        for _ in range(2000)
+    ]
+    # p_fake of real faces is uniform here: 1 - HIGH is the true rate. k / (n + 1) on average
+    rates = 1 - np.array(highs)
+    allowed = math.floor(reals * target)
+    error = 3 * rates.std() / math.sqrt(len(rates))
+    assert rates.mean() == pytest.approx(allowed / (reals + 1), abs=error)
+    assert allowed / (reals + 1) < target
 
 
 def test_ties_never_break_the_target() -> None:
@@ -106,6 +124,10 @@ def test_ties_never_break_the_target() -> None:
     found = choose(labels, p, 0.01)  # 2 of 200 may be flagged, but 10 tie at 0.6
     assert found.flagged_real.value == 0
     assert 0.6 < found.thresholds.high <= 0.8
+    p[:3] = (0.9, 0.7, 0.7)  # one above, and two that tie where the second is
+    found = choose(labels, p, 0.01)
+    assert found.thresholds.high == np.nextafter(0.7, 1)
+    assert found.flagged_real.value == 1 / 200
 
 
 def test_low_leaves_few_fakes_below_it() -> None:
