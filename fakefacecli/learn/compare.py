@@ -11,7 +11,7 @@ from fakefacecli import __version__
 from fakefacecli.errors import NothingToDo
 from fakefacecli.learn import bootstrap, page
 from fakefacecli.learn.evaluate import SCHEMA_VERSION, Subject, data_facts, model_facts
-from fakefacecli.learn.folder import as_json, curves
+from fakefacecli.learn.folder import as_json, clustered, curves
 from fakefacecli.learn.judged import Judged
 from fakefacecli.learn.metrics import MEASURES
 from fakefacecli.learn.place import PAGE, PLOTS, filled
@@ -38,7 +38,10 @@ def compare(
         one.p_fake(subject.checkpoint.card)[rows]
         for one, subject, rows in zip(judged, subjects, kept, strict=True)
     ]
-    compared = bootstrap.compare(fake, p[0], p[1], MEASURES, resamples)
+    compared, by_image = (
+        bootstrap.compare(fake, p[0], p[1], MEASURES, resamples, judged[0].clusters(by)[kept[0]])
+        for by in (True, False)
+    )
     facts: Facts = {
         "schema_version": SCHEMA_VERSION,
         "tool": "fakeface",
@@ -49,6 +52,7 @@ def compare(
         "measures": {
             name: asdict(found) | {"clear": found.clear} for name, found in compared.items()
         },
+        "more_by_image": {name: asdict(found.more) for name, found in by_image.items()},
         "judging_ms_per_face": [1000 * one.judging_s / len(one.faces) for one in judged],
     }
     names = [subject.checkpoint.card.name for subject in subjects]
@@ -70,8 +74,9 @@ def write_comparison(out: str, facts: Facts, of: Sequence[Curve]) -> None:
             for letter, model, ms in zip("AB", facts["models"], facts["judging_ms_per_face"],
                                          strict=True)
         ]),
-        page.section("Measures", page.comparison_table(facts["measures"]),
-                     page.paragraph(PAIRED, "faint")),
+        page.section("Measures", page.comparison_table(
+            facts["measures"], facts["more_by_image"]),
+                     page.paragraph(PAIRED, "faint"), page.paragraph(clustered(data), "faint")),
         page.section("Curves", page.pictures([page.picture(data, name)
                                               for name, data in drawn.items()])),
     ]  # fmt: skip

@@ -10,6 +10,7 @@ from typing import Any
 from PIL import Image
 
 from fakefacecli.learn import page, pictures, plots
+from fakefacecli.learn.bootstrap import FEW_CLUSTERS
 from fakefacecli.learn.evaluate import Subject, Wanted
 from fakefacecli.learn.judged import Judged
 from fakefacecli.learn.place import MISTAKES, PAGE, PLOTS, SCORES, Place, filled
@@ -118,8 +119,9 @@ def _page(facts: Facts, drawn: dict[str, bytes], overlays: dict[str, list[bytes]
             "proof.",
             "faint",
         ),
-        page.section("Measures", page.measures_table(facts["measures"], model["card_measured"]),
-                     page.paragraph(INTERVALS, "faint")),
+        page.section("Measures", page.measures_table(
+            facts["measures"], facts["measures_by_image"], model["card_measured"]),
+                     page.paragraph(clustered(data), "faint"), page.paragraph(VERDICTS, "faint")),
         page.section("Verdicts", page.verdicts_table(facts["verdicts"])),
         page.section("Curves", page.pictures([page.picture(drawn[name], name)
                                               for name in order if name in drawn])),
@@ -149,11 +151,32 @@ def _page(facts: Facts, drawn: dict[str, bytes], overlays: dict[str, list[bytes]
     return page.page(f"{model['name']}, evaluated", parts)
 
 
-INTERVALS = (
-    "Intervals of the measures: percentile bootstrap of the faces, real and fake ones apart. Those "
-    "of shares of verdicts: Clopper and Pearson. Both take faces for independent. The measures "
-    "look at p_fake alone; verdicts also call a face inconclusive that is too small for the model."
+ALONE = "a class of a single group has no interval: it does not show what another would give"
+VERDICTS = (
+    "Intervals of shares of verdicts: Clopper and Pearson; they take faces for independent. The "
+    "measures look at p_fake alone; verdicts also call a face inconclusive that is too small for "
+    "the model."
 )
+
+
+def clustered(data: Facts) -> str:
+    """Words for what the intervals of a set resample, and what that leaves unsaid."""
+    real, fake = data["clusters"]["real"], data["clusters"]["fake"]
+    words = (
+        "Intervals of the measures: percentile bootstrap of groups, or of images where no group is "
+        f"known, real and fake ones apart: {real} of real faces, {fake} of fakes. "
+    )
+    fewest = min(real or fake, fake or real)
+    if fewest == 1:
+        words += f"{ALONE[0].upper()}{ALONE[1:]}. "
+    elif fewest < FEW_CLUSTERS:
+        words += f"With fewer than {FEW_CLUSTERS} in a class intervals are rough. "
+    return words + (
+        "By image: what other images of the same groups might give, which says nothing of other "
+        "groups. Slices of one group are resampled by image."
+    )
+
+
 AGAINST = "* its fakes against all real faces, or its real faces against all fakes."
 
 
