@@ -206,6 +206,8 @@ def test_calibrate_writes_a_checkpoint_that_says_what_it_was_fitted_on(
     told = card.measured["calibrated_on"]
     assert (told["faces"], told["real"], told["fake"]) == (12, 6, 6)
     assert told["splits"] == {"val": 12}
+    assert (told["without_a_face"], told["unreadable"]) == (1, 0)
+    assert "1 images gave no face" in done.stderr
     assert told["groups"] == [NASTY, "officials"]
     assert told["sha256"][:16] in card.calibration.fitted_on
     assert told["fpr"]["value"] <= 0.2 < told["fpr"]["high"]
@@ -230,6 +232,23 @@ def test_calibrate_never_uses_held_out_faces(
     assert done.returncode == ExitCode.NOTHING_TO_DO
     assert "of split held_out" in done.stderr
     assert not (tmp_path / "a.safetensors").exists()
+
+
+def test_calibrate_tells_of_images_that_could_not_be_read(
+    labelled: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    lines = (labelled / "labels.csv").read_text()
+    for name in ("b1.jpg", "b2.jpg", "b3.jpg"):
+        (labelled / name).write_bytes(b"no picture")
+        lines += f"{name},real,,,val\n"
+    listing = labelled / "broken.csv"
+    listing.write_text(lines)
+    out = tmp_path / "a.safetensors"
+    done = fakeface("calibrate", listing, "--target-fpr", "0.2", "--out", out)
+    assert done.returncode == ExitCode.SOME_UNREADABLE, done.stderr
+    assert "4 images gave no face" in done.stderr
+    told = find_model(str(out)).card.measured["calibrated_on"]
+    assert (told["without_a_face"], told["unreadable"]) == (4, 3)
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from fakefacecli.cli.labelled import (
     left_out,
     of_splits,
     on_the_bench,
+    told_missed,
 )
 from fakefacecli.errors import CannotWrite, ExitCode, NothingToDo, UsageError
 from fakefacecli.options import DEFAULT_MODEL
@@ -55,7 +56,7 @@ def calibrate(  # noqa: PLR0913, PLR0917 - one parameter a flag
 ) -> ExitCode:
     """Fit calibration and thresholds on labelled images; write a checkpoint that holds them."""
     from fakefacecli.learn.data import read_data
-    from fakefacecli.learn.evaluate import judge_images
+    from fakefacecli.learn.evaluate import data_facts, judge_images
     from fakefacecli.learn.recalibrate import SPLITS, recalibrate, write_checkpoint
 
     images, left = of_splits(read_data(data), SPLITS)
@@ -72,7 +73,7 @@ def calibrate(  # noqa: PLR0913, PLR0917 - one parameter a flag
         stop()
         write_checkpoint(out, checkpoint, done.card)
     _summary(done, out)
-    return ExitCode.COMPLETE
+    return told_missed(data_facts(judged)["without_a_face"])
 
 
 def _check_out(out: str, model: str) -> None:

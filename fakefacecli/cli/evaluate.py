@@ -15,6 +15,7 @@ from fakefacecli.cli.labelled import (
     left_out,
     of_splits,
     on_the_bench,
+    told_missed,
 )
 from fakefacecli.errors import ExitCode, NothingToDo, UsageError
 from fakefacecli.options import DEFAULT_MODEL
@@ -90,12 +91,7 @@ def evaluate(  # noqa: PLR0913, PLR0917 - one parameter a flag
             facts = _measure(images, name, faces, (min_face, device, stop), wanted, out)
     if 1 in facts["data"]["clusters"].values():
         complain(ALONE)
-    missed = facts["data"]["without_a_face"]
-    if missed:
-        complain(f"{len(missed)} images gave no face, such as {missed[0]['path']}: "
-                 f"{missed[0]['why']}")  # fmt: skip
-    unreadable = any(row["unreadable"] for row in missed)
-    return ExitCode.SOME_UNREADABLE if unreadable else ExitCode.COMPLETE
+    return told_missed(facts["data"]["without_a_face"])
 
 
 def _measure(

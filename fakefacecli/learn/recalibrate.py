@@ -54,6 +54,8 @@ def recalibrate(card: ModelCard, judged: Judged, method: str, target_fpr: float)
         "faces": about["faces"],
         "real": about["real"],
         "fake": about["fake"],
+        "without_a_face": len(judged.missed),
+        "unreadable": sum(missed.unreadable for missed in judged.missed),
         "splits": about["splits"],
         "groups": groups,
         "target_fpr": target_fpr,
