@@ -7,8 +7,15 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from fakefacecli.errors import UsageError
-from fakefacecli.learn.calibrate import METHODS, fit, fit_isotonic, fit_platt, fit_temperature
-from fakefacecli.learn.metrics import Mask, Numbers, calibration_error, count
+from fakefacecli.learn.calibrate import (
+    METHODS,
+    at_even_odds,
+    fit,
+    fit_isotonic,
+    fit_platt,
+    fit_temperature,
+)
+from fakefacecli.learn.metrics import Mask, Numbers, calibration_error, cllr, count
 from fakefacecli.learn.thresholds import BAND, MISSED, choose, share
 
 
@@ -73,6 +80,33 @@ def test_every_method_makes_probabilities_that_can_be_believed(method: str) -> N
     assert (calibration.method, calibration.fitted_on) == (method, "these")
     ranked = p[np.argsort(logits)]
     assert (np.diff(ranked) >= 0).all()
+
+
+def cllr_of(method: str, faces: tuple[Mask, Numbers], at: tuple[Mask, Numbers]) -> float:
+    """Cllr of the faces `at` under a calibration fitted on `faces`."""
+    calibration = fit(method, *faces)
+    p = np.array([calibration.probability(logit) for logit in at[1]])
+    return float(cllr(count(at[0], at_even_odds(p, calibration.prior)))[0])
+
+
+@pytest.mark.parametrize("method", ["platt", "isotonic"])
+def test_cllr_does_not_depend_on_the_share_of_fakes_that_was_calibrated_on(method: str) -> None:
+    chance = np.random.default_rng(0)
+    fake = np.arange(20_000) % 2 == 1
+    faces = fake, chance.normal(np.where(fake, 1.0, -1.0), 1.0)
+    few = ~fake | (np.arange(20_000) % 20 == 1)  # a tenth of the fakes: 9 % of these faces
+    even = cllr_of(method, faces, faces)
+    rare = cllr_of(method, (fake[few], faces[1][few]), faces)
+    assert rare == pytest.approx(even, abs=0.01)
+    assert fit(method, fake[few], faces[1][few]).prior == pytest.approx(1 / 11)
+
+
+def test_a_prior_that_is_not_known_is_taken_for_even_odds() -> None:
+    p = np.array([0.0, 0.1, 0.5, 1.0])
+    assert (at_even_odds(p, None) == p).all()
+    assert at_even_odds(p, 0.5) == pytest.approx(p)
+    assert at_even_odds(p, 0.1) == pytest.approx([0, 0.5, 0.9, 1])
+    assert fit("temperature", *made(1.0, 0.0, 200)).prior is None
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -212,7 +212,7 @@ def test_calibrate_writes_a_checkpoint_that_says_what_it_was_fitted_on(
     assert told["sha256"][:16] in card.calibration.fitted_on
     assert told["fpr"]["value"] <= 0.2 < told["fpr"]["high"]
     assert card.thresholds.low <= card.thresholds.high / 2
-    assert card.calibration.method == "platt"
+    assert (card.calibration.method, card.calibration.prior) == ("platt", 0.5)
     assert "before this calibration: same_sources" in card.measured
     shown = fakeface("models", "info", out).stdout
     assert "calibrated_on" in shown

@@ -11,11 +11,13 @@ from fakefacecli import __version__
 from fakefacecli.errors import NothingToDo
 from fakefacecli.learn import bootstrap, page
 from fakefacecli.learn.evaluate import SCHEMA_VERSION, Subject, data_facts, model_facts
-from fakefacecli.learn.folder import as_json, clustered, curves
+from fakefacecli.learn.folder import EVEN, as_json, clustered, curves
 from fakefacecli.learn.judged import Judged
-from fakefacecli.learn.metrics import MEASURES
+from fakefacecli.learn.measure import read_at
+from fakefacecli.learn.metrics import Mask, Numbers
 from fakefacecli.learn.place import PAGE, PLOTS, filled
 from fakefacecli.learn.plots import Curve
+from fakefacecli.models.card import ModelCard
 
 Facts = dict[str, Any]
 
@@ -38,8 +40,9 @@ def compare(
         one.p_fake(subject.checkpoint.card)[rows]
         for one, subject, rows in zip(judged, subjects, kept, strict=True)
     ]
+    cards = [subject.checkpoint.card for subject in subjects]
     compared, by_image = (
-        bootstrap.compare(fake, p[0], p[1], MEASURES, resamples, judged[0].clusters(by)[kept[0]])
+        _differences(fake, p, cards, resamples, judged[0].clusters(by)[kept[0]])
         for by in (True, False)
     )
     facts: Facts = {
@@ -63,6 +66,20 @@ def compare(
     return facts, drawn
 
 
+def _differences(
+    fake: Mask,
+    p_fake: Sequence[Numbers],
+    cards: Sequence[ModelCard],
+    resamples: int,
+    clusters: bootstrap.Clusters,
+) -> dict[str, bootstrap.Difference]:
+    found: dict[str, bootstrap.Difference] = {}
+    sides = [read_at(p, card) for p, card in zip(p_fake, cards, strict=True)]
+    for (first, some), (second, _) in zip(*sides, strict=True):
+        found |= bootstrap.compare(fake, first, second, some, resamples, clusters)
+    return found
+
+
 def write_comparison(out: str, facts: Facts, of: Sequence[Curve]) -> None:
     """Fill the folder; the JSON comes last."""
     drawn = curves(of)
@@ -76,7 +93,8 @@ def write_comparison(out: str, facts: Facts, of: Sequence[Curve]) -> None:
         ]),
         page.section("Measures", page.comparison_table(
             facts["measures"], facts["more_by_image"]),
-                     page.paragraph(PAIRED, "faint"), page.paragraph(clustered(data), "faint")),
+                     page.paragraph(PAIRED, "faint"), page.paragraph(clustered(data), "faint"),
+                     page.paragraph(EVEN, "faint")),
         page.section("Curves", page.pictures([page.picture(data, name)
                                               for name, data in drawn.items()])),
     ]  # fmt: skip

@@ -121,7 +121,8 @@ def _page(facts: Facts, drawn: dict[str, bytes], overlays: dict[str, list[bytes]
         ),
         page.section("Measures", page.measures_table(
             facts["measures"], facts["measures_by_image"], model["card_measured"]),
-                     page.paragraph(clustered(data), "faint"), page.paragraph(VERDICTS, "faint")),
+                     page.paragraph(clustered(data), "faint"), page.paragraph(VERDICTS, "faint"),
+                     page.paragraph(EVEN, "faint")),
         page.section("Verdicts", page.verdicts_table(facts["verdicts"])),
         page.section("Curves", page.pictures([page.picture(drawn[name], name)
                                               for name in order if name in drawn])),
@@ -152,6 +153,10 @@ def _page(facts: Facts, drawn: dict[str, bytes], overlays: dict[str, list[bytes]
 
 
 ALONE = "a class of a single group has no interval: it does not show what another would give"
+EVEN = (
+    "Cllr needs to know the share of fakes that p_fake takes for granted: that of the faces the "
+    "model was calibrated on where its card says it, otherwise even odds are assumed."
+)
 VERDICTS = (
     "Intervals of shares of verdicts: Clopper and Pearson; they take faces for independent. The "
     "measures look at p_fake alone; verdicts also call a face inconclusive that is too small for "

@@ -1,14 +1,16 @@
 """Everything `fakeface evaluate` says of a model, as numbers fit for JSON."""
 
+from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
 from fakefacecli.learn.bootstrap import Estimate, around, estimate
+from fakefacecli.learn.calibrate import at_even_odds
 from fakefacecli.learn.degrade import Degradation
 from fakefacecli.learn.judged import Judged
-from fakefacecli.learn.metrics import MEASURES, Numbers
+from fakefacecli.learn.metrics import MEASURES, Measure, Numbers
 from fakefacecli.learn.thresholds import share
 from fakefacecli.models.card import ModelCard
 from fakefacecli.records import Label, Thresholds
@@ -25,8 +27,19 @@ def measures(judged: Judged, card: ModelCard, resamples: int, groups: bool = Tru
     The intervals resample groups, or images: what other images of the same groups might give.
     """
     clusters = judged.clusters(groups)
-    found = estimate(judged.fake, judged.p_fake(card), MEASURES, resamples, clusters)
+    found: dict[str, Estimate] = {}
+    for p, some in read_at(judged.p_fake(card), card):
+        found |= estimate(judged.fake, p, some, resamples, clusters)
     return {name: asdict(value) for name, value in found.items()}
+
+
+def read_at(p_fake: Numbers, card: ModelCard) -> Iterator[tuple[Numbers, dict[str, Measure]]]:
+    """All MEASURES in order, with the probabilities (n,) each works on.
+
+    Cllr takes its likelihood ratio from p_fake at even odds, the others p_fake as a report has it.
+    """
+    yield p_fake, {name: MEASURES[name] for name in MEASURES if name != "cllr"}
+    yield at_even_odds(p_fake, card.calibration.prior), {"cllr": MEASURES["cllr"]}
 
 
 def verdicts(judged: Judged, card: ModelCard, thresholds: Thresholds, resamples: int) -> Facts:
