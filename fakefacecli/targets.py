@@ -43,11 +43,11 @@ def check_picture(path: str, image: str) -> None:
         raise UsageError(f"--out {printable(path)}: wanted a name that ends in .jpg or .png")
     if os.path.realpath(path) == os.path.realpath(image):
         raise CannotWrite(f"cannot write {printable(path)}: it is the input; name another file")
-    _check_place(path)
+    check_file(path)
 
 
 def _check_report(path: str, options: ScanOptions) -> None:
-    _check_place(path)
+    check_file(path)
     where = printable(path)
     try:
         is_image = os.path.lexists(path) and looks_like_image(path)
@@ -60,7 +60,7 @@ def _check_report(path: str, options: ScanOptions) -> None:
         raise CannotWrite(f"cannot write {where}: it is one of the inputs; name another file")
 
 
-def _check_place(path: str) -> None:
+def check_file(path: str) -> None:
     """A file can be moved to `path`: its folder takes files, and nothing special is in the way."""
     where = printable(path)
     folder = os.path.dirname(path) or "."

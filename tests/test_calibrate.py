@@ -7,8 +7,15 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from fakefacecli.errors import UsageError
-from fakefacecli.learn.calibrate import METHODS, fit, fit_isotonic, fit_platt, fit_temperature
-from fakefacecli.learn.metrics import Mask, Numbers, calibration_error, count
+from fakefacecli.learn.calibrate import (
+    METHODS,
+    at_even_odds,
+    fit,
+    fit_isotonic,
+    fit_platt,
+    fit_temperature,
+)
+from fakefacecli.learn.metrics import Mask, Numbers, calibration_error, cllr, count
 from fakefacecli.learn.thresholds import BAND, MISSED, choose, share
 
 
@@ -75,6 +82,33 @@ def test_every_method_makes_probabilities_that_can_be_believed(method: str) -> N
     assert (np.diff(ranked) >= 0).all()
 
 
+def cllr_of(method: str, faces: tuple[Mask, Numbers], at: tuple[Mask, Numbers]) -> float:
+    """Cllr of the faces `at` under a calibration fitted on `faces`."""
+    calibration = fit(method, *faces)
+    p = np.array([calibration.probability(logit) for logit in at[1]])
+    return float(cllr(count(at[0], at_even_odds(p, calibration.prior)))[0])
+
+
+@pytest.mark.parametrize("method", ["platt", "isotonic"])
+def test_cllr_does_not_depend_on_the_share_of_fakes_that_was_calibrated_on(method: str) -> None:
+    chance = np.random.default_rng(0)
+    fake = np.arange(20_000) % 2 == 1
+    faces = fake, chance.normal(np.where(fake, 1.0, -1.0), 1.0)
+    few = ~fake | (np.arange(20_000) % 20 == 1)  # a tenth of the fakes: 9 % of these faces
+    even = cllr_of(method, faces, faces)
+    rare = cllr_of(method, (fake[few], faces[1][few]), faces)
+    assert rare == pytest.approx(even, abs=0.01)
+    assert fit(method, fake[few], faces[1][few]).prior == pytest.approx(1 / 11)
+
+
+def test_a_prior_that_is_not_known_is_taken_for_even_odds() -> None:
+    p = np.array([0.0, 0.1, 0.5, 1.0])
+    assert (at_even_odds(p, None) == p).all()
+    assert at_even_odds(p, 0.5) == pytest.approx(p)
+    assert at_even_odds(p, 0.1) == pytest.approx([0, 0.5, 0.9, 1])
+    assert fit("temperature", *made(1.0, 0.0, 200)).prior is None
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_one_class_alone_is_refused(method: str) -> None:
     with pytest.raises(UsageError, match="3 real and 0 fake"):
@@ -89,15 +123,33 @@ def test_scores_that_run_the_wrong_way_are_refused() -> None:
         fit("temperature", np.array([False, True]), np.array([-1.0, 1.0]))
 
 
-def test_high_is_the_least_threshold_that_keeps_to_the_target() -> None:
-    real = np.linspace(0, 0.99, 100)  # 0.99 may be flagged, 0.98 may not
+def test_high_is_the_highest_threshold_that_as_many_real_faces_reach_as_allowed() -> None:
+    real = np.linspace(0, 0.99, 100)  # one of 100 may be flagged
     fake = np.full(40, 0.995)
     labels = np.r_[np.zeros(100, bool), np.ones(40, bool)]
     found = choose(labels, np.r_[real, fake], 0.01)
-    assert found.thresholds.high == np.nextafter(real[98], 1)
+    assert found.thresholds.high == real[99]
     assert found.flagged_real.value == 0.01
     assert found.flagged_fake.value == 1
     assert found.thresholds.low == pytest.approx(BAND * found.thresholds.high)
+
+
+@pytest.mark.parametrize(("reals", "target"), [(100, 0.01), (150, 0.02), (20, 0.05)])
+def test_new_real_faces_are_flagged_no_more_often_than_the_target(
+    reals: int, target: float
+) -> None:
+    chance = np.random.default_rng(0)
+    labels = np.r_[np.zeros(reals, bool), True]
+    highs = [
+        choose(labels, np.append(chance.random(reals), 1.0), target).thresholds.high
+        for _ in range(2000)
+    ]
+    # p_fake of real faces is uniform here: 1 - HIGH is the true rate. k / (n + 1) on average
+    rates = 1 - np.array(highs)
+    allowed = math.floor(reals * target)
+    error = 3 * rates.std() / math.sqrt(len(rates))
+    assert rates.mean() == pytest.approx(allowed / (reals + 1), abs=error)
+    assert allowed / (reals + 1) < target
 
 
 def test_ties_never_break_the_target() -> None:
@@ -106,6 +158,10 @@ def test_ties_never_break_the_target() -> None:
     found = choose(labels, p, 0.01)  # 2 of 200 may be flagged, but 10 tie at 0.6
     assert found.flagged_real.value == 0
     assert 0.6 < found.thresholds.high <= 0.8
+    p[:3] = (0.9, 0.7, 0.7)  # one above, and two that tie where the second is
+    found = choose(labels, p, 0.01)
+    assert found.thresholds.high == np.nextafter(0.7, 1)
+    assert found.flagged_real.value == 1 / 200
 
 
 def test_low_leaves_few_fakes_below_it() -> None:

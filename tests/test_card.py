@@ -55,9 +55,10 @@ PUBLISHED = {
         card(calibration=ISOTONIC),
         card(calibration=Calibration("platt", 1.5, -0.25, "1,000 faces")),
         card(calibration=Calibration("temperature", 1 / 3)),
+        card(calibration=Calibration("platt", 1.5, -0.25, prior=0.1)),
         find_model("inception-resnet-v1").card,
     ],
-    ids=range(6),
+    ids=range(7),
 )
 def test_a_card_comes_back_as_it_was(made: ModelCard) -> None:
     assert parse_card(card_json(made), "x") == made

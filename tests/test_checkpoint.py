@@ -6,12 +6,14 @@ import pickle
 import shutil
 import struct
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 import safetensors.torch
 import torch
 
 from fakefacecli.errors import ModelRefused
+from fakefacecli.models import checkpoint
 from fakefacecli.models.bundled import BUNDLED, BundledModel, find_model
 from fakefacecli.models.calibration import Calibration
 from fakefacecli.models.card import parse_card
@@ -47,9 +49,9 @@ def refused(path: str) -> str:
 
 
 def test_the_bundled_model_loads_and_is_the_one_we_shipped() -> None:
-    checkpoint = find_model("inception-resnet-v1")
-    assert checkpoint.sha256 == MODEL.sha256
-    assert not any(parameter.requires_grad for parameter in load(checkpoint).parameters())
+    found = find_model("inception-resnet-v1")
+    assert found.sha256 == MODEL.sha256
+    assert not any(parameter.requires_grad for parameter in load(found).parameters())
 
 
 def test_a_checkpoint_of_ours_loads_from_a_file(tmp_path: pathlib.Path) -> None:
@@ -165,3 +167,17 @@ def test_calibration_is_a_sigmoid_that_never_overflows() -> None:
     assert calibration.probability(0.5) == 0.5
     assert calibration.probability(1e6) == 1.0
     assert calibration.probability(-1e6) == 0.0
+
+
+def test_what_could_not_be_loaded_again_replaces_nothing(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "mine.safetensors"
+    path.write_text("old")
+    state, _ = bundled()
+    card = find_model(MODEL.name).card
+    with pytest.raises(ModelRefused, match=r"mine\.safetensors: 1 tensors missing"):
+        checkpoint.save(str(path), dict(list(state.items())[1:]), card, check=True)
+    with pytest.raises(ModelRefused, match=r"mine\.safetensors.*min_face_px"):
+        checkpoint.save(str(path), state, replace(card, min_face_px=0), check=True)
+    assert [path.read_text(), *tmp_path.iterdir()] == ["old", path]
+    checkpoint.save(str(path), state, card, check=True)
+    assert read_checkpoint(str(path)).card == card

@@ -3,13 +3,16 @@
 import json
 import pathlib
 import shutil
+import sys
 
 import numpy as np
 import pyarrow.parquet
 import pytest
 import torch
 from PIL import Image
+from typer.testing import CliRunner
 
+from fakefacecli.cli.app import app
 from fakefacecli.errors import ExitCode, ModelRefused, NothingToDo, UsageError
 from fakefacecli.learn import embed
 from fakefacecli.learn.atlas import OTHERS, UNKNOWN, colours, names, write_map
@@ -77,6 +80,22 @@ def test_two_heaps_stay_apart(how: str) -> None:
 def test_equal_vectors_fall_on_one_place() -> None:
     at, _ = project(np.ones((6, 4), np.float32), "pca")
     assert (at == at[0]).all()
+
+
+@pytest.mark.parametrize("how", ["pca", "tsne", "umap", "auto"])
+def test_copies_of_one_face_fall_on_one_place_whatever_lays_them_out(how: str) -> None:
+    vectors = np.repeat(np.random.default_rng(0).normal(0, 1, (1, 512)), 6, 0).astype(np.float32)
+    vectors[3:] *= 1 + 1e-7  # as a batch of another size rounds them
+    at, used = project(vectors, how)
+    assert (at == 0.5).all()
+    assert used == "pca"
+
+
+def test_some_copies_among_other_faces_are_laid_out() -> None:
+    vectors = np.random.default_rng(0).normal(0, 1, (7, 16)).astype(np.float32)
+    vectors[:6] = vectors[0]
+    at, used = project(vectors, "tsne")
+    assert (used, np.isfinite(at).all()) == ("tsne", True)
 
 
 def test_umap_that_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -173,3 +192,31 @@ def test_an_output_that_cannot_work_is_refused_first(tmp_path: pathlib.Path, out
     done = fakeface("embed", PHOTOS, "--out", out, cwd=tmp_path)
     assert done.returncode == ExitCode.USAGE
     assert "--out" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("flags", "hidden", "code", "words"),
+    [
+        (["--out", "a.parquet"], "pyarrow", ExitCode.USAGE, "fakefacecli[parquet]"),
+        (["--out", "a.png", "--projection", "umap"], "umap", ExitCode.USAGE, "fakefacecli[umap]"),
+        (["--out", "folder.png"], "", ExitCode.CANNOT_WRITE, "it is a folder"),
+    ],
+)
+def test_what_is_missing_is_said_before_any_face_is_looked_at(
+    tmp_path: pathlib.Path,
+    monkeypatch: pytest.MonkeyPatch,
+    flags: list[str],
+    hidden: str,
+    code: ExitCode,
+    words: str,
+) -> None:
+    (tmp_path / "folder.png").mkdir()
+    monkeypatch.chdir(tmp_path)
+    if hidden == "umap":
+        monkeypatch.setattr(embed, "_has_umap", lambda: False)
+    elif hidden:
+        monkeypatch.setitem(sys.modules, hidden, None)
+    # no such data and no such model: whatever is said first was found out before them
+    done = CliRunner().invoke(app, ["embed", "no-data", "--model", "no-model", *flags])
+    assert done.exit_code == code, done.output
+    assert words in " ".join(done.stderr.split())

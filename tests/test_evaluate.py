@@ -46,7 +46,8 @@ def evaluation(labelled: pathlib.Path, tmp_path_factory: pytest.TempPathFactory)
     done = fakeface("evaluate", labelled, "--split", "val", "--out", out, *FEW)
     assert done.returncode == ExitCode.COMPLETE, done.stderr
     for words in ("AUC", "6 real and 6 fake", "1 of split train", "1 of split held_out",
-                  "1 images gave no face"):  # fmt: skip
+                  "1 images gave no face", "single group has no interval",
+                  "(by image"):  # fmt: skip
         assert words in " ".join(done.stderr.split())
     return out
 
@@ -59,7 +60,11 @@ def facts(out: pathlib.Path) -> dict[str, Any]:
 def test_every_measure_has_its_interval(evaluation: pathlib.Path) -> None:
     found = facts(evaluation)
     assert set(found["measures"]) == set(MEASURES)
-    area = found["measures"]["auc"]
+    # all fakes are of one group, and so are all real faces: another group cannot be told from them
+    assert found["data"]["clusters"] == {"real": 1, "fake": 1}
+    assert found["measures"]["auc"]["low"] is None
+    area = found["measures_by_image"]["auc"]
+    assert area["value"] == found["measures"]["auc"]["value"]
     assert 0 <= area["low"] <= area["value"] <= area["high"] <= 1
     assert found["measures"]["tpr_at_fpr_0.01"]["value"] is None  # 6 real faces cannot show it
     assert found["data"]["faces"] == 12
@@ -201,11 +206,13 @@ def test_calibrate_writes_a_checkpoint_that_says_what_it_was_fitted_on(
     told = card.measured["calibrated_on"]
     assert (told["faces"], told["real"], told["fake"]) == (12, 6, 6)
     assert told["splits"] == {"val": 12}
+    assert (told["without_a_face"], told["unreadable"]) == (1, 0)
+    assert "1 images gave no face" in done.stderr
     assert told["groups"] == [NASTY, "officials"]
     assert told["sha256"][:16] in card.calibration.fitted_on
     assert told["fpr"]["value"] <= 0.2 < told["fpr"]["high"]
     assert card.thresholds.low <= card.thresholds.high / 2
-    assert card.calibration.method == "platt"
+    assert (card.calibration.method, card.calibration.prior) == ("platt", 0.5)
     assert "before this calibration: same_sources" in card.measured
     shown = fakeface("models", "info", out).stdout
     assert "calibrated_on" in shown
@@ -225,6 +232,23 @@ def test_calibrate_never_uses_held_out_faces(
     assert done.returncode == ExitCode.NOTHING_TO_DO
     assert "of split held_out" in done.stderr
     assert not (tmp_path / "a.safetensors").exists()
+
+
+def test_calibrate_tells_of_images_that_could_not_be_read(
+    labelled: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    lines = (labelled / "labels.csv").read_text()
+    for name in ("b1.jpg", "b2.jpg", "b3.jpg"):
+        (labelled / name).write_bytes(b"no picture")
+        lines += f"{name},real,,,val\n"
+    listing = labelled / "broken.csv"
+    listing.write_text(lines)
+    out = tmp_path / "a.safetensors"
+    done = fakeface("calibrate", listing, "--target-fpr", "0.2", "--out", out)
+    assert done.returncode == ExitCode.SOME_UNREADABLE, done.stderr
+    assert "4 images gave no face" in done.stderr
+    told = find_model(str(out)).card.measured["calibrated_on"]
+    assert (told["without_a_face"], told["unreadable"]) == (4, 3)
 
 
 @pytest.mark.parametrize(

@@ -121,6 +121,12 @@ def test_an_imported_model_scans(tmp_path: pathlib.Path) -> None:
         cwd=tmp_path,
     )
     assert done.returncode == ExitCode.COMPLETE, done.stderr
+    before = (tmp_path / "a.safetensors").read_bytes()
+    again = fakeface(*("models", "import", "a.pth", "--backbone", "resnet18"), cwd=tmp_path)
+    assert again.returncode == ExitCode.USAGE
+    assert "a.safetensors is there already" in again.stderr
+    assert "--out" in again.stderr
+    assert (tmp_path / "a.safetensors").read_bytes() == before
     info = fakeface("models", "info", tmp_path / "a.safetensors").stdout
     for words in ("256 x 256 px RGB, bilinear", "by way of 160 px", "each side", "uncalibrated"):
         assert words in " ".join(info.split())

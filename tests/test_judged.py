@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fakefacecli.errors import UsageError
-from fakefacecli.learn import measure, pictures
+from fakefacecli.learn import measure, pictures, slices
 from fakefacecli.learn.data import LabelledImage
 from fakefacecli.learn.judged import Judged, JudgedFace
 from fakefacecli.learn.reading import FoundFace, Looking, Missed, read_faces
@@ -99,9 +99,9 @@ def test_precision_at_a_prevalence_worked_out_by_hand() -> None:
 
 def test_a_slice_of_fakes_is_held_against_all_real_faces() -> None:
     one = judged([-2, 0], [1, -1])
-    [group] = measure.slices(one, CARD, CARD.thresholds, 20)["group"]
+    [group] = slices.slices(one, CARD, CARD.thresholds, 20)["group"]
     assert (group["real"], group["fake"], group["auc_against_all_others"]) == (2, 2, False)
-    [none, real] = measure.slices(one, CARD, CARD.thresholds, 20)["generator"]
+    [none, real] = slices.slices(one, CARD, CARD.thresholds, 20)["generator"]
     assert (none["name"], none["fake"], none["auc_against_all_others"]) == ("(not stated)", 2, True)
     assert none["auc"] == {"value": 0.75, "low": None, "high": None}
     assert real["name"] == "(real)"
@@ -112,7 +112,7 @@ def test_a_slice_of_fakes_is_held_against_all_real_faces() -> None:
     [(10, "under 64 px"), (64, "64 to 95 px"), (159.9, "128 to 159 px"), (900, "320 px and more")],
 )
 def test_face_sizes_fall_into_classes(px: float, name: str) -> None:
-    assert measure.size_class(judged([0.0], [], px).faces[0]) == name
+    assert slices.size_class(judged([0.0], [], px).faces[0]) == name
 
 
 def test_held_out_and_training_faces_are_never_calibrated_on() -> None:
@@ -130,3 +130,19 @@ def test_calibration_leaves_small_faces_out_and_keeps_old_figures_apart() -> Non
     assert done.card.measured["calibrated_on"]["fpr"]["value"] <= 0.05
     again = recalibrate(done.card, one, "platt", 0.05).card
     assert list(again.measured) == list(done.card.measured)
+
+
+def test_faces_of_a_group_or_else_of_an_image_belong_together() -> None:
+    images = [labelled("a"), labelled("a"), labelled("b", group="a"), labelled("c", group="a")]
+    one = Judged([JudgedFace(image, 1, 200, None, "", 0.0) for image in images])
+    assert one.clusters().tolist() == [0, 0, 1, 1]
+    assert one.clusters(groups=False).tolist() == [0, 0, 1, 2]
+
+
+def test_a_slice_of_one_group_is_resampled_by_image() -> None:
+    chance = np.random.default_rng(0)
+    one = judged(list(chance.normal(-1, 1, 20)), list(chance.normal(1, 1, 20)))  # all of group g
+    assert measure.measures(one, CARD, 50)["auc"]["low"] is None
+    assert measure.measures(one, CARD, 50, groups=False)["auc"]["low"] is not None
+    [group] = slices.slices(one, CARD, CARD.thresholds, 50)["group"]
+    assert group["auc"]["low"] < group["auc"]["value"] < group["auc"]["high"]

@@ -7,7 +7,7 @@ import pytest
 import sklearn.metrics as reference
 
 from fakefacecli.learn import metrics
-from fakefacecli.learn.bootstrap import around, compare, draws, estimate
+from fakefacecli.learn.bootstrap import Clusters, around, compare, draws, estimate, tail_of
 from fakefacecli.learn.metrics import MEASURES, Mask, Numbers, count
 
 Faces = tuple[Mask, Numbers]
@@ -151,6 +151,14 @@ def test_an_interval_has_the_width_theory_gives() -> None:
     assert found.low < found.value < found.high
 
 
+def test_few_clusters_widen_an_interval_as_students_t_does() -> None:
+    assert tail_of(1) is None
+    tails = [tail_of(clusters) or 0 for clusters in (5, 10, 100, 100_000)]
+    assert tails == sorted(tails)
+    assert tails[1] == pytest.approx(0.00855, abs=1e-4)  # beyond 2.262 * sqrt(10 / 9)
+    assert tails[3] == pytest.approx(0.025, abs=1e-5)
+
+
 def test_undefined_resamples_are_left_out_of_an_interval() -> None:
     found = around(0.5, np.array([np.nan, 0.4, 0.6]))
     assert found.low is not None
@@ -167,3 +175,69 @@ def test_a_model_does_not_differ_from_itself_and_does_from_a_worse_one() -> None
     assert found.clear
     assert found.more.value is not None
     assert found.more.value < 0
+
+
+def grouped(
+    seed: int, groups: int = 20, each: int = 30, effect: float = 1.0
+) -> tuple[Mask, Numbers, Numbers, Clusters]:
+    """Two equally good models on groups of one class each, which shift each model's scores."""
+    chance = np.random.default_rng(seed)
+    clusters = np.repeat(np.arange(groups), each)
+    fake = clusters % 2 == 1
+    first, second = (
+        chance.normal(0, effect, groups)[clusters] + chance.normal(0, 1, len(fake)) + 2.0 * fake
+        for _ in range(2)
+    )
+    return fake, 1 / (1 + np.exp(-first)), 1 / (1 + np.exp(-second)), clusters
+
+
+def test_equally_good_models_on_groups_seldom_differ_clearly() -> None:
+    auc = {"auc": MEASURES["auc"]}
+    clear = {"groups": 0, "faces": 0}
+    for seed in range(40):
+        fake, first, second, clusters = grouped(seed)
+        clear["groups"] += compare(fake, first, second, auc, 200, clusters)["auc"].clear
+        clear["faces"] += compare(fake, first, second, auc, 200)["auc"].clear
+    assert clear["groups"] <= 5  # 2 of 40 should be
+    assert clear["faces"] >= 20  # what drawing faces would say
+
+
+def test_copies_of_a_face_in_one_cluster_change_no_interval() -> None:
+    labels, p = many(4, 60, 50, decimals=12)
+    alone = estimate(labels, p, MEASURES, 200)
+    thrice = estimate(
+        np.repeat(labels, 3), np.repeat(p, 3), MEASURES, 200, np.repeat(np.arange(110), 3)
+    )
+    for name in ("auc", "recall", "brier", "cllr"):
+        assert (thrice[name].low, thrice[name].high) == pytest.approx(
+            (alone[name].low, alone[name].high)
+        )
+
+
+def test_a_single_cluster_in_a_class_gives_no_interval() -> None:
+    labels, p = many(5, 40, 30)
+    clusters = np.where(labels, 0, np.arange(1, 71))
+    found = estimate(labels, p, MEASURES, 50, clusters)["auc"]
+    assert (found.value is None, found.low, found.high) == (False, None, None)
+    more = compare(labels, p, 1 - p, MEASURES, 50, clusters)["auc"]
+    assert (more.more.low, more.clear) == (None, False)
+
+
+def test_a_cluster_of_both_classes_stays_whole_and_classes_keep_their_weight() -> None:
+    labels = np.array([True, True, False, False, False, True])
+    clusters = np.array([7, 7, 7, 3, 4, 5])
+    [times] = draws(labels, 300, clusters=clusters)
+    assert len(times) < 300  # those without a fake or a real face are left out
+    assert times[:, labels].sum(1) == pytest.approx(3)
+    assert times[:, ~labels].sum(1) == pytest.approx(3)
+    assert (times[:, 0] == times[:, 1]).all()
+    assert ((times[:, 0] > 0) == (times[:, 2] > 0)).all()
+
+
+def test_clusters_of_one_class_are_drawn_whole_and_the_classes_apart() -> None:
+    fake, _, _, clusters = grouped(0, groups=8, each=3)
+    [times] = draws(fake, 100, clusters=clusters)
+    assert len(times) == 100
+    held = times.reshape(100, 8, 3)
+    assert (held == held[:, :, :1]).all()
+    assert (times[:, fake].sum(1) == 12).all()

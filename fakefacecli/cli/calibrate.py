@@ -15,6 +15,7 @@ from fakefacecli.cli.labelled import (
     MinFace,
     labelled_images,
     on_the_bench,
+    told_missed,
 )
 from fakefacecli.errors import CannotWrite, ExitCode, UsageError
 from fakefacecli.options import DEFAULT_MODEL
@@ -54,7 +55,7 @@ def calibrate(  # noqa: PLR0913, PLR0917 - one parameter a flag
 ) -> ExitCode:
     """Fit calibration and thresholds on labelled images; write a checkpoint that holds them."""
     from fakefacecli.learn.divided import keep_division
-    from fakefacecli.learn.evaluate import judge_images
+    from fakefacecli.learn.evaluate import data_facts, judge_images
     from fakefacecli.learn.recalibrate import SPLITS, recalibrate, write_checkpoint
 
     note = "; only val, or images of no split, are calibrated on"
@@ -69,7 +70,7 @@ def calibrate(  # noqa: PLR0913, PLR0917 - one parameter a flag
         write_checkpoint(out, checkpoint, done.card)
         keep_division(model, out)
     _summary(done, out)
-    return ExitCode.COMPLETE
+    return told_missed(data_facts(judged)["without_a_face"])
 
 
 def _check_out(out: str, model: str) -> None:

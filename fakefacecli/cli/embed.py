@@ -65,10 +65,11 @@ def embed(  # noqa: PLR0913, PLR0917 - one parameter a flag
     device: Device = "auto",
 ) -> ExitCode:
     """Draw a map of faces by the model's penultimate features, or write these vectors."""
-    from fakefacecli.learn.embed import Embedder
+    from fakefacecli.learn.embed import Embedder, check_projection
     from fakefacecli.learn.rereading import is_report
 
     _check_out(out)
+    check_projection(str(projection))
     report = is_report(data)
     if report and faces_only:
         raise UsageError("--faces-only goes with labelled images, not with a report")
@@ -137,11 +138,16 @@ def _write(points: "list[Point]", out: list[str], by: str, projection: str, mode
 
 
 def _check_out(out: list[str]) -> None:
-    from fakefacecli.learn.atlas import SUFFIXES
+    from fakefacecli.learn.atlas import SUFFIXES, check_parquet
+    from fakefacecli.targets import check_file
 
     for path in out:
-        if os.path.splitext(path)[1].lower() not in SUFFIXES:
+        ending = os.path.splitext(path)[1].lower()
+        if ending not in SUFFIXES:
             wanted = ", ".join(SUFFIXES)
             raise UsageError(f"--out {printable(path)}: wanted a name that ends in {wanted}")
         if not os.path.isdir(os.path.dirname(path) or "."):
             raise UsageError(f"--out {printable(path)}: its folder is not there; make it first")
+        if ending == ".parquet":
+            check_parquet()
+        check_file(path)

@@ -14,6 +14,7 @@ from fakefacecli.cli.labelled import (
     MinFace,
     labelled_images,
     on_the_bench,
+    told_missed,
 )
 from fakefacecli.errors import ExitCode, UsageError
 from fakefacecli.options import DEFAULT_MODEL
@@ -63,7 +64,8 @@ def evaluate(  # noqa: PLR0913, PLR0917 - one parameter a flag
 ) -> ExitCode:
     """Measure a model on labelled images; write figures with intervals, plots and a page."""
     from fakefacecli.learn.data import SPLITS
-    from fakefacecli.learn.folder import prepare_folder
+    from fakefacecli.learn.folder import ALONE
+    from fakefacecli.learn.place import check_place
 
     unknown = [name for name in split or () if name not in SPLITS]
     if unknown:
@@ -72,7 +74,7 @@ def evaluate(  # noqa: PLR0913, PLR0917 - one parameter a flag
         raise UsageError("--compare names both models; leave --model out")
     models = compare or (model or DEFAULT_MODEL,)
     images = labelled_images(data, models, split or _BY_DEFAULT)
-    prepare_folder(out)
+    check_place(out)
     faces = (faces_only, faces_scale)
     with stoppable() as stop:
         if compare:
@@ -83,12 +85,9 @@ def evaluate(  # noqa: PLR0913, PLR0917 - one parameter a flag
             wanted = Wanted(grid=grid, mistakes=mistakes, resamples=resamples)
             name = model or DEFAULT_MODEL
             facts = _measure(images, name, faces, (min_face, device, stop), wanted, out)
-    missed = facts["data"]["without_a_face"]
-    if missed:
-        complain(f"{len(missed)} images gave no face, such as {missed[0]['path']}: "
-                 f"{missed[0]['why']}")  # fmt: skip
-    unreadable = any(row["unreadable"] for row in missed)
-    return ExitCode.SOME_UNREADABLE if unreadable else ExitCode.COMPLETE
+    if 1 in facts["data"]["clusters"].values():
+        complain(ALONE)
+    return told_missed(facts["data"]["without_a_face"])
 
 
 def _measure(
@@ -127,7 +126,8 @@ def _summary(facts: dict[str, Any], out: str) -> None:
     from fakefacecli.learn.page import NAMES
 
     data, model = facts["data"], facts["model"]
-    rows = [(NAMES[name], _estimate(facts["measures"][name])) for name in NAMES]
+    by_image = facts["measures_by_image"]
+    rows = [(NAMES[name], _estimate(facts["measures"][name], by_image[name])) for name in NAMES]
     for label in ("real", "fake"):
         share = facts["verdicts"][label]["flagged_share"]
         rows.append((f"{label} faces flagged", _estimate(share)))
@@ -145,17 +145,19 @@ def _comparison_summary(facts: dict[str, Any], out: str) -> None:
     rows = []
     for name, found in facts["measures"].items():
         sides = [f"{found[s]:.3f}" if found[s] is not None else "-" for s in ("first", "second")]
-        rows.append((NAMES[name], *sides, _estimate(found["more"])))
+        rows.append((NAMES[name], *sides, _estimate(found["more"], facts["more_by_image"][name])))
     models = facts["models"]
     title = f"A {models[0]['name']}, B {models[1]['name']}: {facts['data']['compared']} faces"
     _table(title, ["", "A", "B", "B less A, 95 % interval"], rows, out)
 
 
-def _estimate(found: dict[str, Any]) -> str:
+def _estimate(found: dict[str, Any], by_image: dict[str, Any] | None = None) -> str:
     if found["value"] is None:
         return "not defined"
     if found["low"] is None:
-        return f"{found['value']:.3f}"
+        if by_image is None or by_image["low"] is None:
+            return f"{found['value']:.3f}"
+        return f"{found['value']:.3f}  (by image {by_image['low']:.3f} to {by_image['high']:.3f})"
     return f"{found['value']:.3f}  ({found['low']:.3f} to {found['high']:.3f})"
 
 

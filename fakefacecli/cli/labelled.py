@@ -1,13 +1,13 @@
 """What the measuring commands share: flags, and a model ready to be given labelled faces."""
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from fakefacecli.cli.console import complain
-from fakefacecli.errors import NothingToDo
+from fakefacecli.errors import ExitCode, NothingToDo
 from fakefacecli.text import printable
 
 if TYPE_CHECKING:
@@ -111,3 +111,12 @@ def _left_out(left: dict[str, int]) -> str:
     """Words for what `_of_splits` left out; nothing if that was nothing."""
     parts = ", ".join(f"{count} of split {name}" for name, count in sorted(left.items()))
     return f"left out: {parts}" if parts else ""
+
+
+def told_missed(missed: Sequence[Mapping[str, Any]]) -> ExitCode:
+    """Say which images gave no face (rows of `without_a_face`); the exit code that follows."""
+    if missed:
+        complain(f"{len(missed)} images gave no face, such as {missed[0]['path']}: "
+                 f"{missed[0]['why']}")  # fmt: skip
+    unreadable = any(row["unreadable"] for row in missed)
+    return ExitCode.SOME_UNREADABLE if unreadable else ExitCode.COMPLETE

@@ -136,7 +136,8 @@ def import_(  # noqa: PLR0913, PLR0917 - one parameter a flag
     file: Annotated[str, typer.Argument(metavar="FILE", help="A .pth, .pt or .safetensors.")],
     backbone: Annotated[str, typer.Option(metavar="NAME", help="As in train.")],
     out: Annotated[
-        str | None, typer.Option(metavar="FILE", help="Default: FILE's name + .safetensors.")
+        str | None,
+        typer.Option(metavar="FILE", help="Default: FILE's name + .safetensors, if new."),
     ] = None,
     positive_class: Annotated[
         int,
@@ -164,7 +165,7 @@ def import_(  # noqa: PLR0913, PLR0917 - one parameter a flag
     from fakefacecli.cli.console import complain
     from fakefacecli.errors import UsageError
     from fakefacecli.models.card import CHANNELS
-    from fakefacecli.models.checkpoint import load, read_checkpoint, save
+    from fakefacecli.models.checkpoint import save
     from fakefacecli.models.foreign import NORMALISATIONS, Feeding, fit, foreign_card, read_foreign
 
     for flag, found, wanted in (
@@ -177,12 +178,14 @@ def import_(  # noqa: PLR0913, PLR0917 - one parameter a flag
     target = out or f"{stem}.safetensors"
     if os.path.realpath(target) == os.path.realpath(file):
         raise UsageError(f"{printable(target)} is the file itself; name another with --out")
+    if out is None and os.path.lexists(target):
+        raise UsageError(f"{printable(target)} is there already; name another file, or this one, "
+                         "with --out")  # fmt: skip
     where = printable(file)
     state, head = fit(read_foreign(file), backbone, positive_class, where)
     feeding = Feeding(input_px, normalise, crop_scale, input_)
     card = foreign_card(stem, backbone, head, feeding, printable(os.path.basename(file)))
-    save(target, state, card)
-    load(read_checkpoint(target))
+    save(target, state, card, check=True)
     typer.echo(f"{printable(target)}: {backbone}, head {head}, {_input(card)}")
     complain(
         "uncalibrated, and nothing is measured here; see `fakeface models info` for how it is fed"

@@ -105,15 +105,22 @@ def write_map(points: Sequence[Point], at: Numbers, by: str, title: str) -> str:
     ])  # fmt: skip
 
 
-def write_vectors(points: Sequence[Point], at: Numbers) -> bytes:
-    """A Parquet table, a row a face: what is known of it, x and y, and `vector`."""
+def check_parquet() -> None:
+    """UsageError when pyarrow is not installed."""
     try:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
+        import pyarrow.parquet  # noqa: F401
     except ImportError:
         raise UsageError(
             "pyarrow is not installed; pip install 'fakefacecli[parquet]' to write .parquet"
         ) from None
+
+
+def write_vectors(points: Sequence[Point], at: Numbers) -> bytes:
+    """A Parquet table, a row a face: what is known of it, x and y, and `vector`."""
+    check_parquet()
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     columns: dict[str, Any] = {
         "path": [printable(point.path) for point in points],
         "face": [point.number for point in points],

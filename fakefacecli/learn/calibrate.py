@@ -16,20 +16,34 @@ _STEEPEST = 1e3  # of a slope: a face at logit 0.02 would be certain
 def fit(method: str, fake: Mask, logits: Numbers, fitted_on: str = "") -> Calibration:
     """The calibration of n faces, `fake` (n,) bool and `logits` (n,), by one of METHODS.
 
-    Raises UsageError when a class is missing, or when no rising curve fits the scores.
+    It keeps the share of fakes among them, as platt and isotonic learn that too. Raises UsageError
+    when a class is missing, or when no rising curve fits the scores.
     """
     reals, fakes = int((~fake).sum()), int(fake.sum())
     if not reals or not fakes:
         raise UsageError(f"{reals} real and {fakes} fake faces found, wanted both to calibrate")
     if method == "isotonic":
-        return Calibration(method, fitted_on=fitted_on, knots=fit_isotonic(fake, logits))
+        knots = fit_isotonic(fake, logits)
+        return Calibration(method, fitted_on=fitted_on, knots=knots, prior=fakes / len(fake))
     a, b = fit_platt(fake, logits) if method == "platt" else (fit_temperature(fake, logits), 0.0)
     if not 0 < a < _STEEPEST:
         raise UsageError(
             f"{method} slope {a:.3g} found, wanted a slope above 0 and below {_STEEPEST:.0f}: the "
             "scores say nothing of these labels, or everything; check the data, or take platt"
         )
-    return Calibration(method, a, b, fitted_on)
+    prior = fakes / len(fake) if method == "platt" else None
+    return Calibration(method, a, b, fitted_on, prior=prior)
+
+
+def at_even_odds(p_fake: Numbers, prior: float | None) -> Numbers:
+    """What p_fake (n,) of a calibration fitted at `prior` would be where half of all are fakes.
+
+    By Bayes' rule; as it is where the prior is not known (None).
+    """
+    if prior is None:
+        return p_fake
+    fake, real = p_fake * (1 - prior), (1 - p_fake) * prior
+    return fake / (fake + real)
 
 
 def fit_platt(fake: Mask, logits: Numbers) -> tuple[float, float]:

@@ -1,6 +1,5 @@
 """Two models side by side on the same faces, as a folder of files."""
 
-import json
 import os
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -10,13 +9,15 @@ import numpy as np
 
 from fakefacecli import __version__
 from fakefacecli.errors import NothingToDo
-from fakefacecli.files import whole
 from fakefacecli.learn import bootstrap, page
 from fakefacecli.learn.evaluate import SCHEMA_VERSION, Subject, data_facts, model_facts
-from fakefacecli.learn.folder import PAGE, PLOTS, RESULT, curves
+from fakefacecli.learn.folder import EVEN, as_json, clustered, curves
 from fakefacecli.learn.judged import Judged
-from fakefacecli.learn.metrics import MEASURES
+from fakefacecli.learn.measure import read_at
+from fakefacecli.learn.metrics import Mask, Numbers
+from fakefacecli.learn.place import PAGE, PLOTS, filled
 from fakefacecli.learn.plots import Curve
+from fakefacecli.models.card import ModelCard
 
 Facts = dict[str, Any]
 
@@ -39,7 +40,11 @@ def compare(
         one.p_fake(subject.checkpoint.card)[rows]
         for one, subject, rows in zip(judged, subjects, kept, strict=True)
     ]
-    compared = bootstrap.compare(fake, p[0], p[1], MEASURES, resamples)
+    cards = [subject.checkpoint.card for subject in subjects]
+    compared, by_image = (
+        _differences(fake, p, cards, resamples, judged[0].clusters(by)[kept[0]])
+        for by in (True, False)
+    )
     facts: Facts = {
         "schema_version": SCHEMA_VERSION,
         "tool": "fakeface",
@@ -50,6 +55,7 @@ def compare(
         "measures": {
             name: asdict(found) | {"clear": found.clear} for name, found in compared.items()
         },
+        "more_by_image": {name: asdict(found.more) for name, found in by_image.items()},
         "judging_ms_per_face": [1000 * one.judging_s / len(one.faces) for one in judged],
     }
     names = [subject.checkpoint.card.name for subject in subjects]
@@ -60,10 +66,24 @@ def compare(
     return facts, drawn
 
 
+def _differences(
+    fake: Mask,
+    p_fake: Sequence[Numbers],
+    cards: Sequence[ModelCard],
+    resamples: int,
+    clusters: bootstrap.Clusters,
+) -> dict[str, bootstrap.Difference]:
+    found: dict[str, bootstrap.Difference] = {}
+    sides = [read_at(p, card) for p, card in zip(p_fake, cards, strict=True)]
+    for (first, some), (second, _) in zip(*sides, strict=True):
+        found |= bootstrap.compare(fake, first, second, some, resamples, clusters)
+    return found
+
+
 def write_comparison(out: str, facts: Facts, of: Sequence[Curve]) -> None:
     """Fill the folder; the JSON comes last."""
     drawn = curves(of)
-    data, files = facts["data"], {}
+    data = facts["data"]
     parts = [
         page.paragraph(f"{data['compared']} faces, set {data['sha256'][:12]}.", "faint"),
         page.table(["", "model", "sha256", "ms to judge a face"], [
@@ -71,18 +91,17 @@ def write_comparison(out: str, facts: Facts, of: Sequence[Curve]) -> None:
             for letter, model, ms in zip("AB", facts["models"], facts["judging_ms_per_face"],
                                          strict=True)
         ]),
-        page.section("Measures", page.comparison_table(facts["measures"]),
-                     page.paragraph(PAIRED, "faint")),
+        page.section("Measures", page.comparison_table(
+            facts["measures"], facts["more_by_image"]),
+                     page.paragraph(PAIRED, "faint"), page.paragraph(clustered(data), "faint"),
+                     page.paragraph(EVEN, "faint")),
         page.section("Curves", page.pictures([page.picture(data, name)
                                               for name, data in drawn.items()])),
     ]  # fmt: skip
-    for name, png in drawn.items():
-        files[os.path.join(PLOTS, f"{name}.png")] = png
-    files[PAGE] = page.page("Two models compared", parts).encode()
-    files[RESULT] = (json.dumps(facts, indent=2, allow_nan=False) + "\n").encode()
-    for name, content in files.items():
-        with whole(os.path.join(out, name)) as handle:
-            handle.write(content)
+    with filled(out, as_json(facts)) as place:
+        for name, png in drawn.items():
+            place.put(os.path.join(PLOTS, f"{name}.png"), png)
+        place.put(PAGE, page.page("Two models compared", parts).encode())
 
 
 PAIRED = (

@@ -23,6 +23,7 @@ PROJECTIONS = ("umap", "tsne", "pca")
 FEWEST = 5  # with fewer faces there are no neighbourhoods: PCA
 THUMB_PX = 80
 _AT_ONCE = 32
+_ALIKE = 1e-5  # of the largest number: copies of a face differ by rounding alone
 
 Vectors = npt.NDArray[np.float32]
 
@@ -91,21 +92,29 @@ class Embedder:
         return held[0].flatten(1).float().cpu().numpy(), logits
 
 
+def check_projection(how: str) -> None:
+    """UsageError for UMAP that is not installed."""
+    if how == "umap" and not _has_umap():
+        raise UsageError("umap-learn is not installed; pip install 'fakefacecli[umap]', or take "
+                         "--projection tsne")  # fmt: skip
+
+
 def project(vectors: Vectors, how: str, seed: int = 0) -> tuple[Numbers, str]:
     """Vectors (n, d) laid out in the plane, (n, 2) in 0..1, and the name of what laid them out.
 
     "auto" is UMAP (McInnes et al. 2018) where it is installed, otherwise t-SNE (van der Maaten and
-    Hinton 2008); fewer than FEWEST faces get PCA. Distances on such a map mean little, and the size
-    of a cluster nothing: it shows what lies beside what. Raises UsageError for UMAP that is not
-    installed.
+    Hinton 2008); fewer than FEWEST faces, and copies of one face, get PCA. Distances on such a map
+    mean little, and the size of a cluster nothing: it shows what lies beside what. Raises
+    UsageError for UMAP that is not installed.
     """
+    check_projection(how)
     if how == "auto":
         how = "umap" if _has_umap() else "tsne"
-    if how == "umap" and not _has_umap():
-        raise UsageError("umap-learn is not installed; pip install 'fakefacecli[umap]', or take "
-                         "--projection tsne")  # fmt: skip
     if len(vectors) < FEWEST:
         how = "pca"
+    if np.ptp(vectors, axis=0).max() <= _ALIKE * np.abs(vectors).max():
+        # t-SNE scales its start by the spread of the first axis: NaN, and a segfault in its tree
+        return np.full((len(vectors), 2), 0.5), "pca"
     laid = {"umap": _umap, "tsne": _tsne, "pca": _pca}[how](vectors, seed)
     span = np.ptp(laid, axis=0)
     return (laid - laid.min(0)) / np.where(span > 0, span, 1.0), how

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
+
 from fakefacecli import __version__
 from fakefacecli.errors import NothingToDo
 from fakefacecli.learn import measure, pictures
@@ -13,6 +15,7 @@ from fakefacecli.learn.data import LabelledImage
 from fakefacecli.learn.degrade import GRID
 from fakefacecli.learn.judged import Judged, judge_all
 from fakefacecli.learn.reading import Looking, read_faces
+from fakefacecli.learn.slices import slices
 from fakefacecli.models.checkpoint import Checkpoint
 from fakefacecli.records import Thresholds
 from fakefacecli.stages.classify import TorchClassifier
@@ -68,8 +71,9 @@ def evaluate(judged: Judged, subject: Subject, wanted: Wanted) -> Facts:
         "data": data_facts(judged),
         "resamples": wanted.resamples,
         "measures": measure.measures(judged, card, wanted.resamples),
+        "measures_by_image": measure.measures(judged, card, wanted.resamples, groups=False),
         "verdicts": measure.verdicts(judged, card, thresholds, wanted.resamples),
-        "slices": measure.slices(judged, card, thresholds, wanted.resamples),
+        "slices": slices(judged, card, thresholds, wanted.resamples),
         "robustness": [],
         "time": {
             "device": subject.device,
@@ -109,14 +113,21 @@ def model_facts(subject: Subject) -> Facts:
 
 
 def data_facts(judged: Judged) -> Facts:
-    """What it was measured on: `sha256` tells the set of files and labels."""
-    fake = judged.fake
+    """What it was measured on: `sha256` tells the set of files and labels.
+
+    `clusters` are the groups that intervals resample, an image without one being its own.
+    """
+    fake, clusters = judged.fake, judged.clusters()
     splits = Counter(face.image.split or "(none)" for face in judged.faces)
     return {
         "sha256": judged.sha256(),
         "faces": len(judged.faces),
         "real": int((~fake).sum()),
         "fake": int(fake.sum()),
+        "clusters": {
+            "real": len(np.unique(clusters[~fake])),
+            "fake": len(np.unique(clusters[fake])),
+        },
         "splits": dict(sorted(splits.items())),
         "without_a_face": [
             {

@@ -1,55 +1,30 @@
 """Putting an evaluation into its folder: JSON, scores, pictures, and the page that shows them."""
 
-import contextlib
 import csv
 import io
 import json
 import os
-import re
 from collections.abc import Sequence
 from typing import Any
 
 from PIL import Image
 
-from fakefacecli.errors import CannotWrite
-from fakefacecli.files import cannot_write, make_folders, whole
 from fakefacecli.learn import page, pictures, plots
+from fakefacecli.learn.bootstrap import FEW_CLUSTERS
 from fakefacecli.learn.evaluate import Subject, Wanted
 from fakefacecli.learn.judged import Judged
+from fakefacecli.learn.place import MISTAKES, PAGE, PLOTS, SCORES, Place, filled
 from fakefacecli.learn.plots import Curve
 from fakefacecli.stages.report import guarded
 from fakefacecli.text import printable
 
 Facts = dict[str, Any]
 
-RESULT, PAGE, SCORES = "evaluation.json", "index.html", "scores.csv"
-PLOTS, MISTAKES = "plots", "mistakes"
-_OURS = re.compile(r"(false-alarm|missed-fake)-[0-9]+\.jpg")
 _SHOWN_PX = 900  # width of an overlay inside the page
 COLUMNS = (
     *("path", "face", "label", "group", "generator", "split", "face_px", "jpeg_quality"),
     *("sha256", "logit", "p_fake", "verdict"),
 )
-
-
-def prepare_folder(out: str) -> None:
-    """Make `out`, or take an earlier evaluation's; CannotWrite for any other folder with files."""
-    try:
-        # an interrupted evaluation leaves a folder without a result
-        ours = {RESULT, PAGE, SCORES, PLOTS, MISTAKES}
-        if os.path.isdir(out) and not set(os.listdir(out)) <= ours:
-            raise CannotWrite(
-                f"cannot write {printable(out)}: it holds something else than an evaluation; name "
-                "a new or empty folder"
-            )
-        for folder in (PLOTS, MISTAKES):
-            make_folders(out, [folder])
-        for name in os.listdir(os.path.join(out, MISTAKES)):
-            if _OURS.fullmatch(name):
-                with contextlib.suppress(FileNotFoundError):
-                    os.unlink(os.path.join(out, MISTAKES, name))
-    except OSError as error:
-        raise cannot_write(out, error) from error
 
 
 def write_evaluation(
@@ -71,17 +46,20 @@ def write_evaluation(
     shown = pictures.look_again(places, judged, card, subject.thresholds, subject.how)
     if sample:
         drawn["predictions"] = _png(pictures.grid([shown[n] for n in sample if n in shown]))
-    for name, data in drawn.items():
-        _write(os.path.join(out, PLOTS, f"{name}.png"), data)
-    overlays = {
-        word: _overlays(out, word, [shown[n] for n in wrong if n in shown], subject)
-        for word, wrong in (("false-alarm", alarms), ("missed-fake", misses))
-    }
-    _write(os.path.join(out, SCORES), _scores(judged, subject).encode())
-    _write(os.path.join(out, PAGE), _page(facts, drawn, overlays).encode())
-    _write(
-        os.path.join(out, RESULT), (json.dumps(facts, indent=2, allow_nan=False) + "\n").encode()
-    )
+    with filled(out, as_json(facts)) as place:
+        for name, data in drawn.items():
+            place.put(os.path.join(PLOTS, f"{name}.png"), data)
+        overlays = {
+            word: _overlays(place, word, [shown[n] for n in wrong if n in shown], subject)
+            for word, wrong in (("false-alarm", alarms), ("missed-fake", misses))
+        }
+        place.put(SCORES, _scores(judged, subject).encode())
+        place.put(PAGE, _page(facts, drawn, overlays).encode())
+
+
+def as_json(facts: Facts) -> bytes:
+    """The result as it is written."""
+    return (json.dumps(facts, indent=2, allow_nan=False) + "\n").encode()
 
 
 def curves(of: Sequence[Curve]) -> dict[str, bytes]:
@@ -93,7 +71,7 @@ def curves(of: Sequence[Curve]) -> dict[str, bytes]:
 
 
 def _overlays(
-    out: str, word: str, shown: Sequence[pictures.Shown], subject: Subject
+    place: Place, word: str, shown: Sequence[pictures.Shown], subject: Subject
 ) -> list[bytes]:
     """Write each overlay whole; give smaller ones back for the page."""
     small = []
@@ -101,7 +79,7 @@ def _overlays(
     for number, sheet in enumerate(pictures.sheets(shown, subject.how, model), 1):
         held = io.BytesIO()
         sheet.save(held, "JPEG", quality=90, subsampling=0)
-        _write(os.path.join(out, MISTAKES, f"{word}-{number:02d}.jpg"), held.getvalue())
+        place.put(os.path.join(MISTAKES, f"{word}-{number:02d}.jpg"), held.getvalue())
         held = io.BytesIO()
         height = round(sheet.height * _SHOWN_PX / sheet.width)
         sheet.resize((_SHOWN_PX, height), Image.Resampling.LANCZOS).save(held, "JPEG", quality=80)
@@ -141,8 +119,10 @@ def _page(facts: Facts, drawn: dict[str, bytes], overlays: dict[str, list[bytes]
             "proof.",
             "faint",
         ),
-        page.section("Measures", page.measures_table(facts["measures"], model["card_measured"]),
-                     page.paragraph(INTERVALS, "faint")),
+        page.section("Measures", page.measures_table(
+            facts["measures"], facts["measures_by_image"], model["card_measured"]),
+                     page.paragraph(clustered(data), "faint"), page.paragraph(VERDICTS, "faint"),
+                     page.paragraph(EVEN, "faint")),
         page.section("Verdicts", page.verdicts_table(facts["verdicts"])),
         page.section("Curves", page.pictures([page.picture(drawn[name], name)
                                               for name in order if name in drawn])),
@@ -172,11 +152,36 @@ def _page(facts: Facts, drawn: dict[str, bytes], overlays: dict[str, list[bytes]
     return page.page(f"{model['name']}, evaluated", parts)
 
 
-INTERVALS = (
-    "Intervals of the measures: percentile bootstrap of the faces, real and fake ones apart. Those "
-    "of shares of verdicts: Clopper and Pearson. Both take faces for independent. The measures "
-    "look at p_fake alone; verdicts also call a face inconclusive that is too small for the model."
+ALONE = "a class of a single group has no interval: it does not show what another would give"
+EVEN = (
+    "Cllr needs to know the share of fakes that p_fake takes for granted: that of the faces the "
+    "model was calibrated on where its card says it, otherwise even odds are assumed."
 )
+VERDICTS = (
+    "Intervals of shares of verdicts: Clopper and Pearson; they take faces for independent. The "
+    "measures look at p_fake alone; verdicts also call a face inconclusive that is too small for "
+    "the model."
+)
+
+
+def clustered(data: Facts) -> str:
+    """Words for what the intervals of a set resample, and what that leaves unsaid."""
+    real, fake = data["clusters"]["real"], data["clusters"]["fake"]
+    words = (
+        "Intervals of the measures: percentile bootstrap of groups, or of images where no group is "
+        f"known, real and fake ones apart: {real} of real faces, {fake} of fakes. "
+    )
+    fewest = min(real or fake, fake or real)
+    if fewest == 1:
+        words += f"{ALONE[0].upper()}{ALONE[1:]}. "
+    elif fewest < FEW_CLUSTERS:
+        words += f"With fewer than {FEW_CLUSTERS} in a class intervals are rough. "
+    return words + (
+        "By image: what other images of the same groups might give, which says nothing of other "
+        "groups. Slices of one group are resampled by image."
+    )
+
+
 AGAINST = "* its fakes against all real faces, or its real faces against all fakes."
 
 
@@ -184,8 +189,3 @@ def _png(image: Image.Image) -> bytes:
     held = io.BytesIO()
     image.save(held, "PNG")
     return held.getvalue()
-
-
-def _write(path: str, data: bytes) -> None:
-    with whole(path) as handle:
-        handle.write(data)

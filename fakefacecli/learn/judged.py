@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from fakefacecli.learn.bootstrap import Clusters
 from fakefacecli.learn.data import LabelledImage
 from fakefacecli.learn.degrade import Degradation
 from fakefacecli.learn.metrics import Mask, Numbers
@@ -63,6 +64,18 @@ class Judged:
         if degradation is None:
             return np.array([face.logit for face in self.faces], np.float64)
         return np.array([face.degraded[degradation] for face in self.faces], np.float64)
+
+    def clusters(self, groups: bool = True) -> Clusters:
+        """A number for each face (n,), the same for faces that are not independent.
+
+        Those are the faces of one group; where no group is known, or without `groups`, of one
+        image.
+        """
+        images = [face.image for face in self.faces]
+        names = [(bool(groups and i.group), i.group if groups and i.group else i.path)
+                 for i in images]  # fmt: skip
+        numbers = {name: number for number, name in enumerate(dict.fromkeys(names))}
+        return np.array([numbers[name] for name in names], np.intp)
 
     def p_fake(self, card: ModelCard, degradation: int | None = None) -> Numbers:
         """The card's probabilities (n,) of those logits."""

@@ -83,10 +83,14 @@ def estimate(found: Facts, decimals: int = 3) -> str:
     """A value with its interval as a cell; a dash where it is not defined."""
     if found["value"] is None:
         return "<small>not defined</small>"
-    value = f"{found['value']:.{decimals}f}"
+    return f"{found['value']:.{decimals}f} {interval(found, decimals)}".rstrip()
+
+
+def interval(found: Facts, decimals: int = 3) -> str:
+    """The interval alone; nothing where it is not defined."""
     if found["low"] is None:
-        return value
-    return f"{value} <small>{found['low']:.{decimals}f} to {found['high']:.{decimals}f}</small>"
+        return ""
+    return f"<small>{found['low']:.{decimals}f} to {found['high']:.{decimals}f}</small>"
 
 
 def picture(data: bytes, alt: str, kind: str = "png") -> str:
@@ -100,20 +104,24 @@ def pictures(of: Sequence[str]) -> str:
     return f'<div class="pictures">{"".join(of)}</div>'
 
 
-def measures_table(found: Facts, card: Facts) -> str:
-    """All measures, beside what `card`, a model card's figures by set, says of other sets."""
+def measures_table(found: Facts, by_image: Facts, card: Facts) -> str:
+    """All measures, beside what `card`, a model card's figures by set, says of other sets.
+
+    `by_image` are the same with intervals that leave groups out.
+    """
     sets = {
         name: figures
         for name, figures in card.items()
         if isinstance(figures, dict) and isinstance(figures.get("auc"), int | float)
     }
     rows = [
-        [text(NAMES[name]), estimate(found[name])]
+        [text(NAMES[name]), estimate(found[name]), interval(by_image[name])]
         + [text(figures.get(IN_CARDS.get(name, name), "")) for figures in sets.values()]
         for name in NAMES
     ]
-    heads = [f"the card: {name.replace('_', ' ')}" for name in sets]
-    return table(["measure", "here, with 95 % interval", *heads], rows)
+    heads = ["measure", "here, with 95 % interval", "the interval by image"]
+    heads += [f"the card: {name.replace('_', ' ')}" for name in sets]
+    return table(heads, rows)
 
 
 def verdicts_table(found: Facts) -> str:
@@ -169,8 +177,11 @@ def robustness_table(rows: Sequence[Facts]) -> str:
     ])  # fmt: skip
 
 
-def comparison_table(found: dict[str, Facts]) -> str:
-    """Two models' measures; `found` maps names to first, second and more (an estimate)."""
+def comparison_table(found: dict[str, Facts], by_image: dict[str, Facts]) -> str:
+    """Two models' measures; `found` maps names to first, second and more (an estimate).
+
+    `by_image` maps names to that estimate with an interval that leaves groups out.
+    """
     rows = []
     for name, row in found.items():
         verdict = ""
@@ -180,5 +191,7 @@ def comparison_table(found: dict[str, Facts]) -> str:
         sides = [
             f"{row[side]:.3f}" if row[side] is not None else "" for side in ("first", "second")
         ]
-        rows.append([text(NAMES[name]), *sides, estimate(row["more"]), text(verdict)])
-    return table(["measure", "A", "B", "B less A", "clear at 95 %"], rows)
+        more = estimate(row["more"]), interval(by_image[name])
+        rows.append([text(NAMES[name]), *sides, *more, text(verdict)])
+    heads = ["measure", "A", "B", "B less A", "the interval by image", "clear at 95 %"]
+    return table(heads, rows)

@@ -54,6 +54,8 @@ def recalibrate(card: ModelCard, judged: Judged, method: str, target_fpr: float)
         "faces": about["faces"],
         "real": about["real"],
         "fake": about["fake"],
+        "without_a_face": len(judged.missed),
+        "unreadable": sum(missed.unreadable for missed in judged.missed),
         "splits": about["splits"],
         "groups": groups,
         "target_fpr": target_fpr,
@@ -93,8 +95,8 @@ def write_checkpoint(path: str, checkpoint: Checkpoint, card: ModelCard) -> None
 def _meaning(choice: Choice) -> str:
     found = choice.flagged_real
     return (
-        f"high: the least number that at most {100 * choice.target_fpr:g} % of the real faces "
-        f"reach ({100 * (found.value or 0):.2f} % did; 95 % interval {100 * (found.low or 0):.2f} "
-        f"to {100 * (found.high or 0):.2f} %); low: at most {100 * MISSED:g} % of the fakes lie "
-        f"below it, and it is at most {BAND:g} of high"
+        f"high: at most {100 * choice.target_fpr:g} % of the real faces reach it "
+        f"({100 * (found.value or 0):.2f} % did; 95 % interval {100 * (found.low or 0):.2f} "
+        f"to {100 * (found.high or 0):.2f} %), and on average no more of new ones like them; low: "
+        f"at most {100 * MISSED:g} % of the fakes lie below it, and it is at most {BAND:g} of high"
     )

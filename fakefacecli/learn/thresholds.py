@@ -29,10 +29,13 @@ class Choice:
 def choose(fake: Mask, p_fake: Numbers, target_fpr: float) -> Choice:
     """HIGH and LOW for n faces, `fake` (n,) and calibrated `p_fake` (n,).
 
-    HIGH is the least number that at most `target_fpr` of the real faces reach. LOW is the largest
-    number that at most MISSED of the fakes lie below, but never above BAND times HIGH, so that a
-    band is left. Raises UsageError for fewer real faces than 1 / target_fpr, or when even p_fake 1
-    is reached by too many real faces.
+    HIGH is the k-th highest p_fake of the real faces, k the most that `target_fpr` allows: a new
+    real face then reaches it with a chance of k / (n + 1) for n real faces, which is below the
+    target (a number just above the next real face would be reached by (k + 1) / (n + 1), almost
+    twice the target for k = 1). Where more than k tie there, HIGH lies just above them. LOW is the
+    largest number that at most MISSED of the fakes lie below, but never above BAND times HIGH, so
+    that a band is left. Raises UsageError for fewer real faces than 1 / target_fpr, or when even
+    p_fake 1 is reached by too many real faces.
     """
     real, fakes = np.sort(p_fake[~fake])[::-1], np.sort(p_fake[fake])
     allowed = math.floor(len(real) * target_fpr + _SLACK)
@@ -42,13 +45,14 @@ def choose(fake: Mask, p_fake: Numbers, target_fpr: float) -> Choice:
             f"{len(real)} real and {len(fakes)} fake faces found; an FPR of {target_fpr:g} takes "
             f"at least {needed} real faces and a fake one: add faces, or raise --target-fpr"
         )
-    next_real = real[allowed] if allowed < len(real) else -1.0
-    if next_real >= 1:
-        raise UsageError(
-            f"more than {target_fpr:g} of the real faces have p_fake 1, so no threshold keeps to "
-            "that; raise --target-fpr or calibrate with platt"
-        )
-    high = float(np.nextafter(next_real, 1.0)) if next_real >= 0 else 0.0
+    high = float(real[allowed - 1])
+    if (real >= high).sum() > allowed:
+        if high >= 1:
+            raise UsageError(
+                f"more than {target_fpr:g} of the real faces have p_fake 1, so no threshold keeps "
+                "to that; raise --target-fpr or calibrate with platt"
+            )
+        high = float(np.nextafter(high, 1.0))
     passed = math.floor(len(fakes) * MISSED + _SLACK)
     thresholds = Thresholds(min(float(fakes[passed]), BAND * high), high)
     return Choice(

@@ -19,6 +19,9 @@ class Calibration:
     sigmoid(a * logit + b). `temperature` (Guo et al. 2017): the same with b = 0; a is
     1 / temperature. `isotonic` (Zadrozny and Elkan 2002): `knots` of (logit, probability), straight
     lines between them and level outside.
+
+    `prior` is the share of fakes it was fitted at, which p_fake takes for granted; None where that
+    is not known, or not so (a temperature shifts nothing).
     """
 
     method: str
@@ -26,6 +29,7 @@ class Calibration:
     b: float = 0.0
     fitted_on: str = ""
     knots: tuple[tuple[float, float], ...] = ()
+    prior: float | None = None
 
     def __post_init__(self) -> None:
         if self.method not in METHODS:
@@ -38,6 +42,8 @@ class Calibration:
             raise ValueError(f"calibration 'temperature' with the shift {self.b}, wanted 0")
         if (self.method == "isotonic") != bool(self.knots):
             raise ValueError(f"calibration {self.method!r} with {len(self.knots)} knots")
+        if self.prior is not None and not 0 < self.prior < 1:
+            raise ValueError(f"calibration prior {self.prior} found, wanted a share in 0..1")
         _check_knots(self.knots)
 
     @property
@@ -67,6 +73,7 @@ class Calibration:
             "method": self.method,
             **(numbers if self.calibrated else {}),
             "fitted_on": self.fitted_on,
+            **({} if self.prior is None else {"prior": self.prior}),
         }
 
     def words(self) -> str:
@@ -83,12 +90,13 @@ class Calibration:
 def read_calibration(raw: Mapping[str, Any]) -> Calibration:
     """A card's calibration; KeyError, TypeError or ValueError for what is not one."""
     method, fitted_on = str(raw["method"]), str(raw.get("fitted_on", ""))
+    prior = None if raw.get("prior") is None else finite(raw["prior"])
     if method == "isotonic":
         knots = tuple((finite(x), finite(p)) for x, p in raw["knots"])
-        return Calibration(method, fitted_on=fitted_on, knots=knots)
+        return Calibration(method, fitted_on=fitted_on, knots=knots, prior=prior)
     if method in ("platt", "temperature"):
         shift = finite(raw["b"] if method == "platt" else raw.get("b", 0))
-        return Calibration(method, finite(raw["a"]), shift, fitted_on)
+        return Calibration(method, finite(raw["a"]), shift, fitted_on, prior=prior)
     return Calibration(method, fitted_on=fitted_on)
 
 

@@ -56,20 +56,27 @@ def load(checkpoint: Checkpoint) -> "nn.Module":
     Raises ModelRefused when a tensor is missing, unknown, of the wrong shape, or not finite, or
     when the file has changed since its card was read.
     """
-    import safetensors.torch
-    import torch
-    from safetensors import SafetensorError
-
     where = printable(checkpoint.path)
     try:
         with open(checkpoint.path, "rb") as handle:
             data = handle.read(_MAX_FILE_BYTES)
-        if hashlib.sha256(data).hexdigest() != checkpoint.sha256:
-            raise ModelRefused(f"{where}: the file changed while it was read; try again")
-        state = safetensors.torch.load(data)
-    except (OSError, SafetensorError, ValueError) as error:
+    except OSError as error:
         raise ModelRefused(f"{where}: damaged ({type(error).__name__}); get it anew") from None
-    network = build(checkpoint.card.backbone, checkpoint.card.head, where)
+    if hashlib.sha256(data).hexdigest() != checkpoint.sha256:
+        raise ModelRefused(f"{where}: the file changed while it was read; try again")
+    return _network(data, checkpoint.card, where)
+
+
+def _network(data: bytes, card: ModelCard, where: str) -> "nn.Module":
+    import safetensors.torch
+    import torch
+    from safetensors import SafetensorError
+
+    try:
+        state = safetensors.torch.load(data)
+    except (SafetensorError, ValueError) as error:
+        raise ModelRefused(f"{where}: damaged ({type(error).__name__}); get it anew") from None
+    network = build(card.backbone, card.head, where)
     _check_fit(where, network.state_dict(), state)
     network.load_state_dict({name: tensor.float() if tensor.is_floating_point() else tensor
                              for name, tensor in state.items()})  # fmt: skip
@@ -78,12 +85,18 @@ def load(checkpoint: Checkpoint) -> "nn.Module":
     return network
 
 
-def save(path: str, state: dict[str, "Tensor"], card: ModelCard) -> None:
-    """Write a checkpoint whole or not at all; the same weights and card give the same bytes."""
+def save(path: str, state: dict[str, "Tensor"], card: ModelCard, check: bool = False) -> None:
+    """Write a checkpoint whole or not at all; the same weights and card give the same bytes.
+
+    With `check` what could not be loaded again is refused (ModelRefused) and nothing is replaced.
+    """
     import safetensors.torch
 
     kept = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
     data = safetensors.torch.save(kept, {"card": card_json(card)})
+    if check:
+        where = printable(path)
+        _network(data, parse_card(card_json(card), where), where)
     with whole(path) as handle:
         handle.write(data)
 

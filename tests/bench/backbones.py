@@ -80,7 +80,9 @@ def main() -> None:
             out = folder / f"{number}.safetensors"
             seconds = train(budget.faces, out, name, budget)
             val, held = (
-                measured(budget.faces, out, split, folder / f"{number}-{split}")["measures"]
+                measured(budget.faces, out, split, folder / f"{number}-{split}")[
+                    "measures_by_image"
+                ]
                 for split in ("val", "held_out")
             )
             print(
