@@ -123,6 +123,32 @@ def test_an_interruption_in_the_first_epoch_keeps_nothing(
         run_training(options(data, tmp_path, resume=True), Watch())
 
 
+def test_an_interrupted_trainings_work_is_never_replaced_unasked(
+    data: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    with pytest.raises(Interrupted):
+        run_training(options(data, tmp_path), stop_in_epoch(2))
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
+    assert "m.safetensors.resume" in before
+    flags = ("--faces-only", "--backbone", "mobilenet_v1", "--input-px", 48, "--device", "cpu")
+    done = fakeface("train", data, "--out", tmp_path / "m.safetensors", *flags)
+    assert done.returncode == ExitCode.USAGE
+    for words in ("m.safetensors.resume found", "go on with --resume", "name another --out"):
+        assert words in " ".join(done.stderr.split())
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()} == before
+
+
+@pytest.mark.parametrize("name", ["m.safetensors", "link.safetensors"])
+def test_a_model_is_never_trained_over_itself(
+    data: pathlib.Path, tmp_path: pathlib.Path, name: str
+) -> None:
+    (tmp_path / "m.safetensors").write_bytes(b"a model")
+    (tmp_path / "link.safetensors").symlink_to("m.safetensors")
+    with pytest.raises(UsageError, match="would be overwritten; name another"):
+        run_training(options(data, tmp_path, init=str(tmp_path / name)), Watch())
+    assert (tmp_path / "m.safetensors").read_bytes() == b"a model"
+
+
 def test_learning_goes_on_from_a_model_of_ours(data: pathlib.Path, tmp_path: pathlib.Path) -> None:
     for folder in ("first", "next"):
         (tmp_path / folder).mkdir()

@@ -13,7 +13,7 @@ from fakefacecli.learn.data import read_data
 from fakefacecli.learn.epochs import Coach, Epoch, Progress
 from fakefacecli.learn.faces import Cutting, LabelledFace, find_faces
 from fakefacecli.learn.loop import Training
-from fakefacecli.learn.resume import fingerprint_of, read_state, resume_path, write_state
+from fakefacecli.learn.resume import check_out, fingerprint_of, read_state, resume_path, write_state
 from fakefacecli.learn.settings import TrainOptions
 from fakefacecli.learn.split import Division, divide, near_pairs_of_both_labels
 from fakefacecli.learn.start import check_px, fresh_card, start_network
@@ -44,8 +44,10 @@ def run_training(options: TrainOptions, watch: Watch) -> Progress:
     """Train and write the checkpoint, the log, the curves.
 
     After each epoch that is the best so far the checkpoint is replaced, so an interruption keeps
-    it. Raises a FakeFaceError.
+    it. Raises a FakeFaceError; UsageError before anything is read when an earlier run's work would
+    be lost.
     """
+    check_out(options)
     faces = _faces(options, watch)
     _report(audit(faces), options, watch)
     division = divide(faces, options.seed)
