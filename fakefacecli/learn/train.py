@@ -49,10 +49,10 @@ def run_training(options: TrainOptions, watch: Watch) -> Progress:
     """
     check_out(options)
     faces = _faces(options, watch)
-    _report(audit(faces), options, watch)
     division = divide(faces, options.seed)
     for line in [*division.notes, _counts(division)]:
         watch.say(line)
+    _report(audit([*division.train, *division.val]), options, watch)
     watch.stop()
     card = fresh_card(options)
     network = start_network(options, card)
