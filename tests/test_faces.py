@@ -148,6 +148,27 @@ def test_cut_faces_follow_their_photograph(tmp_path: pathlib.Path) -> None:
     assert len(list((tmp_path / "cache").glob("*.png"))) == 2
 
 
+def test_cut_faces_of_another_least_face_are_other_files(tmp_path: pathlib.Path) -> None:
+    """40, 120, 40 px again: the detector works at another scale, so its boxes differ too."""
+    pair = Image.new("RGB", (1024, 512))
+    for box, name in (((0, 0, 100, 100), "official_003.jpg"), ((512, 0, 1024, 512),
+                                                              "generated_001.jpg")):  # fmt: skip
+        with Image.open(PHOTOS / name) as picture:
+            pair.paste(picture.resize((box[2] - box[0], box[3] - box[1])), box)
+    pair.save(tmp_path / "pair.png")
+    images, folder = [labelled(tmp_path / "pair.png")], str(tmp_path / "cache")
+    both, _ = find_faces(images, Cutting(folder))
+    before = [read_face(face.path) for face in both]
+    [large], _ = find_faces(images, Cutting(folder, min_face_px=120))
+    assert large.side not in {face.side for face in both}
+    again, _ = find_faces(images, Cutting(folder))
+    assert again == both
+    for face, pixels in zip(again, before, strict=True):
+        assert (read_face(face.path) == pixels).all()
+        assert len(pixels) == face.side
+    assert read_face(large.path).shape == (large.side, large.side, 3)
+
+
 def test_another_least_face_looks_again(tmp_path: pathlib.Path) -> None:
     images = [labelled(PHOTOS / "official_001.jpg")]
     assert len(find_faces(images, Cutting(str(tmp_path)))[0]) == 1

@@ -11,7 +11,9 @@ import pytest
 import torch
 from PIL import Image
 from safetensors.torch import load_file
+from typer.testing import CliRunner
 
+from fakefacecli.cli.app import app
 from fakefacecli.errors import ExitCode, Interrupted, ModelRefused, UsageError
 from fakefacecli.learn.batches import Sampler
 from fakefacecli.learn.data import LabelledImage
@@ -24,7 +26,7 @@ from fakefacecli.learn.start import fresh_card
 from fakefacecli.learn.train import Watch, run_training
 from fakefacecli.learn.traits import Traits
 from fakefacecli.models.backbones import LAST_BLOCKS, build
-from fakefacecli.models.checkpoint import load, read_checkpoint
+from fakefacecli.models.checkpoint import load, read_checkpoint, save
 from tests.builders import PHOTOS
 from tests.command import fakeface, start
 from tests.drawn import draw_set
@@ -160,6 +162,29 @@ def test_learning_goes_on_from_a_model_of_ours(data: pathlib.Path, tmp_path: pat
         "from m.safetensors"
         in read_checkpoint(str(tmp_path / "next/m.safetensors")).card.trained_on
     )
+
+
+@pytest.mark.parametrize(
+    ("flags", "scale"),
+    [(("--init", "m.safetensors"), 1.3), ((), 1.15), (("--crop-scale", 1.2), 1.2)],
+)
+def test_ready_crops_are_of_the_windows_scale_unless_told(
+    tmp_path: pathlib.Path,
+    monkeypatch: pytest.MonkeyPatch,
+    flags: tuple[object, ...],
+    scale: float,
+) -> None:
+    how = options(tmp_path, tmp_path, crop_scale=1.3)
+    save(how.out, build("mobilenet_v1", "linear", "here").state_dict(), fresh_card(how))
+    told: list[TrainOptions] = []
+    monkeypatch.setattr(
+        "fakefacecli.cli.train._run", lambda options, *rest: told.append(options) or 0
+    )
+    monkeypatch.chdir(tmp_path)
+    words = ("train", ".", "--out", "next.safetensors", "--faces-only", "--device", "cpu", *flags)
+    done = CliRunner().invoke(app, [str(word) for word in words])
+    assert done.exit_code == ExitCode.COMPLETE, done.output
+    assert [found.ready_scale for found in told] == [scale]
 
 
 @pytest.mark.parametrize(
