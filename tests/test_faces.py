@@ -119,7 +119,24 @@ def test_given_splits_are_kept_and_their_like_leaves_training() -> None:
 
 def test_groups_across_given_splits_are_told() -> None:
     faces = [face(n, n % 2 == 1, "a", "train" if n < 10 else "val") for n in range(20)]
-    assert "1 of 1 groups lie on both sides" in divide(faces, 0).notes[0]
+    assert divide(faces, 0).notes == [
+        "1 of 1 groups lie on both sides of the given splits (a), and are left there: the "
+        "validation figures will be too good; give each group one split"
+    ]
+
+
+def test_the_first_three_groups_across_given_splits_are_named() -> None:
+    faces = [face(n, n % 2 == 1, f"g{n // 4}", "train" if n % 4 < 2 else "val") for n in range(20)]
+    assert (
+        "5 of 5 groups lie on both sides of the given splits (g0, g1, g2 and 2 more)"
+        in (divide(faces, 0).notes[0])
+    )
+
+
+def test_groups_across_training_and_testing_spoil_the_test_alone() -> None:
+    faces = [face(n, n % 2 == 1, f"g{n // 4}", "train" if n % 4 < 2 else "test") for n in range(80)]
+    note = divide(faces, 0).notes[0]
+    assert "figures on the splits kept for testing will be too good" in note
 
 
 def test_a_class_of_one_group_cannot_be_divided() -> None:
