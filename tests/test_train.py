@@ -231,6 +231,55 @@ def test_freezing_the_backbone_leaves_the_head(name: str) -> None:
             frozen_at_start(network, wrong)
 
 
+@pytest.mark.parametrize(
+    ("name", "head"),
+    [
+        ("squeezenet1_1", "classifier.1"),
+        ("vit_b_16", "heads.head"),
+        ("timm/convnext_atto", "head."),
+        ("timm/regnety_002", "head.fc"),
+        ("timm/vit_tiny_patch16_224", "head."),
+    ],
+)
+def test_freezing_any_backbone_leaves_its_last_layer_and_nothing_before(
+    name: str, head: str
+) -> None:
+    network = build(name, "linear", "here")
+    set_learning(network, frozen_at_start(network, "backbone"))
+    learning = [key for key, tensor in network.named_parameters() if tensor.requires_grad]
+    assert learning
+    assert all(key.startswith(head) for key in learning), learning
+    px = 224 if "vit" in name else 64
+    network(torch.zeros((2, 3, px, px))).sum().backward()
+    set_learning(network, 0)
+    assert all(tensor.requires_grad for tensor in network.parameters())
+
+
+def test_a_network_that_is_all_head_cannot_be_frozen() -> None:
+    network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(12, 1))
+    with pytest.raises(UsageError, match="cannot be told from its head"):
+        frozen_at_start(network, "backbone")
+
+
+@pytest.mark.parametrize(
+    ("backbone", "pretrained", "mean"),
+    [
+        ("mobilenet_v1", True, 0.5),
+        ("mobilenet_v1", False, 0.485),
+        ("timm/vit_tiny_patch16_224", True, 0.5),
+        ("timm/resnet10t", True, 0.485),
+        ("resnet18", True, 0.485),
+        ("inception_resnet_v1", True, 127.5),
+    ],
+)
+def test_public_weights_are_fed_as_they_were_trained(
+    tmp_path: pathlib.Path, backbone: str, pretrained: bool, mean: float
+) -> None:
+    card = fresh_card(options(tmp_path, tmp_path, backbone=backbone, pretrained=pretrained))
+    std = {0.5: 0.5, 0.485: 0.229, 127.5: 128.0}[mean]
+    assert (card.mean[0], card.std[0]) == (mean, std)
+
+
 @pytest.mark.parametrize("name", ["resnet18", "mobilenet_v2"])
 def test_dropout_works_while_training_only(name: str) -> None:
     network = build(name, "linear", "here")
