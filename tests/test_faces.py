@@ -119,7 +119,24 @@ def test_given_splits_are_kept_and_their_like_leaves_training() -> None:
 
 def test_groups_across_given_splits_are_told() -> None:
     faces = [face(n, n % 2 == 1, "a", "train" if n < 10 else "val") for n in range(20)]
-    assert "1 of 1 groups lie on both sides" in divide(faces, 0).notes[0]
+    assert divide(faces, 0).notes == [
+        "1 of 1 groups lie on both sides of the given splits (a), and are left there: the "
+        "validation figures will be too good; give each group one split"
+    ]
+
+
+def test_the_first_three_groups_across_given_splits_are_named() -> None:
+    faces = [face(n, n % 2 == 1, f"g{n // 4}", "train" if n % 4 < 2 else "val") for n in range(20)]
+    assert (
+        "5 of 5 groups lie on both sides of the given splits (g0, g1, g2 and 2 more)"
+        in (divide(faces, 0).notes[0])
+    )
+
+
+def test_groups_across_training_and_testing_spoil_the_test_alone() -> None:
+    faces = [face(n, n % 2 == 1, f"g{n // 4}", "train" if n % 4 < 2 else "test") for n in range(80)]
+    note = divide(faces, 0).notes[0]
+    assert "figures on the splits kept for testing will be too good" in note
 
 
 def test_a_class_of_one_group_cannot_be_divided() -> None:
@@ -146,6 +163,27 @@ def test_cut_faces_follow_their_photograph(tmp_path: pathlib.Path) -> None:
         str(tmp_path / n) for n in ("pair.png",) * 2 + ("again.png",) * 2
     ]
     assert len(list((tmp_path / "cache").glob("*.png"))) == 2
+
+
+def test_cut_faces_of_another_least_face_are_other_files(tmp_path: pathlib.Path) -> None:
+    """40, 120, 40 px again: the detector works at another scale, so its boxes differ too."""
+    pair = Image.new("RGB", (1024, 512))
+    for box, name in (((0, 0, 100, 100), "official_003.jpg"), ((512, 0, 1024, 512),
+                                                              "generated_001.jpg")):  # fmt: skip
+        with Image.open(PHOTOS / name) as picture:
+            pair.paste(picture.resize((box[2] - box[0], box[3] - box[1])), box)
+    pair.save(tmp_path / "pair.png")
+    images, folder = [labelled(tmp_path / "pair.png")], str(tmp_path / "cache")
+    both, _ = find_faces(images, Cutting(folder))
+    before = [read_face(face.path) for face in both]
+    [large], _ = find_faces(images, Cutting(folder, min_face_px=120))
+    assert large.side not in {face.side for face in both}
+    again, _ = find_faces(images, Cutting(folder))
+    assert again == both
+    for face, pixels in zip(again, before, strict=True):
+        assert (read_face(face.path) == pixels).all()
+        assert len(pixels) == face.side
+    assert read_face(large.path).shape == (large.side, large.side, 3)
 
 
 def test_another_least_face_looks_again(tmp_path: pathlib.Path) -> None:

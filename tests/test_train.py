@@ -11,7 +11,9 @@ import pytest
 import torch
 from PIL import Image
 from safetensors.torch import load_file
+from typer.testing import CliRunner
 
+from fakefacecli.cli.app import app
 from fakefacecli.errors import ExitCode, Interrupted, ModelRefused, UsageError
 from fakefacecli.learn.batches import Sampler
 from fakefacecli.learn.data import LabelledImage
@@ -24,7 +26,7 @@ from fakefacecli.learn.start import fresh_card
 from fakefacecli.learn.train import Watch, run_training
 from fakefacecli.learn.traits import Traits
 from fakefacecli.models.backbones import LAST_BLOCKS, build
-from fakefacecli.models.checkpoint import load, read_checkpoint
+from fakefacecli.models.checkpoint import load, read_checkpoint, save
 from tests.builders import PHOTOS
 from tests.command import fakeface, start
 from tests.drawn import draw_set
@@ -123,6 +125,32 @@ def test_an_interruption_in_the_first_epoch_keeps_nothing(
         run_training(options(data, tmp_path, resume=True), Watch())
 
 
+def test_an_interrupted_trainings_work_is_never_replaced_unasked(
+    data: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    with pytest.raises(Interrupted):
+        run_training(options(data, tmp_path), stop_in_epoch(2))
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
+    assert "m.safetensors.resume" in before
+    flags = ("--faces-only", "--backbone", "mobilenet_v1", "--input-px", 48, "--device", "cpu")
+    done = fakeface("train", data, "--out", tmp_path / "m.safetensors", *flags)
+    assert done.returncode == ExitCode.USAGE
+    for words in ("m.safetensors.resume found", "go on with --resume", "name another --out"):
+        assert words in " ".join(done.stderr.split())
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()} == before
+
+
+@pytest.mark.parametrize("name", ["m.safetensors", "link.safetensors"])
+def test_a_model_is_never_trained_over_itself(
+    data: pathlib.Path, tmp_path: pathlib.Path, name: str
+) -> None:
+    (tmp_path / "m.safetensors").write_bytes(b"a model")
+    (tmp_path / "link.safetensors").symlink_to("m.safetensors")
+    with pytest.raises(UsageError, match="would be overwritten; name another"):
+        run_training(options(data, tmp_path, init=str(tmp_path / name)), Watch())
+    assert (tmp_path / "m.safetensors").read_bytes() == b"a model"
+
+
 def test_learning_goes_on_from_a_model_of_ours(data: pathlib.Path, tmp_path: pathlib.Path) -> None:
     for folder in ("first", "next"):
         (tmp_path / folder).mkdir()
@@ -134,6 +162,29 @@ def test_learning_goes_on_from_a_model_of_ours(data: pathlib.Path, tmp_path: pat
         "from m.safetensors"
         in read_checkpoint(str(tmp_path / "next/m.safetensors")).card.trained_on
     )
+
+
+@pytest.mark.parametrize(
+    ("flags", "scale"),
+    [(("--init", "m.safetensors"), 1.3), ((), 1.15), (("--crop-scale", 1.2), 1.2)],
+)
+def test_ready_crops_are_of_the_windows_scale_unless_told(
+    tmp_path: pathlib.Path,
+    monkeypatch: pytest.MonkeyPatch,
+    flags: tuple[object, ...],
+    scale: float,
+) -> None:
+    how = options(tmp_path, tmp_path, crop_scale=1.3)
+    save(how.out, build("mobilenet_v1", "linear", "here").state_dict(), fresh_card(how))
+    told: list[TrainOptions] = []
+    monkeypatch.setattr(
+        "fakefacecli.cli.train._run", lambda options, *rest: told.append(options) or 0
+    )
+    monkeypatch.chdir(tmp_path)
+    words = ("train", ".", "--out", "next.safetensors", "--faces-only", "--device", "cpu", *flags)
+    done = CliRunner().invoke(app, [str(word) for word in words])
+    assert done.exit_code == ExitCode.COMPLETE, done.output
+    assert [found.ready_scale for found in told] == [scale]
 
 
 @pytest.mark.parametrize(
@@ -180,6 +231,55 @@ def test_freezing_the_backbone_leaves_the_head(name: str) -> None:
             frozen_at_start(network, wrong)
 
 
+@pytest.mark.parametrize(
+    ("name", "head"),
+    [
+        ("squeezenet1_1", "classifier.1"),
+        ("vit_b_16", "heads.head"),
+        ("timm/convnext_atto", "head."),
+        ("timm/regnety_002", "head.fc"),
+        ("timm/vit_tiny_patch16_224", "head."),
+    ],
+)
+def test_freezing_any_backbone_leaves_its_last_layer_and_nothing_before(
+    name: str, head: str
+) -> None:
+    network = build(name, "linear", "here")
+    set_learning(network, frozen_at_start(network, "backbone"))
+    learning = [key for key, tensor in network.named_parameters() if tensor.requires_grad]
+    assert learning
+    assert all(key.startswith(head) for key in learning), learning
+    px = 224 if "vit" in name else 64
+    network(torch.zeros((2, 3, px, px))).sum().backward()
+    set_learning(network, 0)
+    assert all(tensor.requires_grad for tensor in network.parameters())
+
+
+def test_a_network_that_is_all_head_cannot_be_frozen() -> None:
+    network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(12, 1))
+    with pytest.raises(UsageError, match="cannot be told from its head"):
+        frozen_at_start(network, "backbone")
+
+
+@pytest.mark.parametrize(
+    ("backbone", "pretrained", "mean"),
+    [
+        ("mobilenet_v1", True, 0.5),
+        ("mobilenet_v1", False, 0.485),
+        ("timm/vit_tiny_patch16_224", True, 0.5),
+        ("timm/resnet10t", True, 0.485),
+        ("resnet18", True, 0.485),
+        ("inception_resnet_v1", True, 127.5),
+    ],
+)
+def test_public_weights_are_fed_as_they_were_trained(
+    tmp_path: pathlib.Path, backbone: str, pretrained: bool, mean: float
+) -> None:
+    card = fresh_card(options(tmp_path, tmp_path, backbone=backbone, pretrained=pretrained))
+    std = {0.5: 0.5, 0.485: 0.229, 127.5: 128.0}[mean]
+    assert (card.mean[0], card.std[0]) == (mean, std)
+
+
 @pytest.mark.parametrize("name", ["resnet18", "mobilenet_v2"])
 def test_dropout_works_while_training_only(name: str) -> None:
     network = build(name, "linear", "here")
@@ -221,7 +321,7 @@ def test_files_that_differ_by_kind_are_refused(tmp_path: pathlib.Path) -> None:
     lines: list[str] = []
     with pytest.raises(UsageError, match=r"AUC of 1\.000.*--allow-shortcuts"):
         run_training(options(real, tmp_path), Watch(say=lines.append))
-    assert "format is JPEG 1.00" in lines[0]
+    assert "format is JPEG 1.00" in lines[-2]
     run_training(options(real, tmp_path, epochs=1, allow_shortcuts=True), Watch())
 
 

@@ -29,7 +29,7 @@ def train(  # noqa: PLR0913, PLR0917 - one parameter a flag
         typer.Option(
             min=1.0,
             max=4.0,
-            help="With --faces-only: a crop's side over the face's box (--crop-scale).",
+            help="With --faces-only: a crop's side over the face's box (that of the window).",
             rich_help_panel=DATA,
         ),
     ] = None,
@@ -220,7 +220,7 @@ def train(  # noqa: PLR0913, PLR0917 - one parameter a flag
     from fakefacecli.learn.data import CACHE_ENDING
 
     where = pick_device(device)
-    scale = crop_scale or TrainOptions.crop_scale
+    scale = _scale_of(init) if init else crop_scale or TrainOptions.crop_scale
     options = TrainOptions(
         data=data,
         out=out,
@@ -254,6 +254,13 @@ def train(  # noqa: PLR0913, PLR0917 - one parameter a flag
         allow_shortcuts=allow_shortcuts,
     )
     return _run(options, progress, quiet)
+
+
+def _scale_of(init: str) -> float:
+    """The window of the model to go on with."""
+    from fakefacecli.models.bundled import find_model
+
+    return find_model(init).card.crop_scale
 
 
 def _check(out: str, optimizer: str, schedule: str, head: str | None, channels: str | None) -> None:

@@ -4,9 +4,12 @@ A small model sees only what `Traits` hold. What it can do, a network will do to
 nothing about faces.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
 
 from fakefacecli.errors import UsageError
 from fakefacecli.learn.faces import LabelledFace
@@ -19,7 +22,7 @@ _FEWEST = 10  # of a class: with fewer an AUC says nothing
 
 @dataclass(frozen=True, slots=True)
 class Audit:
-    """`auc` of the small model on faces it did not learn from; None where there are too few.
+    """`auc` of the small model on images it did not learn from; None where there are too few.
 
     `alone` is what each trait does by itself, best first: name and AUC, 0.5..1.
     """
@@ -30,7 +33,7 @@ class Audit:
     def words(self) -> list[str]:
         """The finding, in sentences."""
         if self.auc is None:
-            return [f"shortcut audit: fewer than {_FEWEST} faces of a class, nothing to say"]
+            return [f"shortcut audit: fewer than {_FEWEST} images of a class, nothing to say"]
         strong = [f"{name} {auc:.2f}" for name, auc in self.alone if auc >= _SUSPICIOUS]
         said = f"shortcut audit: AUC {self.auc:.3f} without looking at a face"
         if self.auc <= _SUSPICIOUS:
@@ -53,16 +56,14 @@ class Audit:
 
 
 def audit(faces: Sequence[LabelledFace]) -> Audit:
-    """Audit `faces`; the same faces give the same answer."""
-    import numpy as np
+    """Audit the images of `faces`, each once; the same faces give the same answer."""
     from sklearn.ensemble import RandomForestClassifier
     from sklearn.metrics import roc_auc_score
     from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
-    labels = np.array([face.image.fake for face in faces])
+    table, labels = _images(faces)
     if min(Counter({True: 0, False: 0} | Counter(labels.tolist())).values()) < _FEWEST:
         return Audit(None)
-    table = np.array([face.traits.numbers() for face in faces])
     forest = RandomForestClassifier(
         100, max_depth=6, min_samples_leaf=3, class_weight="balanced", random_state=0
     )
@@ -74,3 +75,18 @@ def audit(faces: Sequence[LabelledFace]) -> Audit:
     }
     ranked = sorted(alone.items(), key=lambda item: -item[1])
     return Audit(float(roc_auc_score(labels, guesses)), tuple(ranked))
+
+
+def _images(
+    faces: Sequence[LabelledFace],
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
+    """A row of traits and a label for each image, the mean over its faces.
+
+    Faces of one image share its file's traits: one in each fold would tell the model the answer.
+    """
+    rows: dict[str, list[list[float]]] = defaultdict(list)
+    fake: dict[str, bool] = {}
+    for face in faces:
+        rows[face.image.path].append(face.traits.numbers())
+        fake[face.image.path] = face.image.fake
+    return np.array([np.mean(row, axis=0) for row in rows.values()]), np.array([*fake.values()])

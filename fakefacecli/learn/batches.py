@@ -14,10 +14,12 @@ import numpy as np
 from PIL import Image
 
 from fakefacecli.learn.faces import LabelledFace, read_face
+from fakefacecli.learn.middle import face_in_middle
 from fakefacecli.learn.settings import TrainOptions
 from fakefacecli.models.card import ModelCard
-from fakefacecli.models.preprocess import resized
-from fakefacecli.records import Pixels
+from fakefacecli.models.preprocess import shrink
+from fakefacecli.records import DecodedImage, FaceCrop, ImageRef, Pixels
+from fakefacecli.stages.crop import cut
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -108,7 +110,7 @@ class Sampler:
         if self.options.augment:
             webp = np.where(chance.random(size) < _WEBP, chance.integers(40, 96, size), 0)
             jobs = [
-                partial(disturbed_face, face, round(px * room), int(quality))
+                partial(disturbed_face, face, self.card, round(px * room), int(quality))
                 for face, quality in zip(chosen, webp, strict=False)
             ]
         else:
@@ -144,19 +146,22 @@ def stacked(pictures: Sequence[Pixels]) -> "Tensor":
 
 
 def window_px(face: LabelledFace, card: ModelCard) -> int:
-    """The side of the card's window in the face's picture, which may be a little too narrow."""
-    return max(1, min(face.side, round(face.side * card.crop_scale / face.scale)))
+    """The side of the card's window in pixels of the face's picture, which may be narrower."""
+    return max(1, round(face.side * card.crop_scale / face.scale))
 
 
 def fed_face(face: LabelledFace, card: ModelCard) -> Pixels:
     """The face as a scan would show it to the network, before normalisation."""
-    return np.asarray(resized(_middle(read_face(face.path), window_px(face, card)), card))
+    return shrink(_window(face, card.crop_scale), card)
 
 
-def disturbed_face(face: LabelledFace, side: int, webp: int) -> Pixels:
-    """All of the picture at `side` px, with WebP's losses at quality `webp` if that is not 0."""
-    pixels = read_face(face.path)
-    picture = _middle(pixels, min(pixels.shape[:2])).resize((side, side), Image.Resampling.BICUBIC)
+def disturbed_face(face: LabelledFace, card: ModelCard, side: int, webp: int) -> Pixels:
+    """All of the picture's square, or the card's window where that is wider, at `side` px.
+
+    With WebP's losses at quality `webp` if that is not 0.
+    """
+    pixels = _window(face, max(face.scale, card.crop_scale)).pixels
+    picture = Image.fromarray(pixels).resize((side, side), Image.Resampling.BICUBIC)
     if webp:
         buffer = io.BytesIO()
         picture.save(buffer, "WEBP", quality=webp, method=2)
@@ -165,6 +170,7 @@ def disturbed_face(face: LabelledFace, side: int, webp: int) -> Pixels:
     return np.asarray(picture)
 
 
-def _middle(pixels: Pixels, side: int) -> Image.Image:
-    top, left = (pixels.shape[0] - side) // 2, (pixels.shape[1] - side) // 2
-    return Image.fromarray(pixels[top : top + side, left : left + side])
+def _window(face: LabelledFace, scale: float) -> FaceCrop:
+    """The window of `scale` times the face's box, cut as a scan does it: edge pixels may repeat."""
+    picture = DecodedImage(ImageRef(0, face.path, ""), read_face(face.path))
+    return cut(picture, face_in_middle(picture, face.scale), 1, scale)

@@ -22,6 +22,7 @@ from fakefacecli.learn.traits import Traits, readable, sharpness_of, traits_of
 from fakefacecli.records import DecodedImage, ImageRef, Pixels, Unreadable
 from fakefacecli.stages.crop import cut
 from fakefacecli.stages.decode import DecodeLimits
+from fakefacecli.stages.decode_pixels import rgb
 from fakefacecli.stages.detect import MtcnnDetector
 from fakefacecli.stages.workers import WorkerDecoder
 from fakefacecli.text import printable
@@ -35,7 +36,7 @@ Progress = Callable[[int], None]
 
 @dataclass(frozen=True, slots=True)
 class LabelledFace:
-    """A square picture of one face, `side` px wide, `scale` times the longer side of its box.
+    """A picture of one face: the square in its middle, `side` px, is `scale` times the face's box.
 
     `phash` is 64 bits of what it looks like; `traits` are those of the file it came from.
     """
@@ -66,7 +67,7 @@ def read_face(path: str) -> Pixels:
     """The picture of a `LabelledFace`, (h, w, 3) uint8; UsageError when it is not there now."""
     try:
         with Image.open(path, formats=readable()) as image:
-            return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
+            return rgb(ImageOps.exif_transpose(image))
     except (OSError, ValueError, SyntaxError) as error:
         raise UsageError(f"{printable(path)}: changed since it was first read ({error})") from None
 
@@ -125,7 +126,7 @@ def _entries(
     if detector is None:
         found = [[("", image.pixels)] for image in images]
     else:
-        found = _cut_out(images, digests, cutting.folder, detector)
+        found = _cut_out(images, digests, cutting, detector)
     parts = dict(zip((image.ref.index for image in images), found, strict=True))
     for item in batch:
         entry: Entry = {"faces": [], "why": "no face found"}
@@ -138,7 +139,10 @@ def _entries(
 
 
 def _cut_out(
-    images: Sequence[DecodedImage], digests: Sequence[str], folder: str, detector: MtcnnDetector
+    images: Sequence[DecodedImage],
+    digests: Sequence[str],
+    cutting: Cutting,
+    detector: MtcnnDetector,
 ) -> list[list[tuple[str, Pixels]]]:
     found = []
     for image, faces in zip(images, detector.detect(images), strict=True):
@@ -147,8 +151,10 @@ def _cut_out(
             picture = Image.fromarray(cut(image, face, number, CACHE_SCALE).pixels)
             if picture.width > _CACHE_PX:
                 picture = picture.resize((_CACHE_PX, _CACHE_PX), Image.Resampling.BICUBIC)
-            name = f"{digests[image.ref.index][:32]}-{number}.png"
-            with whole(os.path.join(folder, name)) as handle:
+            # the smallest face in the name: with another the detector finds other boxes
+            digest = digests[image.ref.index][:32]
+            name = f"{digest}-{cutting.min_face_px}px-{number}.png"
+            with whole(os.path.join(cutting.folder, name)) as handle:
                 picture.save(handle, "PNG")
             named.append((name, np.asarray(picture)))
         found.append(named)

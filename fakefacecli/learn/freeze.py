@@ -21,14 +21,17 @@ def blocks(network: "nn.Module") -> "list[nn.Module]":
 
 
 def frozen_at_start(network: "nn.Module", freeze: str) -> int:
-    """How many blocks --freeze means: "none", "backbone" (all but the head), or their number."""
+    """How many blocks --freeze means: "none", "backbone" (all but the head), or their number.
+
+    Raises UsageError for anything else, and where nothing would be left to learn.
+    """
     parts = blocks(network)
     if freeze == "none":
         return 0
     if freeze == "backbone":
-        count = len(parts)
-        while count > 1 and _is_head(parts[count - 1]):
-            count -= 1
+        count = _before_head(parts)
+        if not count:
+            raise UsageError("--freeze backbone: this backbone cannot be told from its head")
         return count
     if not freeze.isdecimal() or not 0 < int(freeze) < len(parts):
         raise UsageError(
@@ -39,8 +42,13 @@ def frozen_at_start(network: "nn.Module", freeze: str) -> int:
 
 
 def set_learning(network: "nn.Module", frozen: int) -> None:
-    """Put `network` into training mode but for its first `frozen` blocks, norms included."""
+    """Put `network` into training mode but for its first `frozen` blocks, norms included.
+
+    Tensors of its own, outside all blocks (a transformer's class token), go with the first block.
+    """
     network.train().requires_grad_(True)
+    for own in network.parameters(recurse=False):
+        own.requires_grad_(not frozen)
     for part in blocks(network)[:frozen]:
         part.eval().requires_grad_(False)
 
@@ -63,6 +71,23 @@ def set_dropout(network: "nn.Module", share: float) -> None:
             head.register_forward_pre_hook(
                 lambda layer, inputs: nn.functional.dropout(inputs[0], share, layer.training)
             )
+
+
+def _before_head(parts: "list[nn.Module]") -> int:
+    """How many of `parts` come before the head: the last layer with one output, and flat ones."""
+    ends = [place for place, part in enumerate(parts) if _answers(part)]
+    count = ends[-1] if ends else len(parts) - 1
+    while count > 0 and _is_head(parts[count - 1]):
+        count -= 1
+    return count
+
+
+def _answers(part: "nn.Module") -> bool:
+    from torch import nn
+
+    layers = [module for module in part.modules() if isinstance(module, nn.Linear | nn.Conv2d)]
+    last = layers[-1] if layers else None
+    return 1 in (getattr(last, "out_features", 0), getattr(last, "out_channels", 0))
 
 
 def _is_head(part: "nn.Module") -> bool:

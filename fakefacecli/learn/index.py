@@ -5,7 +5,7 @@ import json
 import os
 from typing import IO, Any
 
-_VERSION = 1
+_VERSION = 2  # 1 gave faces of other --min-face one file name
 
 Entry = dict[str, Any]
 

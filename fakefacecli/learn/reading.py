@@ -4,11 +4,10 @@ import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from fakefacecli.learn.data import LabelledImage
+from fakefacecli.learn.middle import face_in_middle
 from fakefacecli.pipeline import Stages
-from fakefacecli.records import Box, DecodedImage, Face, FaceCrop, ImageRef, Unreadable
+from fakefacecli.records import DecodedImage, Face, FaceCrop, ImageRef, Unreadable
 from fakefacecli.stages.crop import cut
 
 _AT_ONCE = 16  # images
@@ -37,8 +36,8 @@ class Missed:
 class Looking:
     """How faces are come by: `ready_scale` is None for photographs, in which they are detected.
 
-    Otherwise every image is one face, cut out `ready_scale` times as large as the longer side of
-    its box; what a model does not look at is cut off again.
+    Otherwise every image is one face, and the square in its middle `ready_scale` times as large as
+    the longer side of its box; what a model does not look at is cut off again.
     """
 
     stages: Stages
@@ -72,12 +71,4 @@ def read_faces(images: Sequence[LabelledImage], how: Looking) -> Iterator[FoundF
 def _faces(photos: Sequence[DecodedImage], how: Looking) -> list[tuple[Face, ...]]:
     if how.ready_scale is None:
         return how.stages.detector.detect(photos)
-    return [(_in_the_middle(photo, how.ready_scale),) for photo in photos]
-
-
-def _in_the_middle(photo: DecodedImage, scale: float) -> Face:
-    """The face of a ready crop; where its eyes are is not known, so landmarks are its centre."""
-    x, y = photo.width / 2, photo.height / 2
-    half = max(photo.width, photo.height) / scale / 2
-    box = Box(x - half, y - half, x + half, y + half)
-    return Face(box, np.tile(np.array([[x, y]], np.float32), (5, 1)), 1.0)
+    return [(face_in_middle(photo, how.ready_scale),) for photo in photos]

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import pickle
 import zipfile
 from collections.abc import Sequence
@@ -18,6 +19,20 @@ from fakefacecli.text import printable
 def resume_path(out: str) -> str:
     """Where an interrupted run's state lies."""
     return f"{out}.resume"
+
+
+def check_out(options: TrainOptions) -> None:
+    """Raise UsageError when the checkpoint would replace what somebody may still want."""
+    out, left = printable(options.out), resume_path(options.out)
+    if options.init and os.path.realpath(options.init) == os.path.realpath(options.out):
+        raise UsageError(
+            f"--out {out}: that is the model of --init, which would be overwritten; name another"
+        )
+    if os.path.lexists(left) and not options.resume:
+        raise UsageError(
+            f"{printable(left)} found: an interrupted training left it and {out}; go on with "
+            "--resume, name another --out, or remove that file to train anew over both"
+        )
 
 
 def fingerprint_of(options: TrainOptions, division: Division) -> str:
@@ -56,11 +71,11 @@ def read_state(out: str, fingerprint: str) -> dict[str, Any]:
     except (OSError, RuntimeError, KeyError, TypeError, EOFError, pickle.UnpicklingError,
             zipfile.BadZipFile) as error:  # fmt: skip
         raise ModelRefused(
-            f"{printable(path)}: damaged ({type(error).__name__}); train anew without --resume"
+            f"{printable(path)}: damaged ({type(error).__name__}); remove it to train anew"
         ) from None
     if found != fingerprint:
         raise UsageError(
             "--resume: the interrupted training had other settings or other data; use the same, "
-            "or train anew without --resume"
+            f"name another --out, or remove {printable(path)} to train anew"
         )
     return state

@@ -12,12 +12,14 @@ import numpy as np
 
 from fakefacecli.errors import UsageError
 from fakefacecli.learn.faces import LabelledFace
+from fakefacecli.text import printable
 
 # of 64 bits: in 2,439 faces of 60 sources every pair this close was of one source, and from 6 on
 # strangers were among them
 NEAR_BITS = 4
 VAL_SHARE = 0.2
 _MOST_OVER = 1.25
+_NAMED = 3  # groups in a note
 _ROWS_AT_ONCE = 1024
 
 
@@ -148,11 +150,18 @@ def _crossing(faces: Sequence[LabelledFace], splits: list[str]) -> Iterator[str]
     for face, split in zip(faces, splits, strict=True):
         if face.image.group and split:
             sides[face.image.group].add(split)
-    crossing = sum(len(found) > 1 for found in sides.values())
+    crossing = [group for group, found in sides.items() if len(found) > 1]
     if crossing:
+        named = ", ".join(map(printable, sorted(crossing)[:_NAMED]))
+        more = f" and {len(crossing) - _NAMED} more" if len(crossing) > _NAMED else ""
+        validation = any({"train", "val"} <= sides[group] for group in crossing)
+        spoilt = (
+            "the validation figures" if validation else "figures on the splits kept for testing"
+        )
         yield (
-            f"{crossing} of {len(sides)} groups lie on both sides of the given splits: what is "
-            "measured on them says little about groups never seen"
+            f"{len(crossing)} of {len(sides)} groups lie on both sides of the given splits "
+            f"({named}{more}), and are left there: {spoilt} will be too good; give each group one "
+            "split"
         )
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from fakefacecli.errors import ModelRefused, UsageError
 from fakefacecli.learn.faces import CACHE_SCALE
 from fakefacecli.learn.settings import TrainOptions
-from fakefacecli.models.backbones import build, load_pretrained
+from fakefacecli.models.backbones import build, load_pretrained, public_levels
 from fakefacecli.models.bundled import find_model
 from fakefacecli.models.calibration import Calibration
 from fakefacecli.models.card import ModelCard, Triple
@@ -45,13 +45,14 @@ def fresh_card(options: TrainOptions) -> ModelCard:
             measured={},
         )
     faces = options.backbone == "inception_resnet_v1"
+    mean, std = _levels(options)
     return ModelCard(
         name=name,
         backbone=options.backbone,
         head=options.head,
         input_px=options.input_px or (160 if faces else 224),
-        mean=(127.5,) * 3 if faces else IMAGENET_MEAN,
-        std=(128.0,) * 3 if faces else IMAGENET_STD,
+        mean=mean,
+        std=std,
         levels=255 if faces else 1,
         channels=options.channels,
         crop_scale=options.crop_scale,
@@ -60,6 +61,14 @@ def fresh_card(options: TrainOptions) -> ModelCard:
         meaning=_MEANING,
         min_face_px=_MIN_FACE_PX,
     )
+
+
+def _levels(options: TrainOptions) -> tuple[Triple, Triple]:
+    """Mean and standard deviation: those of the public weights, or what is usual."""
+    if options.backbone == "inception_resnet_v1":
+        return (127.5,) * 3, (128.0,) * 3
+    public = public_levels(options.backbone) if options.pretrained else None
+    return public or (IMAGENET_MEAN, IMAGENET_STD)
 
 
 def start_network(options: TrainOptions, card: ModelCard) -> "nn.Module":

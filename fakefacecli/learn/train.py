@@ -14,7 +14,7 @@ from fakefacecli.learn.divided import with_division, write_division
 from fakefacecli.learn.epochs import Coach, Epoch, Progress
 from fakefacecli.learn.faces import Cutting, LabelledFace, find_faces
 from fakefacecli.learn.loop import Training
-from fakefacecli.learn.resume import fingerprint_of, read_state, resume_path, write_state
+from fakefacecli.learn.resume import check_out, fingerprint_of, read_state, resume_path, write_state
 from fakefacecli.learn.settings import TrainOptions
 from fakefacecli.learn.split import Division, divide, near_pairs_of_both_labels
 from fakefacecli.learn.start import check_px, fresh_card, start_network
@@ -45,8 +45,10 @@ def run_training(options: TrainOptions, watch: Watch) -> Progress:
     """Train and write the checkpoint, the division of the data, the log, the curves.
 
     After each epoch that is the best so far the checkpoint is replaced, so an interruption keeps
-    it. Raises a FakeFaceError.
+    it. Raises a FakeFaceError; UsageError before anything is read when an earlier run's work would
+    be lost.
     """
+    check_out(options)
     images = read_data(options.data)
     if options.init:  # what it has learnt from is no validation of what it goes on to learn
         images, told = with_division(images, options.init)
@@ -54,10 +56,10 @@ def run_training(options: TrainOptions, watch: Watch) -> Progress:
             watch.say(f"{told} images go by the splits of the training of "
                       f"{printable(options.init)}")  # fmt: skip
     faces = _faces(images, options, watch)
-    _report(audit(faces), options, watch)
     division = divide(faces, options.seed)
     for line in [*division.notes, _counts(division)]:
         watch.say(line)
+    _report(audit([*division.train, *division.val]), options, watch)
     watch.stop()
     card = fresh_card(options)
     network = start_network(options, card)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from fakefacecli.errors import ModelRefused
+from fakefacecli.models.card import Triple
 from fakefacecli.models.mobilenet_v1 import mobilenet_v1
 
 if TYPE_CHECKING:
@@ -66,6 +67,18 @@ def load_pretrained(network: "nn.Module", name: str) -> None:
     if len(fitting) < 0.8 * len(mine):
         raise ModelRefused(f"the public weights of {name} do not fit: {len(left)} tensors missing")
     network.load_state_dict(fitting, strict=False)
+
+
+def public_levels(name: str) -> tuple[Triple, Triple] | None:
+    """Mean and standard deviation (of 0..1) that the public weights were trained with.
+
+    Only where timm supplies them, and says so; otherwise None. Raises ModelRefused without timm.
+    """
+    theirs = _in_timm(name)
+    config = _timm().get_pretrained_cfg(theirs) if theirs else None
+    if config is None or not len(config.mean) == len(config.std) == 3:
+        return None
+    return tuple(config.mean), tuple(config.std)
 
 
 def last_block(network: "nn.Module", name: str, input_px: int) -> "nn.Module":
@@ -131,10 +144,8 @@ def _public_state(name: str) -> "dict[str, Tensor]":
             from facenet_pytorch import InceptionResnetV1
 
             network = InceptionResnetV1(pretrained="vggface2")
-        elif name == "mobilenet_v1":
-            network = _timm().create_model("mobilenetv1_100", pretrained=True)
-        elif name.startswith(TIMM):
-            network = _timm().create_model(name.removeprefix(TIMM), pretrained=True)
+        elif theirs := _in_timm(name):
+            network = _timm().create_model(theirs, pretrained=True)
         else:
             from torchvision import models
 
@@ -147,6 +158,13 @@ def _public_state(name: str) -> "dict[str, Tensor]":
         ) from None
     state: dict[str, Tensor] = network.state_dict()
     return state
+
+
+def _in_timm(name: str) -> str:
+    """The name under which timm supplies weights of `name`; "" where it does not."""
+    if name == "mobilenet_v1":
+        return "mobilenetv1_100"
+    return name.removeprefix(TIMM) if name.startswith(TIMM) else ""
 
 
 def _timm() -> Any:
