@@ -201,6 +201,7 @@ def test_no_stale_lock_after_kill_9(tmp_path: pathlib.Path, folder: pathlib.Path
     report = tmp_path / "out.csv"
     with start("scan", folder, "--report", report) as process:
         wait_for(report, 1, process)
+        process.send_signal(signal.SIGSTOP)  # or it could be over before the second one starts
         second = fakeface("scan", folder, "--report", report)
         assert second.returncode == ExitCode.LOCKED
         assert f"pid {process.pid}" in second.stderr
