@@ -11,9 +11,11 @@ import sys
 
 import pytest
 
-from fakefacecli.errors import ExitCode
+from fakefacecli.errors import ExitCode, Interrupted
 from fakefacecli.learn.data import read_data
-from fakefacecli.learn.divided import division_path, with_division
+from fakefacecli.learn.divided import division_path, keep_division, with_division
+from fakefacecli.learn.settings import TrainOptions
+from fakefacecli.learn.train import Watch, run_training
 from tests.command import fakeface, rows
 from tests.drawn import draw_set
 
@@ -87,6 +89,25 @@ def test_what_a_model_began_from_had_learnt_is_not_forgotten(
     after = sides(division_path(str(out)))
     learnt = {path for path, side in before.items() if side == "train"}
     assert learnt < {path for path, side in after.items() if side == "train"}
+
+
+def test_a_training_stopped_in_its_first_epoch_leaves_an_earlier_models_division(
+    data: pathlib.Path, model: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    mine = tmp_path / "m.safetensors"
+    shutil.copy(model, mine)
+    keep_division(str(model), str(mine))
+    before = mine.read_bytes(), sides(division_path(str(mine)))
+
+    def stop(done: int, of: int, loss: float) -> None:
+        raise Interrupted(signal.SIGINT)
+
+    tiny = {"backbone": "mobilenet_v1", "input_px": 48, "epochs": 1, "ready_scale": 1.15}
+    other = draw_set(tmp_path / "other", 20)
+    options = TrainOptions(str(other), str(mine), str(tmp_path / "cache"), **tiny)
+    with pytest.raises(Interrupted, match="nothing was kept"):
+        run_training(options, Watch(step=stop))
+    assert (mine.read_bytes(), sides(division_path(str(mine)))) == before
 
 
 def test_a_split_that_is_given_counts_more(data: pathlib.Path, model: pathlib.Path) -> None:

@@ -4,6 +4,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from fakefacecli.errors import FakeFaceError, Interrupted
@@ -64,8 +65,8 @@ def run_training(options: TrainOptions, watch: Watch) -> Progress:
     card = fresh_card(options)
     network = start_network(options, card)
     check_px(network, card)
-    write_division(options.out, images, division, options.init)
-    return _run(network, card, division, options, watch)
+    kept = partial(write_division, options.out, images, division, options.init)
+    return _run(network, card, division, kept, options, watch)
 
 
 def _faces(
@@ -116,6 +117,7 @@ def _run(
     network: "nn.Module",
     card: ModelCard,
     division: Division,
+    keep_division: Callable[[], None],
     options: TrainOptions,
     watch: Watch,
 ) -> Progress:
@@ -135,6 +137,7 @@ def _run(
             epoch = training.epoch(coach)
             if epoch.best:
                 state = training.average.network.state_dict()
+                keep_division()  # not before: till now both may be those of an earlier training
                 save(options.out, state, _told(card, division, epoch, options))
             write_state(options.out, fingerprint, training.state())
             write_log(options.out, training.progress.history)
