@@ -64,6 +64,21 @@ def test_an_evaluation_leaves_out_what_the_model_learnt_from(
     assert facts["data"]["real"] + facts["data"]["fake"] == len(val)
 
 
+def test_a_comparison_leaves_out_what_either_model_learnt_from(
+    data: pathlib.Path, model: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    other = tmp_path / "other.safetensors"
+    shutil.copy(model, other)
+    kept = sides(division_path(str(model)))
+    swapped = {path: {"train": "val", "val": "train"}[side] for path, side in kept.items()}
+    with open(division_path(str(other)), "w", newline="", encoding="utf-8") as handle:
+        lines = [(path, "real", side) for path, side in swapped.items()]
+        csv.writer(handle).writerows([("path", "label", "split"), *lines])
+    for pair in ((model, other), (other, model)):
+        done = fakeface("evaluate", data, "--compare", *pair, "--out", tmp_path / "e", *QUICK[:1])
+        assert done.returncode == ExitCode.NOTHING_TO_DO, done.stderr  # each image is in one
+
+
 def test_a_calibrated_copy_keeps_the_division(
     data: pathlib.Path, model: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:

@@ -81,11 +81,16 @@ def labelled_images(
     from fakefacecli.learn.data import read_data
     from fakefacecli.learn.divided import with_division
 
-    images: Sequence[LabelledImage] = read_data(data)
+    given = images = read_data(data)
     for model in models:
-        images, told = with_division(images, model)
+        found, told = with_division(given, model)
         if told:
             complain(f"{told} images go by the splits of the training of {printable(model)}")
+        # what one model has learnt from is no measure of another against it either
+        images = [
+            new if new.split == "train" or not old.split else old
+            for old, new in zip(images, found, strict=True)
+        ]
     kept, left = _of_splits(images, splits)
     if words := _left_out(left):
         complain(words + note)
