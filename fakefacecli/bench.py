@@ -2,45 +2,58 @@
 
 import contextlib
 import dataclasses
+import itertools
 import json
 import os
 import platform
-import resource
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from fakefacecli import demo_loop
-from fakefacecli.bench_parts import Clock, TimedClassifier, TimedDecoder, TimedDetector
+from fakefacecli.bench_parts import (
+    Clock,
+    TimedClassifier,
+    TimedDecoder,
+    TimedDetector,
+    offspring_peak_mb,
+    peak_mb,
+)
 from fakefacecli.build import build, usable_cores, versions
+from fakefacecli.child import interpreter
 from fakefacecli.errors import FakeFaceError, NothingToDo
 from fakefacecli.models.bundled import find_model
 from fakefacecli.options import ReportTarget, ScanOptions
 from fakefacecli.output import Output
 from fakefacecli.pipeline import Stages, scan
-from fakefacecli.records import ImageRef, Status
+from fakefacecli.records import ImageRef, Status, Unreadable
 from fakefacecli.stages.source import PathSource
 from fakefacecli.text import printable
 
 WARM_UP = 8  # images before the first run: libraries prepare themselves at first use
 STAGES = ("decode", "detect", "judge", "write")
+_DEMO = "from fakefacecli.demo_loop import main; main()"
+_STEP_S = 0.1  # how long the demo's loop runs before we look whether it should
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One scan of all images: seconds from the first to the last row, and by stage."""
+    """One scan of all inputs: seconds from the first to the last row, and by stage."""
 
-    images: int
+    images: int  # inputs, unreadable ones among them
     unreadable: int
     faces: int
     seconds: float
     ceiling_s: float  # what decoding alone takes
     busy_s: dict[str, float]  # summed over the threads or processes of a stage
+
+    @property
+    def readable(self) -> int:
+        """How many inputs were decoded, and so seen by the networks."""
+        return self.images - self.unreadable
 
 
 def bench(
@@ -51,13 +64,13 @@ def bench(
     stop: Callable[[], None] = lambda: None,
     say: Callable[[str], None] = lambda line: None,
 ) -> dict[str, Any]:
-    """Scan the sources, or their first `limit` images, `repeats` times; the figures.
+    """Scan the sources, or their first `limit` inputs, `repeats` times; the figures.
 
     With `against_demo_loop` the demo's loop runs in turn with the scans. Start-up and a warm-up
     are left out. Raises what a scan raises.
     """
-    refs = [item for item in PathSource(options.source) if isinstance(item, ImageRef)][:limit]
-    if not refs:
+    items = list(itertools.islice(PathSource(options.source), limit))
+    if not items:
         raise NothingToDo("no image found in the inputs; there is nothing to measure")
     began = time.perf_counter()
     stages, device = build(options, find_model(options.model), stop)
@@ -67,15 +80,24 @@ def bench(
         written = dataclasses.replace(
             options, reports=(ReportTarget(os.path.join(folder, "bench.csv"), "csv"),)
         )
-        _one(refs[:WARM_UP], stages, written, stop)
-        before_mb = _peak_mb()
+        _one(items[:WARM_UP], stages, written, stop)
+        before_mb = peak_mb()
         for number in range(1, repeats + 1):
             say(f"run {number} of {repeats}")
-            runs.append(_one(refs, stages, written, stop))
+            runs.append(_one(items, stages, written, stop))
+            if runs[0].readable < 1:
+                raise NothingToDo(f"none of {len(items)} inputs can be read; "
+                                  "there is nothing to measure")  # fmt: skip
             if against_demo_loop:
                 say(f"the demo's loop, run {number} of {repeats}")
-                demos.append(_demo(refs, device))
-    memory = {"peak_mb": _peak_mb(), "before_mb": before_mb, "gpu_peak_mb": _gpu_mb(device)}
+                demos.append(_demo(items, device, stop))
+        memory = {
+            "peak_mb": peak_mb(),
+            "before_mb": before_mb,
+            "decoders_mb": offspring_peak_mb(),
+            "gpu_peak_mb": _gpu_mb(device),
+        }
+    counts = [run.images for run in runs]
     return {
         "machine": machine(device),
         "settings": {
@@ -93,19 +115,22 @@ def bench(
         "unreadable": runs[0].unreadable,
         "faces": runs[0].faces,
         "load_s": load_s,
-        "end_to_end": _rates(runs, [run.seconds for run in runs]),
-        "decode_only": _rates(runs, [run.ceiling_s for run in runs]),
+        "end_to_end": _rates(runs, [run.seconds for run in runs], counts),
+        "decode_only": _rates(runs, [run.ceiling_s for run in runs], counts),
         "stages": {name: _stage(name, runs, stages, options) for name in STAGES},
         "memory": memory,
         "demo_loop": _compared(runs, demos) if demos else None,
     }
 
 
+Item = ImageRef | Unreadable
+
+
 def _one(
-    refs: Sequence[ImageRef], stages: Stages, options: ScanOptions, stop: Callable[[], None]
+    items: Sequence[Item], stages: Stages, options: ScanOptions, stop: Callable[[], None]
 ) -> Run:
     began = time.perf_counter()
-    for _ in stages.decoder.decode(refs):
+    for _ in stages.decoder.decode(items):
         stop()
     ceiling_s = time.perf_counter() - began
     decoding, detecting, judging, writing = (Clock() for _ in STAGES)
@@ -120,7 +145,7 @@ def _one(
     faces = unreadable = 0
     began = time.perf_counter()
     with contextlib.closing(output):
-        for report in scan(refs, timed, options.batch_size, stop):
+        for report in scan(items, timed, options.batch_size, stop):
             with writing.running():
                 output.take(report)
             faces += len(report.findings)
@@ -130,32 +155,52 @@ def _one(
     seconds = time.perf_counter() - began
     clocks = (decoding, detecting, judging, writing)
     busy = {name: clock.seconds for name, clock in zip(STAGES, clocks, strict=True)}
-    return Run(len(refs), unreadable, faces, seconds, ceiling_s, busy)
+    return Run(len(items), unreadable, faces, seconds, ceiling_s, busy)
 
 
-def _demo(refs: Sequence[ImageRef], device: str) -> dict[str, float]:
+def _demo(items: Sequence[Item], device: str, stop: Callable[[], None]) -> dict[str, float]:
     """One run of the demo's loop in a process of its own, as it was: without our settings."""
     ours = ("OMP_WAIT_POLICY", "THP_MEM_ALLOC_ENABLE")
-    done = subprocess.run(  # noqa: S603  (our own interpreter and code)
-        [sys.executable, "-m", demo_loop.__name__, device],
-        input=b"".join(os.fsencode(ref.path) + b"\0" for ref in refs),
-        capture_output=True,
-        check=False,
-        env={name: value for name, value in os.environ.items() if name not in ours},
-    )
-    if done.returncode:
-        why = done.stderr.decode(errors="replace").strip().splitlines()[-1:]
-        raise FakeFaceError(f"the demo's loop failed: {printable(' '.join(why))}")
-    found: dict[str, float] = json.loads(done.stdout)
+    paths = b"".join(os.fsencode(item.path) + b"\0" for item in items if isinstance(item, ImageRef))
+    with (
+        tempfile.TemporaryFile() as listed,
+        tempfile.TemporaryFile() as said,
+        tempfile.TemporaryFile() as complaints,
+    ):
+        listed.write(paths)
+        listed.seek(0)
+        process = subprocess.Popen(  # noqa: S603  (our own interpreter and code)
+            interpreter(_DEMO, device, str(os.getpid())),
+            stdin=listed,
+            stdout=said,
+            stderr=complaints,
+            env={name: value for name, value in os.environ.items() if name not in ours},
+            start_new_session=True,  # Ctrl-C is for us
+        )
+        try:
+            while process.poll() is None:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(_STEP_S)
+                stop()
+        finally:
+            process.kill()
+            process.wait()
+        said.seek(0)
+        complaints.seek(0)
+        if process.returncode:
+            why = complaints.read().decode(errors="replace").strip().splitlines()[-1:]
+            raise FakeFaceError(f"the demo's loop failed: {printable(' '.join(why))}")
+        found: dict[str, float] = json.load(said)
     return found
 
 
-def _rates(runs: Sequence[Run], seconds: Sequence[float]) -> dict[str, Any]:
-    pairs = list(zip(runs, seconds, strict=True))
+def _rates(runs: Sequence[Run], seconds: Sequence[float], counts: Sequence[int]) -> dict[str, Any]:
+    """Spreads over the runs that took `seconds` for as many images as `counts` says."""
+    faces = [run.faces for run in runs]
     return {
         "seconds": _spread(seconds),
-        "images_per_s": _spread([run.images / spent for run, spent in pairs]),
-        "faces_per_s": _spread([run.faces / spent for run, spent in pairs]),
+        "images_per_s": _spread([n / spent for n, spent in zip(counts, seconds, strict=True)]),
+        "faces_per_s": _spread([n / spent for n, spent in zip(faces, seconds, strict=True)]),
     }
 
 
@@ -164,7 +209,9 @@ def _stage(name: str, runs: Sequence[Run], stages: Stages, options: ScanOptions)
     hands = {"decode": options.workers, "write": 1}.get(name, stages.lanes)
     alone = [max(run.busy_s[name] / hands, 1e-9) for run in runs]
     share = [spent / run.seconds for run, spent in zip(runs, alone, strict=True)]
-    return {"hands": hands, **_rates(runs, alone), "share_of_time": _spread(share)}
+    seen = name in {"detect", "judge"}  # what cannot be read never gets there
+    counts = [run.readable if seen else run.images for run in runs]
+    return {"hands": hands, **_rates(runs, alone, counts), "share_of_time": _spread(share)}
 
 
 def _compared(runs: Sequence[Run], demos: Sequence[dict[str, float]]) -> dict[str, Any]:
@@ -204,12 +251,6 @@ def _processor() -> str:
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()
-
-
-def _peak_mb() -> float:
-    """The most memory this process ever held, in MB of 2**20 bytes."""
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return most / (1 << 20 if sys.platform == "darwin" else 1 << 10)
 
 
 def _gpu_mb(device: str) -> float | None:

@@ -1,6 +1,10 @@
-"""Parts of a scan under a clock, for `fakeface bench`."""
+"""Parts of a scan under a clock, and what memory processes took, for `fakeface bench`."""
 
 import contextlib
+import glob
+import os
+import resource
+import sys
 import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -67,3 +71,31 @@ class TimedClassifier:
     def classify(self, crops: Sequence[FaceCrop]) -> list[Verdict]:
         with self.clock.running():
             return self.part.classify(crops)
+
+
+def peak_mb() -> float:
+    """The most memory this process ever held, in MB of 2**20 bytes.
+
+    Linux carries getrusage's figure over from the program that started this one.
+    """
+    if (most := _peak_mb_of("self")) is not None:
+        return most
+    used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return used / (1 << 20 if sys.platform == "darwin" else 1 << 10)
+
+
+def offspring_peak_mb() -> float | None:
+    """The most memory each child process ever held, added up; None where no /proc tells."""
+    peaks = []
+    for path in glob.glob(f"/proc/{os.getpid()}/task/*/children"):
+        with contextlib.suppress(OSError), open(path, encoding="ascii") as listed:
+            peaks += [_peak_mb_of(child) for child in listed.read().split()]
+    return sum(filter(None, peaks)) or None
+
+
+def _peak_mb_of(process: str) -> float | None:
+    with contextlib.suppress(OSError), open(f"/proc/{process}/status", encoding="ascii") as lines:
+        for line in lines:
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) / (1 << 10)
+    return None

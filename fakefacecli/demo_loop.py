@@ -1,8 +1,9 @@
 """The loop of the original demo page, one photograph at a time: what `fakeface bench` compares to.
 
-facenet-pytorch's MTCNN at its defaults (all faces, 160 px crops, no post-processing), each crop
-enlarged to 256 px and judged alone by InceptionResnetV1 with one logit. The weights are random:
-the time does not depend on them.
+facenet-pytorch's MTCNN looks for faces of 20 px and more at its own thresholds; each one found is
+cut out at 160 px without post-processing, enlarged to 256 px and judged alone by InceptionResnetV1
+with one logit. (The page judged the first face of a photograph; here it is all of them, as in a
+scan.) The weights are random: the time does not depend on them.
 """
 
 import json
@@ -10,6 +11,8 @@ import os
 import sys
 import time
 from collections.abc import Sequence
+
+from fakefacecli.child import die_with
 
 SIDE_PX = 256
 
@@ -45,10 +48,10 @@ def run(paths: Sequence[str], device: str) -> dict[str, float]:
 
 
 def main() -> None:
-    """Read paths, each ended by NUL, from stdin; print what `run` gives as one line of JSON."""
+    """Read paths, each ended by NUL, from stdin; print what `run` gives as one line of JSON.
+
+    Arguments: the device, and the process to end with.
+    """
+    die_with(int(sys.argv[2]))
     paths = [os.fsdecode(path) for path in sys.stdin.buffer.read().split(b"\0") if path]
     sys.stdout.write(json.dumps(run(paths, sys.argv[1])) + "\n")
-
-
-if __name__ == "__main__":
-    main()

@@ -2,13 +2,21 @@
 
 import json
 import pathlib
+import shutil
+import signal
+import subprocess
+import sys
+import time
 from typing import Any
 
+import psutil
 import pytest
 
+from fakefacecli.bench import _demo
 from fakefacecli.errors import ExitCode
-from tests.builders import PHOTOS
-from tests.command import fakeface
+from fakefacecli.records import ImageRef
+from tests.builders import PHOTOS, ROOT
+from tests.command import fakeface, start
 
 RATES = ("seconds", "images_per_s", "faces_per_s")
 
@@ -17,7 +25,7 @@ RATES = ("seconds", "images_per_s", "faces_per_s")
 def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     path = tmp_path_factory.mktemp("bench") / "figures.json"
     done = fakeface("bench", PHOTOS, "--limit", 3, "--runs", 2, "--against-demo-loop",
-                    "--json", path, "--precision", "fp32")  # fmt: skip
+                    "--json", path, "--precision", "fp32", "--device", "cpu")  # fmt: skip
     assert done.returncode == ExitCode.COMPLETE, done.stderr
     assert "times as fast" in done.stdout
     figures: dict[str, Any] = json.loads(path.read_text())
@@ -45,17 +53,83 @@ def test_the_demo_loop_judges_the_same_images(found: dict[str, Any]) -> None:
     assert demo["ratio"]["most"] <= low["most"] / high["least"] * 1.001
 
 
-def test_memory_is_that_of_the_process(found: dict[str, Any]) -> None:
+def test_memory_is_that_of_the_processes(found: dict[str, Any]) -> None:
     memory = found["memory"]
     assert 100 < memory["before_mb"] <= memory["peak_mb"] < 8000
+    assert 20 < memory["decoders_mb"] < 4000
     assert memory["gpu_peak_mb"] is None
 
 
-def test_figures_on_stdout_are_json_alone(tmp_path: pathlib.Path) -> None:
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs /proc")
+def test_memory_is_not_that_of_the_program_that_started_it() -> None:
+    tell = "from fakefacecli.bench_parts import peak_mb; print(peak_mb())"
+    then = f"subprocess.run([sys.executable, '-c', {tell!r}])"
+    huge = f"import subprocess, sys; b'x' * (700 << 20); {then}"
+    done = subprocess.run([sys.executable, "-c", huge], capture_output=True, check=True, cwd=ROOT)
+    assert 5 < float(done.stdout) < 400
+
+
+def test_figures_on_stdout_are_json_alone_and_leave_out_what_cannot_be_read(
+    tmp_path: pathlib.Path,
+) -> None:
     (tmp_path / "broken.jpg").write_bytes(b"no picture")
+    for name in ("official_003.jpg", "generated_004.jpg"):
+        shutil.copy(PHOTOS / name, tmp_path)
     done = fakeface("bench", tmp_path, "--runs", 1, "--json", "-")
-    assert done.returncode == ExitCode.COMPLETE, done.stderr
-    assert json.loads(done.stdout)["unreadable"] == 1
+    assert done.returncode == ExitCode.SOME_UNREADABLE, done.stderr
+    figures = json.loads(done.stdout)
+    assert (figures["images"], figures["unreadable"]) == (3, 1)
+    for name, count in (("decode", 3), ("detect", 2), ("judge", 2), ("write", 3)):
+        rates = figures["stages"][name]
+        wanted = pytest.approx(count / rates["seconds"]["median"])
+        assert rates["images_per_s"]["median"] == wanted
+
+
+def test_a_folder_of_broken_files_is_nothing_to_measure(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "broken.jpg").write_bytes(b"no picture")
+    done = fakeface("bench", tmp_path)
+    assert done.returncode == ExitCode.NOTHING_TO_DO
+    assert "none of 1 inputs can be read" in done.stderr
+
+
+def test_a_file_that_cannot_be_written_is_said_before_anything_is_measured(
+    tmp_path: pathlib.Path,
+) -> None:
+    for target in (tmp_path, tmp_path / "not there" / "figures.json"):
+        done = fakeface("bench", PHOTOS, "--json", target)
+        assert done.returncode == ExitCode.CANNOT_WRITE
+        assert str(target) in done.stderr
+        assert "run 1" not in done.stderr
+
+
+def test_the_demo_loop_takes_no_module_from_the_current_folder(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copy(PHOTOS / "official_003.jpg", tmp_path)
+    for name in ("json", "numpy", "torch"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit(9)\n")
+    monkeypatch.chdir(tmp_path)
+    figures = _demo([ImageRef(0, "official_003.jpg", "x")], "cpu", lambda: None)
+    assert (figures["images"], figures["faces"]) == (1, 1)
+
+
+def test_ctrl_c_ends_the_demo_loop_as_well(tmp_path: pathlib.Path) -> None:
+    many = tmp_path / "in"
+    many.mkdir()
+    for number in range(40):
+        shutil.copy(PHOTOS / "official_003.jpg", many / f"{number}.jpg")
+    with start("bench", many, "--against-demo-loop", stdout=subprocess.DEVNULL) as process:
+        assert process.stderr is not None
+        said = list(iter(process.stderr.readline, b"fakeface: the demo's loop, run 1 of 3\n"))
+        assert said[-1] == b"fakeface: run 1 of 3\n"
+        time.sleep(1.0)
+        offspring = psutil.Process(process.pid).children(recursive=True)
+        assert any("demo_loop" in " ".join(child.cmdline()) for child in offspring)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == ExitCode.SIGINT
+        assert b"stopped by SIGINT" in process.stderr.read()
+    _, alive = psutil.wait_procs(offspring, timeout=10)
+    assert not alive
 
 
 def test_a_folder_without_an_image_is_nothing_to_measure(tmp_path: pathlib.Path) -> None:

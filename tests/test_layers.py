@@ -16,6 +16,7 @@ LEVELS = {
     "text": 0,
     "files": 0,
     "lock": 0,
+    "child": 0,
     "options": 0,
     "protocols": 1,
     "models": 2,

@@ -1,11 +1,13 @@
 """`fakeface bench`: how fast is this machine, and what does it wait for?"""
 
 import json
+import os
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from fakefacecli.cli.console import complain, say, stoppable, told
+from fakefacecli.errors import CannotWrite, ExitCode
 from fakefacecli.files import whole
 from fakefacecli.options import DEFAULT_MODEL, Precision, ScanOptions, SourceOptions
 from fakefacecli.text import printable
@@ -45,7 +47,7 @@ def bench(  # noqa: PLR0913, PLR0917 - one parameter a flag
     workers: Annotated[
         int | None, typer.Option(min=1, max=64, help="Decoder processes (default: one a core).")
     ] = None,
-) -> None:
+) -> ExitCode:
     """Measure a scan of FOLDER: rates of every stage and of the whole, memory, the ceiling."""
     from fakefacecli import bench as measuring
     from fakefacecli.build import default_workers
@@ -59,15 +61,27 @@ def bench(  # noqa: PLR0913, PLR0917 - one parameter a flag
         batch_size=batch_size,
         workers=workers or default_workers(),
     )
-    with stoppable() as stop:
+    if json_ and json_ != "-":
+        _check(json_)
+    with stoppable(last_words="nothing was written") as stop:
         found = measuring.bench(options, runs, limit, against_demo_loop, stop, complain)
+    figures = json.dumps(found, indent=2) + "\n"
     if json_ == "-":
-        say(json.dumps(found, indent=2) + "\n")
-        return
-    if json_:
+        say(figures)
+    else:
+        _show(found)
+    if json_ and json_ != "-":
         with whole(json_, "w", encoding="utf-8") as handle:
-            handle.write(json.dumps(found, indent=2) + "\n")
-    _show(found)
+            handle.write(figures)
+    return ExitCode.SOME_UNREADABLE if found["unreadable"] else ExitCode.COMPLETE
+
+
+def _check(path: str) -> None:
+    """Raises CannotWrite now rather than after minutes of measuring."""
+    folder = os.path.dirname(path) or "."
+    if os.path.isdir(path) or not os.path.isdir(folder) or not os.access(folder, os.W_OK):
+        raise CannotWrite(f"cannot write {printable(path)}: wanted a file's name in a folder that "
+                          "is there and may be written to")  # fmt: skip
 
 
 def _show(found: dict[str, Any]) -> None:
@@ -88,12 +102,14 @@ def _show(found: dict[str, Any]) -> None:
     after = [f"images/s from run to run: {_range(found['end_to_end']['images_per_s'])}"]
     if demo := found["demo_loop"]:
         after += [
-            f"the demo's loop: {_range(demo['images_per_s'])} images/s",
+            f"the demo's loop: {_range(demo['images_per_s'])} images/s, {demo['faces']} faces",
             f"fakeface is {_range(demo['ratio'])} times as fast",
         ]
     after.append(
         f"memory: {memory['peak_mb']:.0f} MB at most, {memory['before_mb']:.0f} MB before the runs"
     )
+    if memory["decoders_mb"] is not None:
+        after.append(f"memory of the decoder processes: {memory['decoders_mb']:.0f} MB at most")
     if memory["gpu_peak_mb"] is not None:
         after.append(f"GPU memory: {memory['gpu_peak_mb']:.0f} MB at most")
     after.append(f"loading took {found['load_s']:.1f} s")

@@ -5,13 +5,13 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
 from fakefacecli import errors
+from fakefacecli.child import interpreter
 from fakefacecli.records import DecodedImage, ImageRef, Unreadable
 from fakefacecli.stages import decode_wire
 from fakefacecli.stages.decode import DecodeLimits
@@ -19,8 +19,7 @@ from fakefacecli.stages.decode import DecodeLimits
 STEP_S = 0.1  # how long any wait lasts before it looks whether it is still wanted
 START_S = 60.0  # a worker needs 0.2 s; on a machine that swaps, far more
 BURIAL_S = 5.0
-_BOOT = "import sys; sys.path[:0] = [sys.argv[3]]; sys.path += sys.argv[4:]\n"
-_BOOT += "from fakefacecli.stages.decode_worker import main; main(sys.argv[1:3])"
+_WORKER = "from fakefacecli.stages.decode_worker import main; main(sys.argv[1:])"
 
 
 class Late(Exception):
@@ -159,28 +158,8 @@ class WorkerProcess:
 
 
 def _started(descriptor: int) -> subprocess.Popen[bytes]:
-    """A fresh interpreter that imports from where this one does.
-
-    `-I` keeps the current folder, which may be the untrusted one, off the path, and so do relative
-    entries. `multiprocessing` would import the program's main module again.
-    """
-    root = os.path.dirname(os.path.dirname(os.path.abspath(errors.__file__)))
-    paths = [path for path in sys.path if os.path.isabs(path)]
-    names = ["-X", f"utf8={sys.flags.utf8_mode}"]  # as here: the same bytes must be the same str
-    if sys.dont_write_bytecode:
-        names.append("-B")
     return subprocess.Popen(  # noqa: S603  (our own interpreter and code)
-        [
-            sys.executable,
-            "-I",
-            *names,
-            "-c",
-            _BOOT,
-            str(descriptor),
-            str(os.getpid()),
-            root,
-            *paths,
-        ],
+        interpreter(_WORKER, str(descriptor), str(os.getpid())),
         pass_fds=[descriptor],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,  # native decoders print

@@ -4,21 +4,16 @@ Never imports torch, nor anything that costs start-up time beyond numpy and Pill
 """
 
 import contextlib
-import ctypes
 import importlib
-import os
 import resource
 import signal
 import socket
-import sys
-import threading
-import time
 from collections.abc import Callable
 from typing import Any
 
+from fakefacecli.child import die_with
 from fakefacecli.stages import decode_wire
 
-_PR_SET_PDEATHSIG = 1
 _DECODERS = ("JpegImagePlugin", "PngImagePlugin", "WebPImagePlugin", "GifImagePlugin")
 
 
@@ -27,7 +22,7 @@ def main(arguments: list[str]) -> None:
     descriptor, parent = map(int, arguments)
     for number in (signal.SIGINT, signal.SIGTERM):  # the scan decides when its workers end
         signal.signal(number, signal.SIG_IGN)
-    _die_with(parent)
+    die_with(parent)
     with socket.socket(fileno=descriptor) as pipe, contextlib.suppress(EOFError, OSError):
         orders = _received(pipe)
         try:
@@ -84,22 +79,6 @@ def _exactly(pipe: socket.socket, count: int) -> bytes:
             raise EOFError
         parts += part
     return bytes(parts)
-
-
-def _die_with(parent: int) -> None:
-    """End with the process `parent`, also when it is killed while this one is busy."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    else:
-        threading.Thread(target=_watch, args=(parent,), daemon=True).start()
-    if os.getppid() != parent:  # it went before it could be watched
-        os._exit(1)
-
-
-def _watch(parent: int) -> None:
-    while os.getppid() == parent:
-        time.sleep(1.0)
-    os._exit(1)
 
 
 def _limit_memory(budget: int) -> None:

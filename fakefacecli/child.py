@@ -1,0 +1,42 @@
+"""Processes of our own that work beside untrusted files, and end with the one that started them."""
+
+import ctypes
+import os
+import signal
+import sys
+import threading
+import time
+
+_PR_SET_PDEATHSIG = 1
+
+
+def interpreter(code: str, *arguments: str) -> list[str]:
+    """The command of a fresh interpreter that imports from where this one does and runs `code`.
+
+    `code` finds `arguments` in sys.argv[1:]. `-I` keeps the current folder, which may be the
+    untrusted one, off the path, and so do relative entries. `multiprocessing` would import the
+    program's main module again.
+    """
+    root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    paths = [path for path in sys.path if os.path.isabs(path)]
+    options = ["-X", f"utf8={sys.flags.utf8_mode}"]  # as here: the same bytes must be the same str
+    if sys.dont_write_bytecode:
+        options.append("-B")
+    places = f"import sys; sys.path[:0] = {[root]!a}; sys.path += {paths!a}\n"
+    return [sys.executable, "-I", *options, "-c", places + code, *arguments]
+
+
+def die_with(parent: int) -> None:
+    """End with the process `parent`, also when it is killed while this one is busy."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    else:
+        threading.Thread(target=_watch, args=(parent,), daemon=True).start()
+    if os.getppid() != parent:  # it went before it could be watched
+        os._exit(1)
+
+
+def _watch(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(1.0)
+    os._exit(1)
