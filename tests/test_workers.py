@@ -1,14 +1,17 @@
 """The pool: order, and what a file can and cannot do to its neighbours and to the scan."""
 
 import ctypes
+import gc
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psutil
@@ -16,7 +19,7 @@ import pytest
 
 from fakefacecli.errors import FakeFaceError
 from fakefacecli.records import DecodedImage, ErrorCode, ImageRef, Unreadable
-from fakefacecli.stages import decode_keeper
+from fakefacecli.stages import decode_keeper, decode_wire
 from fakefacecli.stages.decode import DecodeLimits, read_image
 from fakefacecli.stages.workers import WorkerDecoder
 from tests import bad_files
@@ -75,6 +78,15 @@ def _lie_about_size(ref: ImageRef) -> object:
     return image
 
 
+def _die_sending(ref: ImageRef) -> object:
+    header = decode_wire.packed(decode_wire.answer_header(plain(ref, 100)))
+    for kept in gc.get_objects():
+        if isinstance(kept, socket.socket):
+            kept.sendall(header)
+            os._exit(3)
+    return ref
+
+
 def _modules(ref: ImageRef) -> object:
     loaded = {"torch", "facenet_pytorch", "pandas", "typer", "rich"} & set(sys.modules)
     return Unreadable(ref, ErrorCode.EMPTY, ",".join(sorted(loaded)))
@@ -93,6 +105,7 @@ FAULTS: dict[str, Callable[[ImageRef], object]] = {
     "print": _print,
     "close": _close_everything,
     "lie": _lie_about_size,
+    "die_sending": _die_sending,
     "modules": _modules,
     "surroundings": _surroundings,
     "segfault": lambda ref: ctypes.string_at(0),
@@ -245,6 +258,28 @@ def test_pixels_that_wait_are_bounded_and_the_head_of_the_line_goes_through(
         answers = list(decoder.decode(refs(*names)))
     assert [answer.ref.index for answer in answers] == list(range(10))
     assert [code_of(answer) for answer in answers] == [ErrorCode.TIMEOUT, *[None] * 9]
+
+
+def test_pixels_that_never_arrive_take_no_room_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes = []
+    enter, leave = decode_keeper.Room.enter, decode_keeper.Room.leave
+
+    def entered(room: decode_keeper.Room, number: int, size: int, *rest: Any) -> None:
+        sizes.append(size)
+        enter(room, number, size, *rest)
+
+    def left(room: decode_keeper.Room, size: int) -> None:
+        sizes.append(-size)
+        leave(room, size)
+
+    monkeypatch.setattr(decode_keeper.Room, "enter", entered)
+    monkeypatch.setattr(decode_keeper.Room, "leave", left)
+    with WorkerDecoder(1, SHORT, function=FAULTY) as decoder:
+        answers = list(decoder.decode(refs("die_sending", "100", "die_sending")))
+    crashed = ErrorCode.DECODER_CRASHED
+    assert [code_of(answer) for answer in answers] == [crashed, None, crashed]
+    assert max(sizes) == 30_000
+    assert sum(sizes) == 0
 
 
 def test_workers_are_quiet_light_and_deaf_to_signals(capfd: pytest.CaptureFixture[str]) -> None:

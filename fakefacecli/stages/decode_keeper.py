@@ -33,7 +33,7 @@ class Room:
             self._taken += size
 
     def leave(self, size: int) -> None:
-        """The item whose turn it was is gone, and with it `size` bytes."""
+        """The item whose turn it was is gone, and with it the `size` bytes it had entered with."""
         with self._change:
             self._taken -= size
             self._turn += 1
@@ -47,6 +47,7 @@ class Job:
         self.ref = ref
         self.done = threading.Event()
         self.cancelled = False
+        self.size = 0  # bytes of pixels that there is room for, whether they arrived or not
         self.answer: Answer | None = None
         self.failure: Exception | None = None
         self._number, self._room, self._closing = number, room, closing
@@ -56,6 +57,7 @@ class Job:
 
     def make_room(self, size: int) -> None:
         self._room.enter(self._number, size, self.unwanted)
+        self.size = size
 
 
 class Keeper(threading.Thread):

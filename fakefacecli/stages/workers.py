@@ -14,7 +14,7 @@ from queue import SimpleQueue
 from types import TracebackType
 from typing import Generic, Self, TypeVar
 
-from fakefacecli.records import DecodedImage, ImageRef
+from fakefacecli.records import ImageRef
 from fakefacecli.stages.decode import DecodeLimits
 from fakefacecli.stages.decode_keeper import Answer, Job, Keeper, Room
 from fakefacecli.stages.decode_process import STEP_S
@@ -112,7 +112,7 @@ class WorkerDecoder:
             place = waiting[0]
             answer = place.item if isinstance(place, _Passing) else self._awaited(place)
             waiting.popleft()
-            room.leave(answer.pixels.nbytes if isinstance(answer, DecodedImage) else 0)
+            room.leave(place.size if isinstance(place, Job) else 0)
             yield answer
 
     def _placed(self, number: int, item: ImageRef | T, room: Room) -> Job | _Passing[T]:
