@@ -44,16 +44,16 @@ def test_no_pieces_are_no_answers() -> None:
     assert side_by_side(str, []) == []
 
 
+@pytest.mark.usefixtures("three_threads")
 def test_lanes_give_their_answers_in_order_whichever_is_ready_first() -> None:
     def work(number: int) -> int:
         time.sleep(0.02 * (number % 3))
         assert torch.get_num_threads() == 1
         return number
 
-    threads = torch.get_num_threads()
     found = in_lanes(work, iter(range(20)), 3, lambda piece: 1, most=100)
     assert list(found) == list(range(20))
-    assert torch.get_num_threads() == threads
+    assert torch.get_num_threads() == 3
 
 
 @pytest.mark.parametrize(("most", "taken"), [(100, 8), (3, 5)])
@@ -100,3 +100,17 @@ def test_what_a_lane_raises_comes_in_its_place() -> None:
     assert [next(answers) for _ in range(3)] == [0, 1, 2]
     with pytest.raises(ValueError, match="three"):
         next(answers)
+
+
+def test_answers_that_are_ready_come_before_what_the_pieces_raise() -> None:
+    def pieces() -> Iterator[int]:
+        yield from range(4)
+        time.sleep(0.5)
+        raise KeyError("no more")
+
+    answers = in_lanes(lambda number: number, pieces(), 2, lambda piece: 1, most=100)
+    found = []
+    with pytest.raises(KeyError, match="no more"):
+        for answer in answers:
+            found.append(answer)
+    assert found == [0, 1, 2, 3]

@@ -39,7 +39,8 @@ def in_lanes(
 
     torch's threads are dealt out among them. Pieces are taken ahead while no more than one a lane
     waits and their sizes sum to `most` or less. What `work` raises is raised in its piece's place;
-    pieces behind it may have been worked.
+    pieces behind it may have been worked. What `pieces` raises is raised after the answers that
+    are ready.
     """
     if lanes < 2:
         yield from map(work, pieces)
@@ -49,6 +50,7 @@ def in_lanes(
     threads = torch.get_num_threads()
     waiting: deque[tuple[Future[R], int]] = deque()
     held = 0
+    broken: list[Exception] = []
     pool = ThreadPoolExecutor(
         lanes,
         thread_name_prefix="fakeface-lane",
@@ -56,18 +58,28 @@ def in_lanes(
         initargs=(max(1, threads // lanes),),
     )
     try:
-        for piece in pieces:
+        for piece in _until_it_breaks(pieces, broken):
             waiting.append((pool.submit(work, piece), size(piece)))
             held += waiting[-1][1]
             while waiting and (len(waiting) > 2 * lanes or held > most or waiting[0][0].done()):
                 done, gone = waiting.popleft()
                 held -= gone
                 yield done.result()
-        while waiting:
+        while waiting and (not broken or waiting[0][0].done()):
             yield waiting.popleft()[0].result()
+        if broken:
+            raise broken[0]
     finally:
         pool.shutdown(cancel_futures=True)
         torch.set_num_threads(threads)
+
+
+def _until_it_breaks(pieces: Iterable[T], broken: list[Exception]) -> Iterator[T]:
+    """The pieces up to the first error, which is put into `broken`."""
+    try:
+        yield from pieces
+    except Exception as error:  # noqa: BLE001  (raised by who looks into `broken`)
+        broken.append(error)
 
 
 def _use(threads: int) -> None:
