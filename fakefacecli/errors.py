@@ -76,6 +76,14 @@ class CannotWrite(FakeFaceError):
     exit_code = ExitCode.CANNOT_WRITE
 
 
+class DeviceFull(FakeFaceError):
+    """Not even one face at a time fits the device's memory."""
+
+    def __init__(self) -> None:
+        super().__init__("one face alone does not fit the device's memory; "
+                         "free memory or use --device cpu")  # fmt: skip
+
+
 class Interrupted(FakeFaceError):
     """A signal asked the run to stop. `number` is SIGINT's or SIGTERM's."""
 

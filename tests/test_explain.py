@@ -10,6 +10,7 @@ from PIL import Image
 from safetensors.torch import load_file
 
 import fakefacecli.models
+from fakefacecli.errors import DeviceFull
 from fakefacecli.records import Box, Face, FaceCrop, Heatmap, ImageRef, Window
 from fakefacecli.stages.explain import GradCamExplainer, spread
 
@@ -256,7 +257,7 @@ def test_a_device_out_of_memory_gets_half_as_many_crops_from_then_on() -> None:
 
 
 def test_a_crop_that_never_fits_is_an_error_and_not_an_endless_loop() -> None:
-    with pytest.raises(torch.OutOfMemoryError):
+    with pytest.raises(DeviceFull, match="--device cpu"):
         tiny(Cramped(room=0)).explain([random_crop(1), random_crop(2)])
 
 

@@ -7,6 +7,7 @@ convolutions behind them are bfloat16.
 """
 
 import copy
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -43,7 +44,25 @@ def has_bfloat16(device: str) -> bool:
     if kind == "cpu":
         able = torch.cpu.get_capabilities()
         return bool(able.get("avx512_bf16") or able.get("amx_bf16"))
-    return kind == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+    if kind != "cuda":
+        return False
+    with torch.cuda.device(device):
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+
+
+def full_float32(device: str) -> AbstractContextManager[None]:
+    """Inside, a GPU convolves float32 numbers as float32, not as TF32.
+
+    TF32 keeps 10 of 23 bits: scores would depend on the card, and on batch-mates.
+    """
+    import torch
+
+    if not device.startswith("cuda"):
+        return nullcontext()
+    precise: AbstractContextManager[None] = torch.backends.cudnn.flags(
+        enabled=True, allow_tf32=False
+    )
+    return precise
 
 
 def bfloat16_copy(network: "nn.Module", backbone: str) -> "nn.Module":

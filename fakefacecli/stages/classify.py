@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from fakefacecli.errors import FakeFaceError
+from fakefacecli.errors import DeviceFull, FakeFaceError
 from fakefacecli.models.card import ModelCard
 from fakefacecli.models.cores import side_by_side
-from fakefacecli.models.precision import UNSURE
+from fakefacecli.models.precision import UNSURE, full_float32
 from fakefacecli.models.preprocess import prepare
 from fakefacecli.records import FaceCrop, Label, Reason, Thresholds, Verdict
 
@@ -103,8 +103,7 @@ class TorchClassifier:
             return found
         # here and not in the except block, whose traceback holds the batch's tensors
         if len(crops) == 1:
-            raise FakeFaceError("one face alone does not fit the device's memory; "
-                                "free memory or use --device cpu")  # fmt: skip
+            raise DeviceFull
         torch.cuda.empty_cache()
         half = len(crops) // 2
         return self._part(network, crops[:half]) + self._part(network, crops[half:])
@@ -115,7 +114,7 @@ class TorchClassifier:
 
         try:
             batch = prepare(crops, self.card, self.device)
-            with torch.inference_mode():
+            with torch.inference_mode(), full_float32(self.device):
                 logits: list[float] = network(batch).squeeze(1).float().tolist()
         except torch.OutOfMemoryError:
             return None

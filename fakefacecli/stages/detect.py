@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING
 
 from fakefacecli.models.cores import side_by_side
+from fakefacecli.models.precision import full_float32
 from fakefacecli.records import Box, DecodedImage, Face
 from fakefacecli.stages import mtcnn
 from fakefacecli.stages.boxes import clip, nms_by_smaller, square
@@ -118,23 +118,12 @@ class MtcnnDetector:
         import torch
 
         try:
-            with torch.inference_mode(), self._precision():
+            with torch.inference_mode(), full_float32(self.device.type):
                 return self._cascade(images)
         except torch.OutOfMemoryError:
             if self.device.type == "cpu" and len(images) == 1:
                 raise
         return None
-
-    def _precision(self) -> AbstractContextManager[None]:
-        """TF32 rounds to 10 bits: scores would depend on the card, and on batch-mates."""
-        import torch
-
-        if self.device.type == "cpu":
-            return nullcontext()
-        precise: AbstractContextManager[None] = torch.backends.cudnn.flags(
-            enabled=True, allow_tf32=False
-        )
-        return precise
 
     def _cascade(self, images: Sequence[DecodedImage]) -> list[tuple[Face, ...]]:
         import torch
@@ -222,8 +211,11 @@ class MtcnnDetector:
             found.append((where, logits, shifts))
         where, logits, shifts = (torch.cat(parts) for parts in zip(*found, strict=True))
         corner = where[:, 1:].flip(1).to(shifts.dtype) * mtcnn.STRIDE
+        # by a plain number CUDA multiplies with its inverse: where a CPU gets a whole number,
+        # floor would go to the one below
+        scales = torch.full((), scale, dtype=shifts.dtype, device=shifts.device)
         boxes = torch.cat(
-            (((corner + 1) / scale).floor(), ((corner + mtcnn.CELL) / scale).floor()), 1
+            (((corner + 1) / scales).floor(), ((corner + mtcnn.CELL) / scales).floor()), 1
         )
         return where[:, 0], boxes, logits, shifts
 

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
+from fakefacecli.errors import DeviceFull
+from fakefacecli.models.precision import full_float32
 from fakefacecli.records import FaceCrop, Floats, Heatmap
 
 if TYPE_CHECKING:
@@ -52,7 +54,7 @@ class GradCamExplainer:
         """One map per crop, (side, side) of its crop; all zeros where nothing speaks for "fake".
 
         A CUDA device that runs out of memory gets half as many crops at a time from then on; only
-        when one crop does not fit is torch.OutOfMemoryError raised.
+        when one crop does not fit is DeviceFull raised.
         """
         import torch
 
@@ -64,7 +66,7 @@ class GradCamExplainer:
                     grids = self._grids(batch)
             except torch.OutOfMemoryError:
                 if len(batch) == 1:
-                    raise
+                    raise DeviceFull from None
                 grids = None
             if grids is None:  # outside `except`: its traceback would keep the tensors alive
                 self.batch_size = len(batch) // 2
@@ -86,11 +88,13 @@ class GradCamExplainer:
         from pytorch_grad_cam import GradCAM
 
         targets = [self._fake_logit] * len(crops)
+        device = next(self.network.parameters()).device.type
         with (
             # gradients under a caller's inference_mode; grad-cam's numpy() knows no bfloat16
             torch.inference_mode(False),
             torch.enable_grad(),
-            torch.autocast(next(self.network.parameters()).device.type, enabled=False),
+            torch.autocast(device, enabled=False),
+            full_float32(device),
             _frozen(self.network),
             _gradient_stops_at(self.target_layer) as end_with,
         ):

@@ -55,7 +55,9 @@ def _layer(net: Any, number: int, pad_in: int = 0, pad_out: int = 0) -> Convolut
     conv, prelu = getattr(net, f"conv{number}"), getattr(net, f"prelu{number}")
     weight, bias = conv.weight, conv.bias
     if number == 1:
-        bias = bias - weight.double().sum((1, 2, 3)).mul(127.5 / 128).float()
+        # on the CPU, as Apple's GPUs know no float64
+        grey = weight.cpu().double().sum((1, 2, 3)).mul(127.5 / 128).float()
+        bias = bias - grey.to(bias.device)
         weight = weight / 128
     return Convolution(
         F.pad(weight, (0, 0, 0, 0, 0, pad_in, 0, pad_out)),
