@@ -157,7 +157,7 @@ def scan(  # noqa: PLR0913, PLR0917 - one parameter a flag
     precision: Annotated[
         Precision,
         typer.Option(
-            help="What faces are judged in (auto: bf16 if the device has it).",
+            help="What faces are judged in (auto: bf16 if model and device suit it).",
             rich_help_panel=RUNNING,
         ),
     ] = Precision.AUTO,

@@ -11,22 +11,41 @@ from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from fakefacecli.models.calibration import Calibration
 from fakefacecli.options import Precision
+from fakefacecli.records import Thresholds
 
 if TYPE_CHECKING:
     import torch
     from torch import nn
 
 # the layers that stay float32; for a backbone that is not here nothing was measured.
-# inception_resnet_v1, 977 faces: at most 0.003 off in p_fake; with all layers in bfloat16, 0.010
+# the bundled model, 977 faces: at most 0.003 off in p_fake; with all layers in bfloat16, 0.010
 KEPT: dict[str, tuple[str, ...]] = {
     "inception_resnet_v1": (
         *("conv2d_1a", "conv2d_2a", "conv2d_2b"),
         *("conv2d_3b", "conv2d_4a", "conv2d_4b"),
     )
 }
-# a face this close to a threshold is judged again in float32: few bits change no verdict
-UNSURE = 0.005
+# how far a logit of such a copy may be off; of four checkpoints with 640 faces each, by 0.0112
+_LOGIT_OFF = 0.015
+_P_FAKE_OFF = 0.005  # how far p_fake may be off
+
+
+def is_unsure(logit: float, calibration: Calibration, thresholds: Thresholds) -> bool:
+    """Whether a face with this `logit` in few bits is to be judged again in float32.
+
+    It is where a logit twice as far off as any could be on the other side of a threshold (few
+    bits change no verdict), and where the calibration is so steep that p_fake could be off by
+    more than 0.005.
+    """
+    below, found, above = (
+        calibration.probability(logit + off) for off in (-_LOGIT_OFF, 0.0, _LOGIT_OFF)
+    )
+    if max(found - below, above - found) > _P_FAKE_OFF:
+        return True
+    low, high = (calibration.probability(logit + off) for off in (-2 * _LOGIT_OFF, 2 * _LOGIT_OFF))
+    return any(low <= threshold <= high for threshold in (thresholds.low, thresholds.high))
 
 
 def in_bfloat16(precision: Precision, backbone: str, device: str) -> bool:

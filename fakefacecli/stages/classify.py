@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from fakefacecli.errors import DeviceFull, FakeFaceError
 from fakefacecli.models.card import ModelCard
 from fakefacecli.models.cores import side_by_side
-from fakefacecli.models.precision import UNSURE, full_float32
+from fakefacecli.models.precision import full_float32, is_unsure
 from fakefacecli.models.preprocess import prepare
 from fakefacecli.records import FaceCrop, Label, Reason, Thresholds, Verdict
 
@@ -31,8 +31,8 @@ def judge(probability: float, thresholds: Thresholds, face_px: float, min_face_p
 class TorchClassifier:
     """A `Classifier` over a torch network of one logit, fed as its card says.
 
-    With `quick`, a copy of `network` in fewer bits, only faces whose p_fake comes out within
-    precision.UNSURE of a threshold are judged by `network` itself, in full precision.
+    With `quick`, a copy of `network` in fewer bits, only faces that precision.is_unsure names are
+    judged by `network` itself, in full precision.
     """
 
     def __init__(
@@ -55,7 +55,11 @@ class TorchClassifier:
         """One verdict per crop, in order."""
         logits = self.logits(crops, self.quick)
         if self.quick is not self.network:
-            unsure = [place for place, logit in enumerate(logits) if self._is_unsure(logit)]
+            unsure = [
+                place
+                for place, logit in enumerate(logits)
+                if is_unsure(logit, self.card.calibration, self.thresholds)
+            ]
             again = self.logits([crops[place] for place in unsure], self.network)
             for place, logit in zip(unsure, again, strict=True):
                 logits[place] = logit
@@ -68,13 +72,6 @@ class TorchClassifier:
             )
             for crop, logit in zip(crops, logits, strict=True)
         ]
-
-    def _is_unsure(self, logit: float) -> bool:
-        found = self.card.calibration.probability(logit)
-        return any(
-            abs(found - threshold) <= UNSURE
-            for threshold in (self.thresholds.low, self.thresholds.high)
-        )
 
     def logits(self, crops: Sequence[FaceCrop], network: "nn.Module | None" = None) -> list[float]:
         """Raw scores, positive for "fake"; memory shortage halves the batch.
