@@ -55,6 +55,7 @@ def build(
     if in_bfloat16(options.precision, card.backbone, device):
         quick = bfloat16_copy(network, card.backbone)
     stop()
+    lanes = _lanes(options.batch_size) if device == "cpu" else 1
     explainer = None
     if explains or (options.overlays and options.explain is not Explain.NONE):
         shown = copy.deepcopy(network)  # while it explains, other threads judge
@@ -64,29 +65,31 @@ def build(
             lambda crops: prepare(crops, card, device),
             region=lambda crop: region(crop, card),
         )
-    decoder = WorkerDecoder(
-        options.workers,
-        DecodeLimits(
-            max_pixels=options.max_pixels,
-            timeout_s=options.timeout_s,
-            follow_symlinks=options.source.follow_symlinks,
-        ),
-        stop=stop,
-    )
     stages = Stages(
-        decoder=decoder,
         detector=MtcnnDetector(device, options.min_face_px),
         classifier=TorchClassifier(network, card, device, options.thresholds, quick=quick),
         crop_scale=card.crop_scale,
         precision="bf16" if quick else "fp32",
-        lanes=_lanes(options.batch_size) if device == "cpu" else 1,
+        lanes=lanes,
         model_name=card.name,
         explain=options.explain if options.overlays else Explain.NONE,
         explainer=explainer,
         overlays=OverlayWriter(options.overlays) if options.overlays else None,
         keeper=FlaggedKeeper(options.copy_flagged) if options.copy_flagged else None,
+        decoder=_decoder(options, lanes, stop),  # last: its processes are running from now on
     )
     return stages, device
+
+
+def _decoder(options: ScanOptions, lanes: int, stop: Callable[[], None]) -> WorkerDecoder:
+    limits = DecodeLimits(
+        max_pixels=options.max_pixels,
+        timeout_s=options.timeout_s,
+        follow_symlinks=options.source.follow_symlinks,
+    )
+    # with one lane nobody asks for more while a batch is judged: the next must be on its way
+    ahead = max(2 * options.workers + 2, options.batch_size) if lanes == 1 else None
+    return WorkerDecoder(options.workers, limits, ahead, stop=stop)
 
 
 def _lanes(batch_size: int) -> int:

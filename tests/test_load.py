@@ -29,7 +29,7 @@ from tests.command import COMMAND, assert_same, fakeface, rows, start
 
 COUNT = 400
 BATCH = 5
-LOAD = ("--workers", 2, "--batch-size", 4)
+LOAD = ("--workers", 2, "--batch-size", 8)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -71,7 +71,9 @@ def plain(
 ) -> tuple[pathlib.Path, list[Sample]]:
     """The report of a run over the whole folder, and what it took of the system meanwhile."""
     report = tmp_path_factory.mktemp("load") / "out.csv"
-    with start("scan", folder, "--report", report, *LOAD, stderr=subprocess.DEVNULL) as process:
+    lanes = {**os.environ, "OMP_NUM_THREADS": "2"}  # two batches at a time
+    with start("scan", folder, "--report", report, *LOAD, env=lanes,
+               stderr=subprocess.DEVNULL) as process:  # fmt: skip
         samples = list(sampled(process, report))
     assert len({row["path"] for row in rows(report)}) == COUNT
     return report, samples

@@ -11,7 +11,7 @@ Compares Pillow's full decode with two others, on the JPEGs in FOLDER that lie u
   the full brightness and the half-scale colour, which is the same thing).
 
 p_fake is compared for the boxes found in the full decode, and for those that the detector finds in
-the other picture itself.
+the other picture itself, each with the one it overlaps most (by half of both together at least).
 """
 
 import argparse
@@ -30,6 +30,7 @@ from fakefacecli.records import Box, DecodedImage, Face, ImageRef, Pixels, Verdi
 from fakefacecli.stages.crop import cut
 
 AGREES = 0.005
+SAME_FACE = 0.5
 ORIENTATION = 274
 HALVED_LEAST_PX = 250
 
@@ -109,17 +110,41 @@ def compare(
         found.photographs += 1
         found.other_count += len(wanted) != len(own)
         before = judged(there, list(wanted))
-        same = judged(here, [shrunk(face, by) for face in wanted])
-        found.same_box += map(moved, before, same)
-        if len(wanted) == len(own):
-            after = judged(here, list(own))
-            found.own_box += map(moved, before, after)
-            found.other_verdict += sum(
-                a.label != b.label for a, b in zip(before, after, strict=True)
-            )
+        smaller = [shrunk(face, by) for face in wanted]
+        found.same_box += map(moved, before, judged(here, smaller))
+        after = judged(here, list(own))
+        for first, second in paired([face.box for face in smaller], [face.box for face in own]):
+            found.own_box.append(moved(before[first], after[second]))
+            found.other_verdict += before[first].label != after[second].label
     for part in (full, other):
         part.decoder.close()
     return found
+
+
+def paired(wanted: list[Box], own: list[Box]) -> list[tuple[int, int]]:
+    """Which of `own` is which of `wanted`: the pairs that overlap most, each box in one at most."""
+    overlaps = sorted(
+        (
+            (overlap(a, b), one, other)
+            for one, a in enumerate(wanted)
+            for other, b in enumerate(own)
+        ),
+        reverse=True,
+    )
+    pairs: dict[int, int] = {}
+    for share, one, other in overlaps:
+        if share >= SAME_FACE and one not in pairs and other not in pairs.values():
+            pairs[one] = other
+    return sorted(pairs.items())
+
+
+def overlap(a: Box, b: Box) -> float:
+    """Intersection over union."""
+    width = min(a.right, b.right) - max(a.left, b.left)
+    height = min(a.bottom, b.bottom) - max(a.top, b.top)
+    shared = max(width, 0.0) * max(height, 0.0)
+    areas = sum((box.right - box.left) * (box.bottom - box.top) for box in (a, b))
+    return shared / (areas - shared)
 
 
 def moved(one: Verdict, other: Verdict) -> float:
