@@ -1,6 +1,7 @@
 """`fakeface scan` end to end, on the bundled model and the sample photographs."""
 
 import csv
+import hashlib
 import json
 import os
 import pathlib
@@ -213,13 +214,42 @@ def test_overlays_mirror_the_tree_and_cannot_collide(tmp_path: pathlib.Path) -> 
         picture.save(sub / "official_003.png")
     fakeface("scan", folder, "--overlays", folder / "overlays", "--explain", "all")
     found = {str(p.relative_to(folder / "overlays")) for p in folder.rglob("overlays/**/*.jpg")}
+    jpeg, png = (digits_of(sub / name) for name in ("official_003.jpg", "official_003.png"))
     assert found == {
-        "official_003.jpg.face1.jpg",
-        "sub/official_003.jpg.face1.jpg",
-        "sub/official_003.png.face1.jpg",
+        f"official_003.jpg.{jpeg}.face1.jpg",
+        f"sub/official_003.jpg.{jpeg}.face1.jpg",
+        f"sub/official_003.png.{png}.face1.jpg",
     }
     again = fakeface("scan", folder, "--overlays", folder / "overlays", "--report", "-")
     assert json_lines(again.stdout)[1]["counts"]["images"] == 3
+
+
+def test_a_second_scan_into_the_same_folders_replaces_no_evidence(tmp_path: pathlib.Path) -> None:
+    photos = {"a": "generated_000.jpg", "b": "official_003.jpg"}
+    for name, photo in photos.items():
+        some(tmp_path / name, photo)
+        (tmp_path / name / photo).rename(tmp_path / name / "x.jpg")
+    overlays, copies = tmp_path / "overlays", tmp_path / "copies"
+    flags = ("--overlays", overlays, "--copy-flagged", copies, "--threshold", "0,0")
+    before: dict[str, bytes] = {}
+    for name in (*photos, *photos):
+        report = tmp_path / f"{name}.csv"
+        done = fakeface("scan", tmp_path / name, "--report", report, *flags)
+        assert done.returncode == ExitCode.COMPLETE, done.stderr
+        now = {str(p): p.read_bytes() for folder in (overlays, copies) for p in folder.iterdir()}
+        assert {path: now[path] for path in before} == before
+        [row] = rows(report)
+        assert row["overlay"] == f"overlays/x.jpg.{row['sha256'][:8]}.face1.jpg"
+        before = now
+    second = digits_of(PHOTOS / photos["b"])
+    assert {path.name for path in copies.iterdir()} == {"x.jpg", f"x.{second}.jpg"}
+    assert (copies / "x.jpg").read_bytes() == (PHOTOS / photos["a"]).read_bytes()
+    assert (copies / f"x.{second}.jpg").read_bytes() == (PHOTOS / photos["b"]).read_bytes()
+    assert len(list(overlays.iterdir())) == 2
+
+
+def digits_of(path: pathlib.Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:8]
 
 
 # exit codes: 6, 130 and 143 are proved in test_interruptions.py
