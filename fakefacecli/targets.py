@@ -3,6 +3,7 @@
 import os
 import secrets
 import stat
+from collections.abc import Iterator
 
 from fakefacecli.errors import CannotWrite, UsageError
 from fakefacecli.files import cannot_write
@@ -28,6 +29,7 @@ def check_targets(options: ScanOptions) -> None:
     paths = [os.path.realpath(t.path) if not t.is_stdout else "-" for t in options.reports]
     if len(set(paths)) < len(paths):
         raise UsageError("two --report name the same file; name each once")
+    _check_own_files(options)
     for target in options.reports:
         if not target.is_stdout:
             _check_report(target.path, options)
@@ -76,6 +78,34 @@ def check_file(path: str) -> None:
     except OSError as error:
         raise cannot_write(path, error) from error
     _try_writing(folder, path)
+
+
+def _check_own_files(options: ScanOptions) -> None:
+    """The state is no file of a report, and no folder of pictures is where a file has to be."""
+    state = os.path.realpath(options.state) if options.state else ""
+    for flag, path, ending in _own_files(options):
+        file = os.path.realpath(path) + ending
+        if flag == "--report" and file == state:
+            raise UsageError("--state names a file of the report; name another")
+        for other, folder in (
+            ("--overlays", options.overlays),
+            ("--copy-flagged", options.copy_flagged),
+        ):
+            if folder is not None and _is_below(os.path.realpath(folder), file):
+                raise UsageError(
+                    f"{other} {printable(folder)}: {printable(path + ending)} is a file of {flag}; "
+                    "name a folder of its own"
+                )
+
+
+def _own_files(options: ScanOptions) -> Iterator[tuple[str, str, str]]:
+    """Flag, path and what is added to it, of every file the run writes that is no picture."""
+    for target in options.reports:
+        if not target.is_stdout:
+            yield from (("--report", target.path, end) for end in ("", ".journal", ".lock"))
+    if options.state:
+        beside = (".lock", "-wal", "-shm", "-journal")  # the last three are SQLite's
+        yield from (("--state", options.state, end) for end in ("", *beside))
 
 
 def _check_apart(options: ScanOptions, folders: list[str]) -> None:

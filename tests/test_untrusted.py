@@ -577,6 +577,38 @@ def test_no_output_can_take_an_inputs_or_a_reports_place(tmp_path: pathlib.Path,
     assert {path.name for path in tmp_path.rglob("*")} == {"in", "out", "a.jpg"}
 
 
+COLLIDING = {
+    "overlays and report": ("--overlays", "a.csv", "--report", "a.csv"),
+    "copies and report": ("--copy-flagged", "./b.csv", "--report", "b.csv"),
+    "overlays below the report": ("--overlays", "c.csv/sub", "--report", "c.csv"),
+    "overlays and journal": ("--overlays", "d.csv.journal", "--report", "d.csv"),
+    "copies and lock": ("--copy-flagged", "e.csv.lock", "--report", "e.csv"),
+    "overlays and state": ("--overlays", "f.db", "--state", "f.db"),
+    "overlays and the state's lock": ("--overlays", "g.db.lock", "--state", "g.db"),
+    "copies below the state": ("--copy-flagged", "h.db/deep/er", "--state", "h.db"),
+    "copies and SQLite's log": ("--copy-flagged", "i.db-wal", "--state", "i.db"),
+    "overlays and the second report": ("--overlays", "j.json", "--report", "-", "--report",
+                                       "j.json"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", COLLIDING)
+def test_a_folder_where_a_file_has_to_be_is_refused_before_anything_is_scored(
+    tmp_path: pathlib.Path, kind: str
+) -> None:
+    (tmp_path / "torch.py").write_text("raise RuntimeError('torch was imported')")
+    env = {**os.environ, "PYTHONPATH": f"{tmp_path}:{ROOT}"}
+    (tmp_path / "out").mkdir()
+    flags = COLLIDING[kind]
+    for more in ((), ("--dry-run",)):
+        done = fakeface("scan", PHOTO, *flags, *more, cwd=tmp_path / "out", env=env)
+        assert done.returncode == ExitCode.USAGE, done.stderr
+        assert done.stderr.count("\n") == 1
+        for words in (flags[0], flags[1], flags[2], flags[-1]):
+            assert words in done.stderr
+    assert list((tmp_path / "out").iterdir()) == []
+
+
 # --- streams
 
 CLOSED: dict[str, tuple[str, tuple[str, ...], int]] = {
