@@ -107,6 +107,14 @@ def test_explain_replaces_no_file_that_nobody_named(tmp_path: pathlib.Path) -> N
     assert (tmp_path / "shown-3.png").read_bytes() == b"precious"
 
 
+def test_explain_refuses_empty_values(tmp_path: pathlib.Path) -> None:
+    photo = PHOTOS / "generated_000.jpg"
+    for flags in (("",), (photo, "--out", ""), (photo, "--model", "")):
+        done = fakeface("explain", *flags, cwd=tmp_path)
+        assert (done.returncode, "is empty" in done.stderr) == (ExitCode.USAGE, True)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_models_are_listed_shown_and_verified(tmp_path: pathlib.Path) -> None:
     assert "inception-resnet-v1 (default)" in fakeface("models", "list").stdout
     shown = fakeface("models", "info", "inception-resnet-v1").stdout

@@ -297,6 +297,24 @@ def test_exit_2_is_wrong_usage(tmp_path: pathlib.Path, kind: str) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+EMPTY = ("--report", "--overlays", "--copy-flagged", "--state", "--model", "--files-from",
+         "--include", "--exclude")  # fmt: skip
+
+
+@pytest.mark.parametrize("flag", EMPTY)
+def test_an_empty_value_is_refused_by_its_flags_name(tmp_path: pathlib.Path, flag: str) -> None:
+    done = fakeface("scan", PHOTOS, flag, "", cwd=tmp_path)
+    assert done.returncode == ExitCode.USAGE, done.stderr
+    assert f"{flag} is empty; name " in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_empty_path_is_refused(tmp_path: pathlib.Path) -> None:
+    for paths in (("",), (PHOTOS, "")):
+        done = fakeface("scan", *paths, cwd=tmp_path)
+        assert (done.returncode, "PATH is empty" in done.stderr) == (ExitCode.USAGE, True)
+
+
 def test_exit_3_is_complete_with_unreadable_files(tmp_path: pathlib.Path) -> None:
     folder = some(tmp_path / "in", "official_003.jpg")
     (folder / "broken.jpg").write_bytes(b"no picture")

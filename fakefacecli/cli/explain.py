@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fakefacecli.cli.console import complain, stoppable, told
-from fakefacecli.cli.parse import parse_thresholds
+from fakefacecli.cli.parse import parse_thresholds, refuse_empty
 from fakefacecli.errors import CannotWrite, ExitCode, NothingToDo
 from fakefacecli.options import DEFAULT_MODEL
 from fakefacecli.text import printable
@@ -96,6 +96,7 @@ def explain(
     from fakefacecli.stages.source import PathSource
     from fakefacecli.targets import check_picture
 
+    refuse_empty({"IMAGE": image, "--out": out, "--model": model})
     if os.path.isdir(image):
         raise NothingToDo(f"{printable(image)} is a folder; explain takes one image")
     target = out or f"{os.path.basename(image)}.overlay.jpg"
