@@ -111,10 +111,11 @@ def _own_files(options: ScanOptions) -> Iterator[tuple[str, str, str]]:
 def _check_apart(options: ScanOptions, folders: list[str]) -> None:
     """What a picture is called is up to strangers: none may get an input's name, or a report's."""
     reports = [target.path for target in options.reports if not target.is_stdout]
+    places = _places(options)
     written = {os.path.dirname(os.path.realpath(path)) for path in reports}
     for folder in folders:
         where = os.path.realpath(folder)
-        if any(_is_below(place, where) for place in _places(options, folder)):
+        if any(_is_below(place, where) for place in places):
             raise UsageError(f"an input lies in the output folder {printable(folder)}; "
                              "name a folder of its own")  # fmt: skip
         if folder is options.copy_flagged and any(_is_below(p, where) for p in written):
@@ -126,14 +127,10 @@ def _check_apart(options: ScanOptions, folders: list[str]) -> None:
             raise UsageError("--overlays and --copy-flagged: one lies in the other; part them")
 
 
-def _places(options: ScanOptions, folder: str) -> set[str]:
-    """The folders of the inputs that a picture in the output folder `folder` could replace."""
-    places = set()
-    for path in (*options.source.paths, *options.source.listed):
-        if os.path.isdir(path):
-            places.add(path)
-        elif folder is options.copy_flagged or ".face" in os.path.basename(path):
-            places.add(os.path.dirname(path) or ".")
+def _places(options: ScanOptions) -> set[str]:
+    """The folders of the inputs, where a picture of ours could replace one or pass for one."""
+    paths = (*options.source.paths, *options.source.listed)
+    places = {path if os.path.isdir(path) else os.path.dirname(path) or "." for path in paths}
     return {os.path.realpath(place) for place in places}
 
 

@@ -560,6 +560,9 @@ SHARED_PLACES = {
     "overlays over the inputs": ("--overlays", "{}"),
     "overlays above the inputs": ("--overlays", "{}/.."),
     "copies over the inputs": ("--copy-flagged", "{}"),
+    "overlays beside an input file": ("--overlays", "{}", "{}/a.jpg"),
+    "copies beside an input file": ("--copy-flagged", "{}", "{}/a.jpg"),
+    "overlays above an input file": ("--overlays", "{}/..", "{}/a.jpg"),
     "a report among the copies": ("--copy-flagged", "out", "--report", "out/out.csv"),
     "overlays among the copies": ("--copy-flagged", "out", "--overlays", "out/overlays"),
     "copies among the overlays": ("--overlays", "out", "--copy-flagged", "out"),
@@ -571,7 +574,8 @@ def test_no_output_can_take_an_inputs_or_a_reports_place(tmp_path: pathlib.Path,
     put(tmp_path / "in" / "a.jpg")
     (tmp_path / "out").mkdir()
     flags = [flag.replace("{}", str(tmp_path / "in")) for flag in SHARED_PLACES[kind]]
-    done = fakeface("scan", tmp_path / "in", *flags, cwd=tmp_path)
+    inputs = () if flags[-1].endswith("a.jpg") else (tmp_path / "in",)
+    done = fakeface("scan", *inputs, *flags, cwd=tmp_path)
     assert done.returncode == ExitCode.USAGE, done.stderr
     assert done.stderr.count("\n") == 1
     assert {path.name for path in tmp_path.rglob("*")} == {"in", "out", "a.jpg"}
