@@ -115,6 +115,24 @@ def test_the_summary_says_what_was_found_and_where(run: pathlib.Path) -> None:
         assert words in summary
 
 
+def test_without_a_report_the_summary_names_what_was_flagged_and_unreadable(
+    tmp_path: pathlib.Path,
+) -> None:
+    folder = some(tmp_path / "in", "generated_000.jpg", "official_003.jpg")
+    for index in range(21):
+        (folder / f"broken {index:02}\n.jpg").write_bytes(b"no picture")
+    done = fakeface("scan", folder)
+    assert done.returncode == ExitCode.SOME_UNREADABLE, done.stderr
+    lines = done.stderr.splitlines()
+    assert f"flagged         {folder}/generated_000.jpg" in lines
+    first = lines.index(f"unreadable      {folder}/broken 00\\n.jpg: not_an_image")
+    assert lines[first + 19] == f"{' ' * 16}{folder}/broken 19\\n.jpg: not_an_image"
+    assert lines[first + 20] == f"{' ' * 16}and 1 more; add --report FILE for all rows"
+    assert "official_003.jpg" not in done.stderr
+    assert fakeface("scan", folder, "--quiet").stderr == ""
+    assert "broken 00" not in fakeface("scan", folder, "--report", tmp_path / "o.csv").stderr
+
+
 def test_nothing_but_the_reports_is_left_beside_them(run: pathlib.Path) -> None:
     names = {path.name for path in run.iterdir()} - {"stderr"}
     assert names == {"out.csv", "out.json", "out.jsonl", "overlays", "flagged"}
