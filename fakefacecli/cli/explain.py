@@ -80,7 +80,9 @@ def explain(
     ] = None,
     model: Annotated[str, typer.Option(metavar="NAME|FILE", help="The model.")] = DEFAULT_MODEL,
     threshold: Annotated[str | None, typer.Option(metavar="LOW,HIGH", help="As in scan.")] = None,
-    min_face: Annotated[int, typer.Option(min=12, max=2000, help="Smallest face, px.")] = 40,
+    min_face: Annotated[
+        int, typer.Option(min=12, max=2000, help="Smallest face looked for, px, as in scan.")
+    ] = 40,
     device: Annotated[
         str, typer.Option(metavar="auto|cpu|cuda|cuda:N|mps", help="As in scan.")
     ] = "auto",

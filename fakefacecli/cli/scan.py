@@ -123,7 +123,10 @@ def scan(  # noqa: PLR0913, PLR0917 - one parameter a flag
     min_face: Annotated[
         int,
         typer.Option(
-            min=12, max=2000, help="Smallest face looked for, in px.", rich_help_panel=JUDGING
+            min=12,
+            max=2000,
+            help="Smallest face looked for, in px; a box may come out up to about half smaller.",
+            rich_help_panel=JUDGING,
         ),
     ] = 40,
     fail_on: Annotated[
