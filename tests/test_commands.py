@@ -107,6 +107,16 @@ def test_explain_replaces_no_file_that_nobody_named(tmp_path: pathlib.Path) -> N
     assert (tmp_path / "shown-3.png").read_bytes() == b"precious"
 
 
+def test_explain_follows_the_link_it_is_given_and_a_scan_does_not(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "link.jpg").symlink_to(PHOTOS / "generated_000.jpg")
+    done = fakeface("explain", "link.jpg", cwd=tmp_path)
+    assert done.returncode == ExitCode.COMPLETE, done.stderr
+    assert (tmp_path / "link.jpg.overlay.jpg").exists()
+    done = fakeface("scan", "link.jpg", cwd=tmp_path)
+    assert done.returncode == ExitCode.SOME_UNREADABLE
+    assert "link.jpg: not_a_file" in done.stderr
+
+
 def test_explain_refuses_empty_values(tmp_path: pathlib.Path) -> None:
     photo = PHOTOS / "generated_000.jpg"
     for flags in (("",), (photo, "--out", ""), (photo, "--model", "")):
