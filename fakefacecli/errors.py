@@ -32,7 +32,8 @@ EXIT_CODE_MEANINGS: dict[ExitCode, str] = {
     ExitCode.NOTHING_TO_DO: "nothing to do: an input path is missing, or holds no image",
     ExitCode.MODEL_REFUSED: "model, calibration or configuration missing, damaged or refused",
     ExitCode.LOCKED: "another run holds the lock of this report or state",
-    ExitCode.CANNOT_WRITE: "the report or the overlays cannot be written; the old report is intact",
+    ExitCode.CANNOT_WRITE: "the report or the overlays cannot be written, or the reader of stdout "
+    "went away (--report - | head -1); the old report is intact",
     ExitCode.FAIL_ON: "--fail-on matched",
     ExitCode.FAIL_ON_AND_UNREADABLE: "--fail-on matched, and some inputs could not be read",
     ExitCode.SIGINT: "interrupted by SIGINT; --resume continues",

@@ -152,8 +152,8 @@ def _explain(
         heats = stages.explainer.explain([crop for crop, _ in part])
         for (crop, verdict), heat in zip(part, heats, strict=True):
             stop()
-            name = overlay_name(crop.ref, crop.number)
             image = by_index[crop.ref.index]
+            name = overlay_name(crop.ref, crop.number, image.facts.sha256)
             picture = draw_overlay(image, crop, heat, verdict, stages.model_name)
             stages.overlays.write(name, picture)
             names[crop.ref.index, crop.number] = name

@@ -12,7 +12,7 @@ from typing import Any
 
 from fakefacecli import __version__
 from fakefacecli.build import versions
-from fakefacecli.errors import ExitCode, Interrupted, NothingToDo, UsageError
+from fakefacecli.errors import ExitCode, Interrupted, NothingToDo
 from fakefacecli.judging import Judging
 from fakefacecli.lock import locked
 from fakefacecli.models.bundled import find_model
@@ -93,10 +93,6 @@ def exit_code_of(tally: Tally, fail_on: frozenset[Label]) -> ExitCode:
 def _open_state(options: ScanOptions, checkpoint: Checkpoint, stack: contextlib.ExitStack) -> State:
     """Before the journal: a state that is refused must not cost an interrupted run's journal."""
     path = os.path.realpath(options.state or "")
-    for target in options.reports:
-        for ending in ("", ".journal", ".lock"):
-            if not target.is_stdout and os.path.realpath(target.path + ending) == path:
-                raise UsageError("--state names a file of the report; name another")
     stack.enter_context(locked(path))
     state = State(path, options, checkpoint, versions())
     stack.callback(state.close)

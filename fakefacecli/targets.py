@@ -3,6 +3,7 @@
 import os
 import secrets
 import stat
+from collections.abc import Iterator
 
 from fakefacecli.errors import CannotWrite, UsageError
 from fakefacecli.files import cannot_write
@@ -28,6 +29,7 @@ def check_targets(options: ScanOptions) -> None:
     paths = [os.path.realpath(t.path) if not t.is_stdout else "-" for t in options.reports]
     if len(set(paths)) < len(paths):
         raise UsageError("two --report name the same file; name each once")
+    _check_own_files(options)
     for target in options.reports:
         if not target.is_stdout:
             _check_report(target.path, options)
@@ -78,13 +80,42 @@ def check_file(path: str) -> None:
     _try_writing(folder, path)
 
 
+def _check_own_files(options: ScanOptions) -> None:
+    """The state is no file of a report, and no folder of pictures is where a file has to be."""
+    state = os.path.realpath(options.state) if options.state else ""
+    for flag, path, ending in _own_files(options):
+        file = os.path.realpath(path) + ending
+        if flag == "--report" and file == state:
+            raise UsageError("--state names a file of the report; name another")
+        for other, folder in (
+            ("--overlays", options.overlays),
+            ("--copy-flagged", options.copy_flagged),
+        ):
+            if folder is not None and _is_below(os.path.realpath(folder), file):
+                raise UsageError(
+                    f"{other} {printable(folder)}: {printable(path + ending)} is a file of {flag}; "
+                    "name a folder of its own"
+                )
+
+
+def _own_files(options: ScanOptions) -> Iterator[tuple[str, str, str]]:
+    """Flag, path and what is added to it, of every file the run writes that is no picture."""
+    for target in options.reports:
+        if not target.is_stdout:
+            yield from (("--report", target.path, end) for end in ("", ".journal", ".lock"))
+    if options.state:
+        beside = (".lock", "-wal", "-shm", "-journal")  # the last three are SQLite's
+        yield from (("--state", options.state, end) for end in ("", *beside))
+
+
 def _check_apart(options: ScanOptions, folders: list[str]) -> None:
     """What a picture is called is up to strangers: none may get an input's name, or a report's."""
     reports = [target.path for target in options.reports if not target.is_stdout]
+    places = _places(options)
     written = {os.path.dirname(os.path.realpath(path)) for path in reports}
     for folder in folders:
         where = os.path.realpath(folder)
-        if any(_is_below(place, where) for place in _places(options, folder)):
+        if any(_is_below(place, where) for place in places):
             raise UsageError(f"an input lies in the output folder {printable(folder)}; "
                              "name a folder of its own")  # fmt: skip
         if folder is options.copy_flagged and any(_is_below(p, where) for p in written):
@@ -96,14 +127,10 @@ def _check_apart(options: ScanOptions, folders: list[str]) -> None:
             raise UsageError("--overlays and --copy-flagged: one lies in the other; part them")
 
 
-def _places(options: ScanOptions, folder: str) -> set[str]:
-    """The folders of the inputs that a picture in the output folder `folder` could replace."""
-    places = set()
-    for path in (*options.source.paths, *options.source.listed):
-        if os.path.isdir(path):
-            places.add(path)
-        elif folder is options.copy_flagged or ".face" in os.path.basename(path):
-            places.add(os.path.dirname(path) or ".")
+def _places(options: ScanOptions) -> set[str]:
+    """The folders of the inputs, where a picture of ours could replace one or pass for one."""
+    paths = (*options.source.paths, *options.source.listed)
+    places = {path if os.path.isdir(path) else os.path.dirname(path) or "." for path in paths}
     return {os.path.realpath(place) for place in places}
 
 

@@ -89,6 +89,42 @@ def test_explain_overwrites_its_input_with_no_further_face_either(tmp_path: path
     assert (tmp_path / "crowd-2.png").read_bytes() == before
 
 
+def test_explain_replaces_no_file_that_nobody_named(tmp_path: pathlib.Path) -> None:
+    two_faces().save(tmp_path / "pair.png")
+    for name in ("shown.png", "shown-2.png"):
+        (tmp_path / name).write_bytes(b"precious")
+    done = fakeface("explain", tmp_path / "pair.png", "--out", tmp_path / "shown.png")
+    assert done.returncode == ExitCode.CANNOT_WRITE
+    assert done.stderr.count("\n") == 1
+    assert "shown-2.png" in done.stderr
+    for name in ("shown.png", "shown-2.png"):
+        assert (tmp_path / name).read_bytes() == b"precious"
+    (tmp_path / "shown-2.png").unlink()  # what --out names itself is replaced
+    (tmp_path / "shown-3.png").write_bytes(b"precious")  # there is no third face
+    done = fakeface("explain", tmp_path / "pair.png", "--out", tmp_path / "shown.png")
+    assert done.returncode == ExitCode.COMPLETE, done.stderr
+    assert (tmp_path / "shown.png").read_bytes() != b"precious"
+    assert (tmp_path / "shown-3.png").read_bytes() == b"precious"
+
+
+def test_explain_follows_the_link_it_is_given_and_a_scan_does_not(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "link.jpg").symlink_to(PHOTOS / "generated_000.jpg")
+    done = fakeface("explain", "link.jpg", cwd=tmp_path)
+    assert done.returncode == ExitCode.COMPLETE, done.stderr
+    assert (tmp_path / "link.jpg.overlay.jpg").exists()
+    done = fakeface("scan", "link.jpg", cwd=tmp_path)
+    assert done.returncode == ExitCode.SOME_UNREADABLE
+    assert "link.jpg: not_a_file" in done.stderr
+
+
+def test_explain_refuses_empty_values(tmp_path: pathlib.Path) -> None:
+    photo = PHOTOS / "generated_000.jpg"
+    for flags in (("",), (photo, "--out", ""), (photo, "--model", "")):
+        done = fakeface("explain", *flags, cwd=tmp_path)
+        assert (done.returncode, "is empty" in done.stderr) == (ExitCode.USAGE, True)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_models_are_listed_shown_and_verified(tmp_path: pathlib.Path) -> None:
     assert "inception-resnet-v1 (default)" in fakeface("models", "list").stdout
     shown = fakeface("models", "info", "inception-resnet-v1").stdout

@@ -16,7 +16,7 @@ from fakefacecli.records import DecodedImage, Face, Pixels
 from fakefacecli.stages.boxes import nms_by_smaller
 from fakefacecli.stages.detect import MtcnnDetector
 from fakefacecli.stages.pyramid import Level, pool_boxes, tabulate
-from tests.builders import PHOTOS, SHARED, ref
+from tests.builders import PHOTOS, ROOT, SHARED, ref
 
 CPU = torch.device("cpu")
 FACENET_DEFAULTS: dict[str, Any] = {"min_face_px": 20, "thresholds": (0.6, 0.7, 0.7)}
@@ -164,6 +164,15 @@ def test_batch_mates_do_not_change_an_answer(like_facenet: MtcnnDetector) -> Non
             # pixels are of the order of 1000, where float32 resolves 6e-5
             assert np.abs(other[:, 4] - alone[:, 4]).max(initial=0) <= 1e-4
             assert np.allclose(other, alone, rtol=1e-6, atol=1e-3)
+
+
+def test_a_box_may_be_about_half_smaller_than_the_least_face_as_the_help_says() -> None:
+    small = Image.fromarray(photo(PHOTOS / "generated_005.jpg")).resize((300, 300))
+    [found] = MtcnnDetector(min_face_px=240).detect([picture(np.asarray(small))])
+    assert [0.5 < face.box.longer_side / 240 < 0.6 for face in found] == [True]
+    words = "up to about half smaller"
+    assert words in (ROOT / "README.md").read_text("utf-8")
+    assert words in (ROOT / "fakefacecli" / "cli" / "scan.py").read_text("utf-8")
 
 
 def test_a_stricter_last_threshold_only_takes_faces_away(like_facenet: MtcnnDetector) -> None:

@@ -1,3 +1,4 @@
+import dataclasses
 import hashlib
 import os
 import pathlib
@@ -86,6 +87,50 @@ def test_yesterdays_copy_in_the_way_costs_neither(tmp_path: pathlib.Path) -> Non
     found = kept(tmp_path / "copies")
     assert len(found) == 5
     assert {"a", "b/c.jpg"} < set(found)
+
+
+def another(folder: pathlib.Path, name: str, data: bytes) -> ImageReport:
+    """The report on an image of other bytes that also has the name `name`."""
+    report = flagged(folder, name, data)
+    facts = FileFacts(hashlib.sha256(data).hexdigest(), len(data), 1, "JPEG")
+    return dataclasses.replace(report, facts=facts)
+
+
+@pytest.mark.parametrize("name", ["sub/a.jpg", "a", "n" * 251 + ".jpg", "/".join(["d" * 200] * 12)])
+def test_a_file_of_the_copys_name_is_never_replaced(tmp_path: pathlib.Path, name: str) -> None:
+    copies = tmp_path / "copies"
+    keeper = FlaggedKeeper(str(copies))
+    pictures = [b"one", b"two", b"a longer one"]
+    for data in pictures * 2:
+        keeper.keep(another(tmp_path, name, data))
+    found = {(copies / path).read_bytes(): path for path in kept(copies)}
+    assert found.keys() == set(pictures)
+    assert len(kept(copies)) == len(pictures)
+    for data in pictures[1:]:
+        assert f".{hashlib.sha256(data).hexdigest()[:8]}" in found[data]
+
+
+def test_names_that_somebody_took_on_purpose_end_no_run(tmp_path: pathlib.Path) -> None:
+    copies = tmp_path / "copies"
+    copies.mkdir()
+    digest = hashlib.sha256(DATA).hexdigest()
+    for name in ("a.jpg", f"a.{digest[:8]}.jpg"):
+        (copies / name).write_bytes(b"foreign")
+        (copies / name).chmod(0)
+    FlaggedKeeper(str(copies)).keep(flagged(tmp_path, "a.jpg"))
+    assert (copies / f"a.{digest}.jpg").read_bytes() == DATA
+    (copies / f"a.{digest}.jpg").write_bytes(b"foreign")
+    with pytest.raises(CannotWrite, match="another file has this name"):
+        FlaggedKeeper(str(copies)).keep(flagged(tmp_path, "a.jpg"))
+
+
+def test_a_copy_that_lies_there_is_left_as_it_is(tmp_path: pathlib.Path) -> None:
+    keeper = FlaggedKeeper(str(tmp_path / "copies"))
+    keeper.keep(flagged(tmp_path, "a.jpg"))
+    os.utime(tmp_path / "copies" / "a.jpg", ns=(1, 1))
+    keeper.keep(flagged(tmp_path, "a.jpg"))
+    assert (tmp_path / "copies" / "a.jpg").stat().st_mtime_ns == 1
+    assert kept(tmp_path / "copies") == ["a.jpg"]
 
 
 @pytest.mark.parametrize("to", ["elsewhere", "nowhere"])

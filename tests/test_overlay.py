@@ -39,6 +39,7 @@ from fakefacecli.stages.overlay_text import (
 from fakefacecli.stages.overlay_view import VIEW_PX, Frame, draw_whole, plasma
 from fakefacecli.text import exact, printable
 
+SHA256 = "3fa1b2c4" + "5" * 56
 MODEL = "inception-resnet-v1-2026.11"
 NASTY = "档案/写真" * 30 + "/\udcff\u202egnp.\U0001f600\x1b[31m\\\n=cmd|é.jpg"
 
@@ -100,17 +101,29 @@ SCENES = {
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("a.jpg", "a.jpg.face2.jpg"),
-        ("sub/a.jpg", "sub/a.jpg.face2.jpg"),
-        ("sub/a", "sub/a.face2.jpg"),
-        ("写真/é.png", "写真/é.png.face2.jpg"),
-        ("\udcff.jpg", "\udcff.jpg.face2.jpg"),
-        ("..a/...", "..a/....face2.jpg"),
-        ("a.jpg.face2.jpg/b.jpg", "a.jpg.face2.jpg~/b.jpg.face2.jpg"),
+        ("a.jpg", "a.jpg.3fa1b2c4.face2.jpg"),
+        ("sub/a.jpg", "sub/a.jpg.3fa1b2c4.face2.jpg"),
+        ("sub/a", "sub/a.3fa1b2c4.face2.jpg"),
+        ("写真/é.png", "写真/é.png.3fa1b2c4.face2.jpg"),
+        ("\udcff.jpg", "\udcff.jpg.3fa1b2c4.face2.jpg"),
+        ("..a/...", "..a/....3fa1b2c4.face2.jpg"),
+        ("a.jpg.face2.jpg/b.jpg", "a.jpg.face2.jpg~/b.jpg.3fa1b2c4.face2.jpg"),
     ],
 )
 def test_an_overlay_is_called_after_its_photograph(name: str, expected: str) -> None:
-    assert overlay_name(ref_of(name), 2) == expected
+    assert overlay_name(ref_of(name), 2, SHA256) == expected
+
+
+def test_an_overlay_of_unknown_bytes_has_no_digits() -> None:
+    assert overlay_name(ref_of("sub/a.jpg"), 2, None) == "sub/a.jpg.face2.jpg"
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "x" * 255, "/".join(["y" * 200] * 11)])
+def test_other_bytes_under_the_same_name_give_another_overlay(name: str) -> None:
+    one, other = (overlay_name(ref_of(name), 1, sha256) for sha256 in (SHA256, "0" * 64))
+    assert one != other
+    assert one == overlay_name(ref_of(name), 1, SHA256)
+    assert max(len(part) for part in one.split("/")) <= 255
 
 
 @pytest.mark.parametrize(
@@ -119,23 +132,24 @@ def test_an_overlay_is_called_after_its_photograph(name: str, expected: str) -> 
 )
 def test_a_name_that_could_leave_the_folder_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match="stays in its folder"):
-        overlay_name(ref_of(name), 1)
+        overlay_name(ref_of(name), 1, SHA256)
     with pytest.raises(ValueError, match="stays in its folder"):
         OverlayWriter("somewhere").write(name, Image.new("RGB", (1, 1)))
 
 
 def test_a_face_number_counts_from_1() -> None:
     with pytest.raises(ValueError, match="face number 0"):
-        overlay_name(ref_of("a.jpg"), 0)
+        overlay_name(ref_of("a.jpg"), 0, SHA256)
 
 
 def test_no_two_faces_share_a_path_and_no_overlay_takes_a_folders() -> None:
     long = "x" * 251 + ".jpg"
-    cut = overlay_name(ref_of(long), 1).removesuffix(".face1.jpg")
-    names = ["a.jpg", "a.png", "a", "a.jpg.face1.jpg", "a.jpg.face1.jpg.face1.jpg", "A.jpg"]
-    names += [f"{name}/b" for name in names] + ["a.jpg.face1.jpg~/b", "a.jpg.face1.jpg~~/b"]
-    names += [long, "x" * 250 + "y.jpg", cut, f"{cut}/b", f"{cut}.face1.jpg/b"]
-    paths = [overlay_name(ref_of(name), number) for name in names for number in (1, 2, 11)]
+    cut = overlay_name(ref_of(long), 1, SHA256).removesuffix(".3fa1b2c4.face1.jpg")
+    drawn = "a.jpg.3fa1b2c4.face1.jpg"
+    names = ["a.jpg", "a.png", "a", drawn, f"{drawn}.3fa1b2c4.face1.jpg", "A.jpg"]
+    names += [f"{name}/b" for name in names] + [f"{drawn}~/b", f"{drawn}~~/b"]
+    names += [long, "x" * 250 + "y.jpg", cut, f"{cut}/b", f"{cut}.3fa1b2c4.face1.jpg/b"]
+    paths = [overlay_name(ref_of(name), number, SHA256) for name in names for number in (1, 2, 11)]
     assert len(set(paths)) == len(paths)
     folders = {os.path.dirname(path) for path in paths}
     assert not folders & set(paths)
@@ -144,13 +158,13 @@ def test_no_two_faces_share_a_path_and_no_overlay_takes_a_folders() -> None:
 @pytest.mark.parametrize("char", ["x", "写", "\U0001f600", "\udcff"])
 def test_a_name_without_room_for_its_ending_is_cut_and_hashed(char: str) -> None:
     name = char * (255 // len(os.fsencode(char)))
-    path = overlay_name(ref_of(f"sub/{name}"), 3)
-    assert path == overlay_name(ref_of(f"sub/{name}"), 3)
+    path = overlay_name(ref_of(f"sub/{name}"), 3, SHA256)
+    assert path == overlay_name(ref_of(f"sub/{name}"), 3, SHA256)
     folder, last = path.split("/")
     assert folder == "sub"
     assert 250 <= len(os.fsencode(last)) <= 255
     assert last.startswith(char * 10)
-    assert last.endswith(".face3.jpg")
+    assert last.endswith(".3fa1b2c4.face3.jpg")
     assert os.fsdecode(os.fsencode(last)) == last
 
 
@@ -160,7 +174,7 @@ def test_a_name_without_room_for_its_ending_is_cut_and_hashed(char: str) -> None
 @pytest.mark.parametrize("name", ["a.jpg", "写真/deep/er/é.png", "\udcff/\udcfe.jpg", "x" * 255])
 def test_an_overlay_is_written_as_a_jpeg_and_nothing_beside_it(tmp_path, name: str) -> None:
     folder = str(tmp_path / "new" / "overlays")
-    path = overlay_name(ref_of(name), 1)
+    path = overlay_name(ref_of(name), 1, SHA256)
     OverlayWriter(folder).write(path, Image.new("RGB", (20, 10), (200, 0, 0)))
     target = os.path.join(folder, *path.split("/"))
     assert os.listdir(os.path.dirname(target)) == [os.path.basename(target)]

@@ -4,6 +4,7 @@ import ast
 import re
 from collections.abc import Iterator
 
+from fakefacecli.errors import EXIT_CODE_MEANINGS, ExitCode
 from fakefacecli.verdicts import ErrorCode
 from tests.builders import ROOT
 
@@ -44,6 +45,15 @@ def test_every_promise_names_a_test_that_exists() -> None:
         assert named, f"no test keeps the promise: {cells[0]}"
         for file, name in named:
             assert name in functions_of(file), f"{file} has no {name}"
+
+
+def test_the_exit_codes_in_the_readme_are_those_of_the_code() -> None:
+    listed = dict(table_rows(section(readme(), "### Exit codes").replace("`", "")))
+    signals = {ExitCode.SIGINT, ExitCode.SIGTERM}
+    assert listed.pop(", ".join(str(int(code)) for code in sorted(signals))).startswith("interr")
+    assert {code: words.replace("\\|", "|") for code, words in listed.items()} == {
+        str(int(code)): words for code, words in EXIT_CODE_MEANINGS.items() if code not in signals
+    }
 
 
 def test_the_error_codes_in_the_readme_are_those_of_the_code() -> None:

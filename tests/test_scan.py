@@ -1,6 +1,7 @@
 """`fakeface scan` end to end, on the bundled model and the sample photographs."""
 
 import csv
+import hashlib
 import json
 import os
 import pathlib
@@ -114,6 +115,24 @@ def test_the_summary_says_what_was_found_and_where(run: pathlib.Path) -> None:
         assert words in summary
 
 
+def test_without_a_report_the_summary_names_what_was_flagged_and_unreadable(
+    tmp_path: pathlib.Path,
+) -> None:
+    folder = some(tmp_path / "in", "generated_000.jpg", "official_003.jpg")
+    for index in range(21):
+        (folder / f"broken {index:02}\n.jpg").write_bytes(b"no picture")
+    done = fakeface("scan", folder)
+    assert done.returncode == ExitCode.SOME_UNREADABLE, done.stderr
+    lines = done.stderr.splitlines()
+    assert f"flagged         {folder}/generated_000.jpg" in lines
+    first = lines.index(f"unreadable      {folder}/broken 00\\n.jpg: not_an_image")
+    assert lines[first + 19] == f"{' ' * 16}{folder}/broken 19\\n.jpg: not_an_image"
+    assert lines[first + 20] == f"{' ' * 16}and 1 more; add --report FILE for all rows"
+    assert "official_003.jpg" not in done.stderr
+    assert fakeface("scan", folder, "--quiet").stderr == ""
+    assert "broken 00" not in fakeface("scan", folder, "--report", tmp_path / "o.csv").stderr
+
+
 def test_nothing_but_the_reports_is_left_beside_them(run: pathlib.Path) -> None:
     names = {path.name for path in run.iterdir()} - {"stderr"}
     assert names == {"out.csv", "out.json", "out.jsonl", "overlays", "flagged"}
@@ -213,13 +232,42 @@ def test_overlays_mirror_the_tree_and_cannot_collide(tmp_path: pathlib.Path) -> 
         picture.save(sub / "official_003.png")
     fakeface("scan", folder, "--overlays", folder / "overlays", "--explain", "all")
     found = {str(p.relative_to(folder / "overlays")) for p in folder.rglob("overlays/**/*.jpg")}
+    jpeg, png = (digits_of(sub / name) for name in ("official_003.jpg", "official_003.png"))
     assert found == {
-        "official_003.jpg.face1.jpg",
-        "sub/official_003.jpg.face1.jpg",
-        "sub/official_003.png.face1.jpg",
+        f"official_003.jpg.{jpeg}.face1.jpg",
+        f"sub/official_003.jpg.{jpeg}.face1.jpg",
+        f"sub/official_003.png.{png}.face1.jpg",
     }
     again = fakeface("scan", folder, "--overlays", folder / "overlays", "--report", "-")
     assert json_lines(again.stdout)[1]["counts"]["images"] == 3
+
+
+def test_a_second_scan_into_the_same_folders_replaces_no_evidence(tmp_path: pathlib.Path) -> None:
+    photos = {"a": "generated_000.jpg", "b": "official_003.jpg"}
+    for name, photo in photos.items():
+        some(tmp_path / name, photo)
+        (tmp_path / name / photo).rename(tmp_path / name / "x.jpg")
+    overlays, copies = tmp_path / "overlays", tmp_path / "copies"
+    flags = ("--overlays", overlays, "--copy-flagged", copies, "--threshold", "0,0")
+    before: dict[str, bytes] = {}
+    for name in (*photos, *photos):
+        report = tmp_path / f"{name}.csv"
+        done = fakeface("scan", tmp_path / name, "--report", report, *flags)
+        assert done.returncode == ExitCode.COMPLETE, done.stderr
+        now = {str(p): p.read_bytes() for folder in (overlays, copies) for p in folder.iterdir()}
+        assert {path: now[path] for path in before} == before
+        [row] = rows(report)
+        assert row["overlay"] == f"overlays/x.jpg.{row['sha256'][:8]}.face1.jpg"
+        before = now
+    second = digits_of(PHOTOS / photos["b"])
+    assert {path.name for path in copies.iterdir()} == {"x.jpg", f"x.{second}.jpg"}
+    assert (copies / "x.jpg").read_bytes() == (PHOTOS / photos["a"]).read_bytes()
+    assert (copies / f"x.{second}.jpg").read_bytes() == (PHOTOS / photos["b"]).read_bytes()
+    assert len(list(overlays.iterdir())) == 2
+
+
+def digits_of(path: pathlib.Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:8]
 
 
 # exit codes: 6, 130 and 143 are proved in test_interruptions.py
@@ -265,6 +313,24 @@ def test_exit_2_is_wrong_usage(tmp_path: pathlib.Path, kind: str) -> None:
     done = fakeface("scan", PHOTOS, *USAGE[kind], cwd=tmp_path)
     assert done.returncode == ExitCode.USAGE, done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+EMPTY = ("--report", "--overlays", "--copy-flagged", "--state", "--model", "--files-from",
+         "--include", "--exclude")  # fmt: skip
+
+
+@pytest.mark.parametrize("flag", EMPTY)
+def test_an_empty_value_is_refused_by_its_flags_name(tmp_path: pathlib.Path, flag: str) -> None:
+    done = fakeface("scan", PHOTOS, flag, "", cwd=tmp_path)
+    assert done.returncode == ExitCode.USAGE, done.stderr
+    assert f"{flag} is empty; name " in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_empty_path_is_refused(tmp_path: pathlib.Path) -> None:
+    for paths in (("",), (PHOTOS, "")):
+        done = fakeface("scan", *paths, cwd=tmp_path)
+        assert (done.returncode, "PATH is empty" in done.stderr) == (ExitCode.USAGE, True)
 
 
 def test_exit_3_is_complete_with_unreadable_files(tmp_path: pathlib.Path) -> None:

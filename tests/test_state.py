@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 import random
+import re
 import shutil
 import signal
 import sqlite3
@@ -220,6 +221,27 @@ def test_an_overlay_that_is_not_the_one_drawn_is_drawn_again(
     picture.write_bytes(kept[0])
     os.utime(picture, ns=(kept[1], kept[1]))
     assert not asks_for_judging(no_torch, *flags, overlays)
+
+
+def test_overlays_of_an_older_version_without_digits_in_their_names_still_count(
+    tmp_path: pathlib.Path,
+    folder: pathlib.Path,
+    first: pathlib.Path,
+    state: pathlib.Path,
+    no_torch: dict[str, str],
+) -> None:
+    overlays = shutil.copytree(first / "overlays", tmp_path / "overlays")
+    with contextlib.closing(sqlite3.connect(state)) as db, db:
+        for picture in list(overlays.iterdir()):
+            old = picture.rename(overlays / re.sub(r"\.[0-9a-f]{8}(\.face)", r"\1", picture.name))
+            now, then = (os.fsencode(p) for p in (first / "overlays" / picture.name, old))
+            assert db.execute(
+                "UPDATE overlays SET path = ? WHERE path = ?", (then, now)
+            ).rowcount == 1  # fmt: skip
+    done = fakeface(*scan_flags(folder, tmp_path, "o.csv", state), env=no_torch)
+    assert done.returncode == ExitCode.SOME_UNREADABLE, done.stderr
+    named = {row["overlay"] for row in rows(tmp_path / "o.csv")} - {""}
+    assert named == {f"overlays/{path.name}" for path in overlays.iterdir()}
 
 
 # --since-last

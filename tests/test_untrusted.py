@@ -560,6 +560,9 @@ SHARED_PLACES = {
     "overlays over the inputs": ("--overlays", "{}"),
     "overlays above the inputs": ("--overlays", "{}/.."),
     "copies over the inputs": ("--copy-flagged", "{}"),
+    "overlays beside an input file": ("--overlays", "{}", "{}/a.jpg"),
+    "copies beside an input file": ("--copy-flagged", "{}", "{}/a.jpg"),
+    "overlays above an input file": ("--overlays", "{}/..", "{}/a.jpg"),
     "a report among the copies": ("--copy-flagged", "out", "--report", "out/out.csv"),
     "overlays among the copies": ("--copy-flagged", "out", "--overlays", "out/overlays"),
     "copies among the overlays": ("--overlays", "out", "--copy-flagged", "out"),
@@ -571,10 +574,43 @@ def test_no_output_can_take_an_inputs_or_a_reports_place(tmp_path: pathlib.Path,
     put(tmp_path / "in" / "a.jpg")
     (tmp_path / "out").mkdir()
     flags = [flag.replace("{}", str(tmp_path / "in")) for flag in SHARED_PLACES[kind]]
-    done = fakeface("scan", tmp_path / "in", *flags, cwd=tmp_path)
+    inputs = () if flags[-1].endswith("a.jpg") else (tmp_path / "in",)
+    done = fakeface("scan", *inputs, *flags, cwd=tmp_path)
     assert done.returncode == ExitCode.USAGE, done.stderr
     assert done.stderr.count("\n") == 1
     assert {path.name for path in tmp_path.rglob("*")} == {"in", "out", "a.jpg"}
+
+
+COLLIDING = {
+    "overlays and report": ("--overlays", "a.csv", "--report", "a.csv"),
+    "copies and report": ("--copy-flagged", "./b.csv", "--report", "b.csv"),
+    "overlays below the report": ("--overlays", "c.csv/sub", "--report", "c.csv"),
+    "overlays and journal": ("--overlays", "d.csv.journal", "--report", "d.csv"),
+    "copies and lock": ("--copy-flagged", "e.csv.lock", "--report", "e.csv"),
+    "overlays and state": ("--overlays", "f.db", "--state", "f.db"),
+    "overlays and the state's lock": ("--overlays", "g.db.lock", "--state", "g.db"),
+    "copies below the state": ("--copy-flagged", "h.db/deep/er", "--state", "h.db"),
+    "copies and SQLite's log": ("--copy-flagged", "i.db-wal", "--state", "i.db"),
+    "overlays and the second report": ("--overlays", "j.json", "--report", "-", "--report",
+                                       "j.json"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", COLLIDING)
+def test_a_folder_where_a_file_has_to_be_is_refused_before_anything_is_scored(
+    tmp_path: pathlib.Path, kind: str
+) -> None:
+    (tmp_path / "torch.py").write_text("raise RuntimeError('torch was imported')")
+    env = {**os.environ, "PYTHONPATH": f"{tmp_path}:{ROOT}"}
+    (tmp_path / "out").mkdir()
+    flags = COLLIDING[kind]
+    for more in ((), ("--dry-run",)):
+        done = fakeface("scan", PHOTO, *flags, *more, cwd=tmp_path / "out", env=env)
+        assert done.returncode == ExitCode.USAGE, done.stderr
+        assert done.stderr.count("\n") == 1
+        for words in (flags[0], flags[1], flags[2], flags[-1]):
+            assert words in done.stderr
+    assert list((tmp_path / "out").iterdir()) == []
 
 
 # --- streams

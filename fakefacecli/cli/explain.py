@@ -1,20 +1,22 @@
 """`fakeface explain IMAGE`: every face of one image, with its evidence."""
 
 import os
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from fakefacecli.cli.console import complain, stoppable, told
-from fakefacecli.cli.parse import parse_thresholds
-from fakefacecli.errors import ExitCode, NothingToDo
+from fakefacecli.cli.parse import parse_thresholds, refuse_empty
+from fakefacecli.errors import CannotWrite, ExitCode, NothingToDo
 from fakefacecli.options import DEFAULT_MODEL
 from fakefacecli.text import printable
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from fakefacecli.records import ImageReport
+    from fakefacecli.protocols import Detector
+    from fakefacecli.records import DecodedImage, Face, ImageReport
 
 
 class _Numbered:
@@ -25,16 +27,44 @@ class _Numbered:
         self.stem, self.suffix = os.path.splitext(out)
         self.paths: list[str] = []
 
-    def write(self, name: str, picture: "Image") -> None:
-        from fakefacecli.files import whole
+    def require_room(self, count: int) -> None:
+        """CannotWrite unless `count` pictures replace nothing but, if need be, `out` itself.
+
+        Overlays bear no mark: what has a further one's name may be anybody's file."""
         from fakefacecli.targets import check_picture
 
-        number = len(self.paths) + 1
-        path = self.stem + (f"-{number}" if number > 1 else "") + self.suffix
-        check_picture(path, self.image)
+        for number in range(1, count + 1):
+            path = self._path(number)
+            check_picture(path, self.image)
+            if number > 1 and os.path.lexists(path):
+                raise CannotWrite(
+                    f"cannot write {printable(path)} for face {number}: it is there already; "
+                    "nothing was written; move it, or name another --out"
+                )
+
+    def write(self, name: str, picture: "Image") -> None:
+        from fakefacecli.files import whole
+
+        path = self._path(len(self.paths) + 1)
         with whole(path) as handle:
             picture.save(handle, "PNG" if self.suffix.lower() == ".png" else "JPEG", quality=90)
         self.paths.append(path)
+
+    def _path(self, number: int) -> str:
+        return self.stem + (f"-{number}" if number > 1 else "") + self.suffix
+
+
+class _Asking:
+    """A Detector that asks, once it has found the faces, for room for their pictures."""
+
+    def __init__(self, detector: "Detector", pictures: _Numbered):
+        self.detector = detector
+        self.pictures = pictures
+
+    def detect(self, images: "Sequence[DecodedImage]") -> "list[tuple[Face, ...]]":
+        found = self.detector.detect(images)
+        self.pictures.require_room(sum(map(len, found)))
+        return found
 
 
 @told
@@ -45,12 +75,14 @@ def explain(
         typer.Option(
             metavar="FILE",
             help="The picture (default: IMAGE's name + .overlay.jpg, here); "
-            "further faces get -2, -3... before the suffix.",
+            "further faces get -2, -3... before the suffix and replace no file.",
         ),
     ] = None,
     model: Annotated[str, typer.Option(metavar="NAME|FILE", help="The model.")] = DEFAULT_MODEL,
     threshold: Annotated[str | None, typer.Option(metavar="LOW,HIGH", help="As in scan.")] = None,
-    min_face: Annotated[int, typer.Option(min=12, max=2000, help="Smallest face, px.")] = 40,
+    min_face: Annotated[
+        int, typer.Option(min=12, max=2000, help="Smallest face looked for, px, as in scan.")
+    ] = 40,
     device: Annotated[
         str, typer.Option(metavar="auto|cpu|cuda|cuda:N|mps", help="As in scan.")
     ] = "auto",
@@ -66,6 +98,7 @@ def explain(
     from fakefacecli.stages.source import PathSource
     from fakefacecli.targets import check_picture
 
+    refuse_empty({"IMAGE": image, "--out": out, "--model": model})
     if os.path.isdir(image):
         raise NothingToDo(f"{printable(image)} is a folder; explain takes one image")
     target = out or f"{os.path.basename(image)}.overlay.jpg"
@@ -83,7 +116,13 @@ def explain(
     pictures = _Numbered(target, image)
     with stoppable() as stop:
         stages, _ = build(options, find_model(model), stop, explains=True)
-        stages = dataclasses.replace(stages, explain=Explain.ALL, overlays=pictures, lanes=1)
+        stages = dataclasses.replace(
+            stages,
+            detector=_Asking(stages.detector, pictures),
+            explain=Explain.ALL,
+            overlays=pictures,
+            lanes=1,
+        )
         try:
             [report] = scan(items, stages, 1, stop)
         finally:

@@ -1,10 +1,20 @@
 """Reading flags: what they mean, and one line on what is wrong with them."""
 
 import sys
+from collections.abc import Mapping, Sequence
 
 from fakefacecli.errors import UsageError
 from fakefacecli.text import printable
 from fakefacecli.verdicts import Label, Thresholds
+
+_WANTED = {
+    "a PATH": "a file or folder",
+    "--include": "a pattern",
+    "--exclude": "a pattern",
+    "--overlays": "a folder",
+    "--copy-flagged": "a folder",
+    "--model": "a bundled model or a file",
+}
 
 
 def refuse_idle(flags: dict[str, object]) -> None:
@@ -12,6 +22,14 @@ def refuse_idle(flags: dict[str, object]) -> None:
     for words, idle in flags.items():
         if idle:
             raise UsageError(words)
+
+
+def refuse_empty(values: Mapping[str, str | Sequence[str] | None]) -> None:
+    """Raise UsageError for the first value that is empty: often an unset variable of a script."""
+    for flag, value in values.items():
+        if value is not None and "" in ([value] if isinstance(value, str) else value):
+            what = _WANTED.get(flag, "a file")
+            raise UsageError(f"{flag} is empty; name {what}")
 
 
 def parse_thresholds(text: str | None) -> Thresholds | None:

@@ -6,7 +6,14 @@ from typing import Annotated
 import typer
 
 from fakefacecli.cli.console import complain, say, stoppable, told
-from fakefacecli.cli.parse import parse_thresholds, parse_verdicts, read_bytes, refuse_idle
+from fakefacecli.cli.listing import list_inputs
+from fakefacecli.cli.parse import (
+    parse_thresholds,
+    parse_verdicts,
+    read_bytes,
+    refuse_empty,
+    refuse_idle,
+)
 from fakefacecli.errors import EXIT_CODE_MEANINGS, ExitCode, UsageError
 from fakefacecli.options import (
     DEFAULT_MODEL,
@@ -116,7 +123,10 @@ def scan(  # noqa: PLR0913, PLR0917 - one parameter a flag
     min_face: Annotated[
         int,
         typer.Option(
-            min=12, max=2000, help="Smallest face looked for, in px.", rich_help_panel=JUDGING
+            min=12,
+            max=2000,
+            help="Smallest face looked for, in px; a box may come out up to about half smaller.",
+            rich_help_panel=JUDGING,
         ),
     ] = 40,
     fail_on: Annotated[
@@ -208,13 +218,17 @@ def scan(  # noqa: PLR0913, PLR0917 - one parameter a flag
     from fakefacecli.stages.source import read_listing
     from fakefacecli.targets import report_target
 
+    refuse_empty({
+        "a PATH": paths, "--include": include, "--exclude": exclude, "--files-from": files_from,
+        "--report": report, "--overlays": overlays, "--copy-flagged": copy_flagged,
+        "--model": model, "--state": state,
+    })  # fmt: skip
     if format_ is not None and format_ not in REPORT_FORMATS:
         raise UsageError(f"--format {printable(format_)}: wanted csv, json or jsonl")
     targets = tuple(report_target(path, format_) for path in report or ())
     on_stdout = sum(target.is_stdout for target in targets)
-    if on_stdout > 1:
-        raise UsageError("--report - can be given once")
     refuse_idle({
+        "--report - can be given once": on_stdout > 1,
         "--format goes with --report -": format_ and not on_stdout,
         "-0 goes with --files-from": zero and files_from is None,
         "--explain goes with --overlays": explain is not None and not overlays,
@@ -255,31 +269,7 @@ def scan(  # noqa: PLR0913, PLR0917 - one parameter a flag
         verify_hash=verify_hash,
         since_last=since_last,
     )
-    return _list_inputs(options, quiet) if dry_run else _run(options, progress, quiet)
-
-
-def _list_inputs(options: ScanOptions, quiet: bool) -> ExitCode | None:
-    from fakefacecli.errors import NothingToDo
-    from fakefacecli.models.bundled import find_model
-    from fakefacecli.records import Unreadable
-    from fakefacecli.stages.source import PathSource
-    from fakefacecli.targets import check_targets
-
-    find_model(options.model)
-    check_targets(options)
-    images = refused = 0
-    for item in PathSource(options.source):
-        if isinstance(item, Unreadable):
-            refused += 1
-            complain(f"{printable(item.ref.path)}: {item.message}")
-        else:
-            images += 1
-            say(printable(item.path) + "\n")
-    if not images + refused:
-        raise NothingToDo("no image found in the inputs")
-    if not quiet:
-        complain(f"dry run: {images} images to scan, {refused} unreadable; nothing was written")
-    return ExitCode.SOME_UNREADABLE if refused else None
+    return list_inputs(options, quiet) if dry_run else _run(options, progress, quiet)
 
 
 def _run(options: ScanOptions, progress: Progress, quiet: bool) -> ExitCode:

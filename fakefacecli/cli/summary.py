@@ -14,6 +14,7 @@ from fakefacecli.output import journal_path
 from fakefacecli.records import ImageReport, Label, Status
 from fakefacecli.run import Outcome
 from fakefacecli.stages.source import PathSource
+from fakefacecli.stages.tally import Tally
 from fakefacecli.text import printable
 
 _STYLES = {Label.FLAGGED: "bold red", Label.INCONCLUSIVE: "yellow", Label.NOT_FLAGGED: "default"}
@@ -81,8 +82,8 @@ def summary(options: ScanOptions, outcome: Outcome) -> None:
         table.add_row("passed over", str(sum(skipped.values())), Text(kinds))
     console = Console(stderr=True, highlight=False)
     console.print(table)
-    for words, where in _places(options):
-        console.print(Text.assemble((f"{words:<16}", "bold"), printable(where)), soft_wrap=True)
+    for words, what in (*_places(options), *(() if options.reports else _names(tally))):
+        console.print(Text.assemble((f"{words:<16}", "bold"), what), soft_wrap=True)
     if outcome.copies_missed:
         console.print(f"{outcome.copies_missed} flagged images changed before they were copied")
     if outcome.header["model"]["calibration"]["state"] == "uncalibrated":
@@ -94,12 +95,25 @@ def _kinds(outcome: Outcome) -> Text:
     return Text(", ".join(f"{n} {code}" for code, n in outcome.tally.error_code.most_common()))
 
 
+def _names(tally: Tally) -> Iterator[tuple[str, str]]:
+    """What a report would say first of all: which images were flagged, which not read."""
+    unreadable = [f"{printable(path)}: {code}" for path, code in tally.unreadable]
+    for words, names, count in (
+        ("flagged", list(map(printable, tally.flagged)), tally.image_verdict[Label.FLAGGED]),
+        ("unreadable", unreadable, tally.status[Status.ERROR]),
+    ):
+        for number, name in enumerate(names):
+            yield "" if number else words, name
+        if count > len(names):
+            yield "", f"and {count - len(names)} more; add --report FILE for all rows"
+
+
 def _places(options: ScanOptions) -> Iterator[tuple[str, str]]:
     for target in options.reports:
-        yield "report", "stdout" if target.is_stdout else target.path
+        yield "report", "stdout" if target.is_stdout else printable(target.path)
     if options.state:
-        yield "state", options.state
+        yield "state", printable(options.state)
     if options.overlays:
-        yield "overlays", options.overlays
+        yield "overlays", printable(options.overlays)
     if options.copy_flagged:
-        yield "flagged copies", options.copy_flagged
+        yield "flagged copies", printable(options.copy_flagged)

@@ -29,7 +29,10 @@ SAME_FACE_OVERLAP = 0.7
 
 
 class MtcnnDetector:
-    """Finds faces of `min_face_px` and more.
+    """Finds faces of about `min_face_px` and more.
+
+    That is the side of the first network's smallest cell, which the next two correct: the box of
+    a face may be smaller, by up to about half.
 
     `thresholds` in 0..1 are the least scores of the three networks; `factor` is the ratio of one
     pyramid level's side to the level's before it.

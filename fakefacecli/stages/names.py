@@ -9,6 +9,7 @@ from fakefacecli.text import printable
 LONGEST = 255  # bytes a name may have on ext4, xfs, btrfs, apfs and ntfs
 # half of Linux's PATH_MAX, so that the folder above may take the other half
 LONGEST_PATH = 2048
+MARK_CHARS = 8  # of the content's sha256, in hex
 
 _HASH_CHARS = 32
 _LIKE_A_CUT = re.compile(
@@ -43,6 +44,12 @@ def fitted(part: str, ending: str) -> str:
 def flat(parts: list[str], ending: str) -> str:
     """One name for a whole path: as much of its last part as fits, and a hash of it all."""
     return _cut(parts[-1], "/".join(parts), ending)
+
+
+def marked(ending: str, sha256: str | None, chars: int = MARK_CHARS) -> str:
+    """`ending` behind the first digits of the content's hash: other content gets another name."""
+    digits = (sha256 or "")[:chars]
+    return f".{digits}{ending}" if digits else ending
 
 
 def _cut(part: str, hashed: str, ending: str) -> str:

@@ -8,7 +8,7 @@ from PIL import Image
 from fakefacecli.errors import CannotWrite
 from fakefacecli.files import cannot_write, make_folders, whole
 from fakefacecli.records import ImageRef
-from fakefacecli.stages.names import fitted, flat, parts_of, too_long
+from fakefacecli.stages.names import fitted, flat, marked, parts_of, too_long
 from fakefacecli.stages.overlay_sheet import draw_overlay
 from fakefacecli.text import printable
 
@@ -19,18 +19,20 @@ JPEG_QUALITY = 90
 _LIKE_AN_OVERLAY = re.compile(r"\.face[0-9]+\.jpg~*\Z", re.IGNORECASE)
 
 
-def overlay_name(ref: ImageRef, number: int) -> str:
+def overlay_name(ref: ImageRef, number: int, sha256: str | None) -> str:
     """Path of the overlay of face `number` (from 1), under the overlays folder, with slashes.
 
-    sub/a.jpg, face 2 -> sub/a.jpg.face2.jpg. Two faces never share a path, nor does an overlay
-    take a folder's: a folder that is called like an overlay gets a ~, and a name without room for
-    its ending is cut and ends in a hash of the whole. A path of more than names.LONGEST_PATH
-    bytes becomes one such name. Raises ValueError for a name that is empty, absolute or leads
-    upwards.
+    sub/a.jpg, face 2 -> sub/a.jpg.3fa1b2c4.face2.jpg, the digits being the first of `sha256`, the
+    hash of the image's bytes: scans of other folders may share the overlays folder. Without it
+    there are no digits, as in overlays of older versions. Two faces never share a path, nor does
+    an overlay take a folder's: a folder that is called like an overlay gets a ~, and a name
+    without room for its ending is cut and ends in a hash of the whole. A path of more than
+    names.LONGEST_PATH bytes becomes one such name. Raises ValueError for a name that is empty,
+    absolute or leads upwards.
     """
     if number < 1:
         raise ValueError(f"face number {number} found, wanted 1 or more")
-    ending = f".face{number}.jpg"
+    ending = marked(f".face{number}.jpg", sha256)
     *folders, name = parts = parts_of(ref.name.replace(os.sep, "/"))
     if too_long(parts):
         return flat(parts, ending)

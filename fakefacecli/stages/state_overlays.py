@@ -38,8 +38,8 @@ class DrawnOverlays:
         for number, finding in enumerate(findings, 1):
             name = None
             if self._every or finding.verdict.label is Label.FLAGGED:
-                name = overlay_name(ref, number)
-                if not self._is_drawn(name, sha256):
+                name = self._drawn(ref, number, sha256)
+                if name is None:
                     return None
             named.append(replace(finding, overlay=name))
         return tuple(named)
@@ -51,6 +51,14 @@ class DrawnOverlays:
             mtime_ns = _mtime_ns(path)
             if mtime_ns is not None:
                 yield path_key(path), sha256, self._settings, mtime_ns
+
+    def _drawn(self, ref: ImageRef, number: int, sha256: bytes) -> str | None:
+        """The name of the overlay; a state of an older version knows it without digits."""
+        for digits in (sha256.hex(), None):
+            name = overlay_name(ref, number, digits)
+            if self._is_drawn(name, sha256):
+                return name
+        return None
 
     def _is_drawn(self, name: str, sha256: bytes) -> bool:
         path = self._path(name)

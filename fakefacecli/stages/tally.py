@@ -6,10 +6,16 @@ from dataclasses import dataclass, field
 
 from fakefacecli.records import ErrorCode, ImageReport, Label, Status
 
+NAMED = 20  # images of a kind that are kept by name
+
 
 @dataclass(slots=True)
 class Tally:
-    """The counts behind the header, the summary and the exit code."""
+    """The counts behind the header, the summary and the exit code.
+
+    `flagged` holds the paths of the first NAMED flagged images, `unreadable` those of the first
+    NAMED that could not be read, with the reason.
+    """
 
     images: int = 0
     faces: int = 0
@@ -17,6 +23,8 @@ class Tally:
     verdict: Counter[Label] = field(default_factory=Counter)
     image_verdict: Counter[Label] = field(default_factory=Counter)
     error_code: Counter[ErrorCode] = field(default_factory=Counter)
+    flagged: list[str] = field(default_factory=list)
+    unreadable: list[tuple[str, ErrorCode]] = field(default_factory=list)
 
     def add(self, report: ImageReport) -> None:
         """Count one image and its faces."""
@@ -28,6 +36,10 @@ class Tally:
             self.image_verdict[report.label] += 1
         if report.code is not None:
             self.error_code[report.code] += 1
+            if len(self.unreadable) < NAMED:
+                self.unreadable.append((report.ref.path, report.code))
+        if report.label is Label.FLAGGED and len(self.flagged) < NAMED:
+            self.flagged.append(report.ref.path)
 
     def counts(self, skipped: Mapping[str, int]) -> dict[str, object]:
         """The header's counts: every status and verdict, if only as 0; errors that occurred."""
