@@ -78,6 +78,14 @@ def check_file(path: str) -> None:
     _try_writing(folder, path)
 
 
+def check_new(path: str) -> None:
+    """The same for a model: what took hours to make is not replaced unasked."""
+    check_file(path)
+    if os.path.lexists(path):
+        raise CannotWrite(f"cannot write {printable(path)}: a model is there; name another file, "
+                          "or remove it first")  # fmt: skip
+
+
 def _check_apart(options: ScanOptions, folders: list[str]) -> None:
     """What a picture is called is up to strangers: none may get an input's name, or a report's."""
     reports = [target.path for target in options.reports if not target.is_stdout]

@@ -58,10 +58,10 @@ def calibrate(  # noqa: PLR0913, PLR0917 - one parameter a flag
     from fakefacecli.learn.evaluate import data_facts, judge_images
     from fakefacecli.learn.recalibrate import SPLITS, recalibrate, write_checkpoint
 
+    _check_out(out, model)
     note = "; only val, or images of no split, are calibrated on"
     images = labelled_images(data, (model,), SPLITS, note)
     with stoppable() as stop:
-        _check_out(out, model)
         with on_the_bench(model, (faces_only, faces_scale), min_face, device, stop) as subject:
             judged = judge_images(images, subject, grid=False)
             checkpoint = subject.checkpoint
@@ -74,13 +74,14 @@ def calibrate(  # noqa: PLR0913, PLR0917 - one parameter a flag
 
 
 def _check_out(out: str, model: str) -> None:
+    from fakefacecli.targets import check_new
+
     where = printable(out)
     if not out.endswith(".safetensors"):
         raise UsageError(f"--out {where}: wanted a name that ends in .safetensors")
     if os.path.realpath(out) == os.path.realpath(model):
         raise CannotWrite(f"cannot write {where}: it is the model itself; name another file")
-    if not os.path.isdir(os.path.dirname(out) or "."):
-        raise CannotWrite(f"cannot write {where}: its folder is not there; make it first")
+    check_new(out)
 
 
 def _summary(done: "Recalibrated", out: str) -> None:

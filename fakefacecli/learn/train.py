@@ -46,8 +46,8 @@ def run_training(options: TrainOptions, watch: Watch) -> Progress:
     """Train and write the checkpoint, the division of the data, the log, the curves.
 
     After each epoch that is the best so far the checkpoint is replaced, so an interruption keeps
-    it. Raises a FakeFaceError; UsageError before anything is read when an earlier run's work would
-    be lost.
+    it. Raises a FakeFaceError; UsageError or CannotWrite before anything is read when an earlier
+    run's work would be lost.
     """
     check_out(options)
     images = read_data(options.data)
@@ -137,7 +137,7 @@ def _run(
             epoch = training.epoch(coach)
             if epoch.best:
                 state = training.average.network.state_dict()
-                keep_division()  # not before: till now both may be those of an earlier training
+                keep_division()  # not before: till now it may be an earlier training's
                 save(options.out, state, _told(card, division, epoch, options))
             write_state(options.out, fingerprint, training.state())
             write_log(options.out, training.progress.history)
