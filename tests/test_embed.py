@@ -187,6 +187,30 @@ def test_a_report_without_a_face_has_nothing_to_show(tmp_path: pathlib.Path) -> 
         read_report(str(tmp_path / "r.json"))
 
 
+@pytest.mark.parametrize("where", ["", "/gone/"])
+def test_a_report_whose_images_are_elsewhere_says_so(tmp_path: pathlib.Path, where: str) -> None:
+    found = [ROW | {"path": f"{where}photos/{name}.jpg"} for name in "aab"]
+    (tmp_path / "r.json").write_text(json.dumps({"rows": found}))
+    done = CliRunner().invoke(
+        app, ["embed", str(tmp_path / "r.json"), "--out", str(tmp_path / "m.png"), "--model", "no"]
+    )
+    assert done.exit_code == ExitCode.NOTHING_TO_DO, done.output
+    said = " ".join(done.stderr.split())
+    assert "r.json: 3 faces in it, but none of their 2 images is there" in said
+    assert f"such as {where}photos/a.jpg; " in said
+    assert ("run it in the folder where the scan ran" in said) == (not where)
+
+
+def test_images_that_are_all_others_now_are_told_of(tmp_path: pathlib.Path) -> None:
+    shutil.copy(PHOTOS / "official_000.jpg", tmp_path / "a.jpg")
+    row = ROW | {"path": str(tmp_path / "a.jpg"), "sha256": "0" * 64}
+    (tmp_path / "r.json").write_text(json.dumps({"rows": [row]}))
+    done = fakeface("embed", tmp_path / "r.json", "--out", tmp_path / "m.png", "--device", "cpu")
+    assert done.returncode == ExitCode.NOTHING_TO_DO, done.stderr
+    assert "a.jpg: the file is not the one that was scanned" in done.stderr
+    assert "no face could be taken" in done.stderr
+
+
 @pytest.mark.parametrize("out", ["map.gif", "gone/map.png"])
 def test_an_output_that_cannot_work_is_refused_first(tmp_path: pathlib.Path, out: str) -> None:
     done = fakeface("embed", PHOTOS, "--out", out, cwd=tmp_path)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from fakefacecli.learn.embed import Point
     from fakefacecli.learn.evaluate import Subject
     from fakefacecli.learn.reading import FoundFace, Missed
+    from fakefacecli.learn.rereading import Row
 
 _AT_ONCE = 64  # faces whose pixels are held
 
@@ -66,13 +67,16 @@ def embed(  # noqa: PLR0913, PLR0917 - one parameter a flag
 ) -> ExitCode:
     """Draw a map of faces by the model's penultimate features, or write these vectors."""
     from fakefacecli.learn.embed import Embedder, check_projection
-    from fakefacecli.learn.rereading import is_report
+    from fakefacecli.learn.rereading import check_images, is_report, read_report
 
     _check_out(out)
     check_projection(str(projection))
     report = is_report(data)
     if report and faces_only:
         raise UsageError("--faces-only goes with labelled images, not with a report")
+    rows = read_report(data) if report else []
+    if report:
+        check_images(data, rows)
     with (
         stoppable() as stop,
         on_the_bench(model, (faces_only, faces_scale), min_face, device, stop) as subject,
@@ -80,18 +84,18 @@ def embed(  # noqa: PLR0913, PLR0917 - one parameter a flag
         missed: list[Missed] = []
         embedder = Embedder(subject.classifier)
         points: list[Point] = []
-        items = _of_report(data, subject) if report else _of_data(data, subject)
+        items = _of_report(rows, subject) if report else _of_data(data, subject)
         while part := list(itertools.islice(items, _AT_ONCE)):
             faces = [item for item in part if isinstance(item, tuple)]
             missed += [item for item in part if not isinstance(item, tuple)]
             points += embedder.points([face for face, _ in faces], [label for _, label in faces])
         if not points:
-            raise NothingToDo(f"{printable(data)}: no face in it")
+            _say_missed(missed)
+            raise NothingToDo(f"{printable(data)}: no face could be taken from its images")
         stop()
         by = colour or (Colour.VERDICT if report else Colour.LABEL)
         _write(points, out, str(by), str(projection), subject.checkpoint.card.name)
-    for lost in missed[:3]:
-        complain(f"{printable(lost.image.path)}: {lost.why}")
+    _say_missed(missed)
     complain(f"{len(points)} faces on the map; {len(missed)} images gave none")
     unreadable = any(lost.unreadable for lost in missed)
     return ExitCode.SOME_UNREADABLE if unreadable else ExitCode.COMPLETE
@@ -108,11 +112,16 @@ def _of_data(data: str, subject: "Subject") -> "Iterator[tuple[FoundFace, str] |
             yield item
 
 
-def _of_report(path: str, subject: "Subject") -> "Iterator[tuple[FoundFace, str] | Missed]":
-    from fakefacecli.learn.rereading import read_report, reread
+def _of_report(rows: "list[Row]", subject: "Subject") -> "Iterator[tuple[FoundFace, str] | Missed]":
+    from fakefacecli.learn.rereading import reread
 
-    for item in reread(read_report(path), subject.how):
+    for item in reread(rows, subject.how):
         yield (item[0], "") if isinstance(item, tuple) else item
+
+
+def _say_missed(missed: "list[Missed]") -> None:
+    for lost in missed[:3]:
+        complain(f"{printable(lost.image.path)}: {lost.why}")
 
 
 def _write(points: "list[Point]", out: list[str], by: str, projection: str, model: str) -> None:
