@@ -211,9 +211,8 @@ def test_images_that_are_all_others_now_are_told_of(tmp_path: pathlib.Path) -> N
     assert "no face could be taken" in done.stderr
 
 
-@pytest.mark.parametrize("out", ["map.gif", "gone/map.png"])
-def test_an_output_that_cannot_work_is_refused_first(tmp_path: pathlib.Path, out: str) -> None:
-    done = fakeface("embed", PHOTOS, "--out", out, cwd=tmp_path)
+def test_an_output_that_cannot_work_is_refused_first(tmp_path: pathlib.Path) -> None:
+    done = fakeface("embed", PHOTOS, "--out", "map.gif", cwd=tmp_path)
     assert done.returncode == ExitCode.USAGE
     assert "--out" in done.stderr
 

@@ -155,8 +155,6 @@ def _check_out(out: list[str]) -> None:
         if ending not in SUFFIXES:
             wanted = ", ".join(SUFFIXES)
             raise UsageError(f"--out {printable(path)}: wanted a name that ends in {wanted}")
-        if not os.path.isdir(os.path.dirname(path) or "."):
-            raise UsageError(f"--out {printable(path)}: its folder is not there; make it first")
         if ending == ".parquet":
             check_parquet()
         check_file(path)

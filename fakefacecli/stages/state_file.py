@@ -7,7 +7,7 @@ import stat
 from collections.abc import Iterator
 
 from fakefacecli.errors import CannotWrite, FakeFaceError, Locked, ModelRefused, NothingToDo
-from fakefacecli.files import cannot_write
+from fakefacecli.files import cannot_write, require_folder
 from fakefacecli.text import printable
 
 APPLICATION = 0x46414B45  # "FAKE" in SQLite's application_id: other programs' files are refused
@@ -50,10 +50,8 @@ def open_state(path: str, create: bool = True) -> sqlite3.Connection:
     """
     if os.path.lexists(path) or not create:
         require_state(path)
-    elif not os.path.isdir(os.path.dirname(path) or "."):
-        raise CannotWrite(
-            f"cannot write the state {printable(path)}: no such folder; make it first"
-        )
+    else:
+        require_folder(path)
     with refusals(path), contextlib.ExitStack() as stack:
         db = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)
         stack.callback(db.close)
