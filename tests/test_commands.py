@@ -109,6 +109,17 @@ def test_doctor_finds_this_installation_well() -> None:
         assert words in done.stdout
 
 
+def test_a_device_that_cannot_be_is_told_with_those_that_can() -> None:
+    for device, words in (
+        ("foo", "--device foo: wanted auto, cpu, cuda, cuda:N or mps"),
+        ("cuda:", "--device cuda:: wanted auto, cpu"),
+        ("cuda:999", "--device cuda:999: no such device here, only cpu"),
+    ):
+        done = fakeface("doctor", "--device", device)
+        assert (done.returncode, done.stdout) == (ExitCode.USAGE, ""), done.stderr
+        assert words in done.stderr
+
+
 def test_a_bare_command_shows_its_help() -> None:
     assert "scan" in fakeface().stdout + fakeface().stderr
 
