@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -131,6 +132,10 @@ def test_calibration_leaves_small_faces_out_and_keeps_old_figures_apart() -> Non
     assert done.card.measured["calibrated_on"]["fpr"]["value"] <= 0.05
     again = recalibrate(done.card, one, "platt", 0.05).card
     assert list(again.measured) == list(done.card.measured)
+    assert "80 faces (40 real, 40 fake) of 1 group, set" in again.calibration.fitted_on
+    alone = Judged([replace(item, image=replace(item.image, group="")) for item in one.faces])
+    fitted_on = recalibrate(CARD, alone, "platt", 0.05).card.calibration.fitted_on
+    assert "80 faces (40 real, 40 fake), set" in fitted_on
 
 
 def test_a_calibrated_models_name_tells_it_from_the_one_it_was_made_from() -> None:

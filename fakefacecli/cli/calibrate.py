@@ -19,7 +19,7 @@ from fakefacecli.cli.labelled import (
 )
 from fakefacecli.errors import CannotWrite, ExitCode, UsageError
 from fakefacecli.options import DEFAULT_MODEL
-from fakefacecli.text import printable
+from fakefacecli.text import counted, printable
 
 if TYPE_CHECKING:
     from fakefacecli.learn.bootstrap import Estimate
@@ -88,8 +88,8 @@ def _summary(done: "Recalibrated", out: str) -> None:
     choice, card = done.choice, done.card
     complain(f"fitted on {card.calibration.fitted_on}")
     if done.too_small:
-        complain(f"{done.too_small} faces under {card.min_face_px} px were left out: a scan calls "
-                 "them inconclusive")  # fmt: skip
+        complain(f"left out {counted(done.too_small, 'face')} under {card.min_face_px} px: a scan "
+                 "calls that inconclusive")  # fmt: skip
     complain(f"calibration {card.calibration.words()}")
     thresholds = choice.thresholds
     complain(f"HIGH {thresholds.high:.4f}: {_share(choice.flagged_real)} of the real faces and "

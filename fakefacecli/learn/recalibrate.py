@@ -17,7 +17,7 @@ from fakefacecli.models.calibration import Calibration
 from fakefacecli.models.card import ModelCard
 from fakefacecli.models.checkpoint import Checkpoint, save, sha256_of
 from fakefacecli.records import Thresholds
-from fakefacecli.text import printable
+from fakefacecli.text import counted, printable
 
 # held-out faces are there to measure on, and what was trained on is no test of probabilities
 SPLITS = ("", "val")
@@ -48,9 +48,10 @@ def recalibrate(card: ModelCard, judged: Judged, method: str, target_fpr: float)
     used = Judged(kept)
     about = data_facts(used)
     groups = sorted({printable(face.image.group) for face in kept if face.image.group})
+    known = f" of {counted(len(groups), 'group')}" if groups else ""
     fitted_on = (
-        f"{about['faces']} faces ({about['real']} real, {about['fake']} fake) of "
-        f"{len(groups)} groups, set {about['sha256'][:16]}"
+        f"{about['faces']} faces ({about['real']} real, {about['fake']} fake){known}, "
+        f"set {about['sha256'][:16]}"
     )
     calibration = fit(method, used.fake, used.logits(), fitted_on)
     p = np.array([calibration.probability(logit) for logit in used.logits().tolist()])

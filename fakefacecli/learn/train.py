@@ -21,7 +21,7 @@ from fakefacecli.learn.split import Division, divide, near_pairs_of_both_labels
 from fakefacecli.learn.start import start_with
 from fakefacecli.models.card import ModelCard
 from fakefacecli.models.checkpoint import save
-from fakefacecli.text import printable
+from fakefacecli.text import counted, printable
 
 if TYPE_CHECKING:
     from torch import nn
@@ -105,9 +105,9 @@ def _counts(division: Division) -> str:
     parts = []
     for side, faces in (("learn", division.train), ("validate", division.val)):
         fakes = sum(face.image.fake for face in faces)
-        groups = len({face.image.group for face in faces})
-        real = len(faces) - fakes
-        parts.append(f"{real} real and {fakes} fake faces of {groups} groups to {side}")
+        groups = {face.image.group for face in faces} - {""}
+        known = f" of {counted(len(groups), 'group')}" if groups else ""
+        parts.append(f"{len(faces) - fakes} real and {fakes} fake faces{known} to {side}")
     return "; ".join(parts)
 
 
