@@ -4,6 +4,7 @@ import ast
 import re
 from collections.abc import Iterator
 
+from fakefacecli.errors import ExitCode
 from fakefacecli.verdicts import ErrorCode
 from tests.builders import ROOT
 
@@ -44,6 +45,19 @@ def test_every_promise_names_a_test_that_exists() -> None:
         assert named, f"no test keeps the promise: {cells[0]}"
         for file, name in named:
             assert name in functions_of(file), f"{file} has no {name}"
+
+
+def test_the_readme_says_which_commands_end_with_which_exit_code() -> None:
+    from typer.main import get_command
+
+    from fakefacecli.cli.app import app
+
+    words = section(readme(), "### Exit codes").split("\n\n")[-1]
+    commands = set(getattr(get_command(app), "commands", {}))
+    named = set(re.findall(r"`(\w+)`", words))
+    assert named
+    assert named <= commands
+    assert {int(code) for code in re.findall(r"\d+", words)} == set(map(int, ExitCode))
 
 
 def test_the_error_codes_in_the_readme_are_those_of_the_code() -> None:
