@@ -147,9 +147,12 @@ def test_what_holds_code_is_refused_and_not_run(tmp_path: pathlib.Path) -> None:
 
 
 def test_what_does_not_fit_is_refused(tmp_path: pathlib.Path) -> None:
-    (tmp_path / "text.pth").write_text("no checkpoint")
-    with pytest.raises(ModelRefused, match=r"text\.pth"):
-        read_foreign(str(tmp_path / "text.pth"))
+    for text in ("no checkpoint", "hello"):
+        (tmp_path / "text.pth").write_text(text)
+        with pytest.raises(ModelRefused, match=r"text\.pth: not a checkpoint of PyTorch"):
+            read_foreign(str(tmp_path / "text.pth"))
+    torch.save({"fc": torch.zeros(1)}, tmp_path / "old.pth", _use_new_zipfile_serialization=False)
+    assert list(read_foreign(str(tmp_path / "old.pth"))) == ["fc"]
     with pytest.raises(ModelRefused, match="no such file"):
         read_foreign(str(tmp_path / "gone.pth"))
     torch.save([1, 2], tmp_path / "list.pth")

@@ -29,6 +29,7 @@ State = dict[str, "Tensor"]
 _MAX_BYTES = 2_000_000_000
 _WRAPPERS = ("model_state_dict", "state_dict", "model")
 _PREFIXES = ("module.", "model.", "_orig_mod.")
+_STARTS = (b"PK", b"\x80")  # a zip, or a pickle, as torch.save wrote them before 1.6
 _NOT_LEARNT = "num_batches_tracked"
 # levels, mean and std; "facenet" is what InceptionResnetV1 was published with
 NORMALISATIONS: dict[str, tuple[int, Triple, Triple]] = {
@@ -141,6 +142,9 @@ def _read(path: str, where: str) -> Any:
     try:
         if path.endswith(".safetensors"):
             return safetensors.torch.load_file(path)
+        with open(path, "rb") as handle:
+            if not handle.read(2).startswith(_STARTS):
+                raise ModelRefused(f"{where}: not a checkpoint of PyTorch")
         return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
         raise ModelRefused(
