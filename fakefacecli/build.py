@@ -106,17 +106,20 @@ def pick_device(name: str) -> str:
     """
     import torch
 
-    cuda, mps = torch.cuda.is_available(), torch.backends.mps.is_available()
+    if not re.fullmatch(r"auto|cpu|mps|cuda(:\d{1,3})?", name):
+        raise UsageError(f"--device {printable(name)}: wanted auto, cpu, cuda, cuda:N or mps")
+    there = ["cpu"]
+    if torch.cuda.is_available():
+        there += [f"cuda:{number}" for number in range(torch.cuda.device_count())]
     if name == "auto":
-        return "cuda:0" if cuda else "cpu"
-    if name == "cpu" or (name == "mps" and mps):
-        return name
-    match = re.fullmatch(r"cuda(?::(\d{1,3}))?", name)
-    if match and cuda and (number := int(match[1] or 0)) < torch.cuda.device_count():
-        return f"cuda:{number}"
-    raise UsageError(
-        f"--device {printable(name)}: no such device here; `fakeface doctor` lists what there is"
-    )
+        return there[1] if len(there) > 1 else "cpu"
+    if torch.backends.mps.is_available():
+        there.append("mps")
+    kind, _, number = name.partition(":")
+    wanted = f"cuda:{int(number or 0)}" if kind == "cuda" else kind
+    if wanted not in there:
+        raise UsageError(f"--device {name}: no such device here, only {', '.join(there)}")
+    return wanted
 
 
 def versions() -> dict[str, str]:

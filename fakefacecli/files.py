@@ -109,6 +109,14 @@ def make_folders(root: str, parts: list[str]) -> str:
     return here
 
 
+def require_folder(target: str) -> None:
+    """Raise CannotWrite when the folder that `target` should go into is not there."""
+    folder = os.path.dirname(target) or "."
+    if not os.path.isdir(folder):
+        raise CannotWrite(f"cannot write {printable(target)}: there is no folder "
+                          f"{printable(folder)}; make it first")  # fmt: skip
+
+
 def cannot_write(target: str, error: OSError) -> CannotWrite:
     """The one wording for every failed write."""
     why = (error.strerror or type(error).__name__).lower()

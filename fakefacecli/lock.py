@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 
 from fakefacecli.errors import Locked
-from fakefacecli.files import cannot_write, in_the_way, open_plain
+from fakefacecli.files import cannot_write, in_the_way, open_plain, require_folder
 from fakefacecli.text import printable
 
 # a pid, or what a crash of the machine made of one
@@ -25,11 +25,12 @@ def locked(target: str) -> Iterator[None]:
     lock file cannot be made, or something that is no lock has its name. A lock file left by a
     killed run is no lock and is taken over.
     """
+    require_folder(target)
     path = f"{target}.lock"
     try:
         handle = _acquire(path, target)
-    except OSError as error:
-        raise cannot_write(path, error) from error
+    except OSError as error:  # of a folder that refuses files people know what they typed
+        raise cannot_write(path if os.path.lexists(path) else target, error) from error
     try:
         try:
             os.ftruncate(handle, os.pwrite(handle, f"{os.getpid()}\n".encode(), 0))

@@ -6,7 +6,7 @@ import stat
 from collections.abc import Iterator
 
 from fakefacecli.errors import CannotWrite, UsageError
-from fakefacecli.files import cannot_write
+from fakefacecli.files import cannot_write, require_folder
 from fakefacecli.options import REPORT_FORMATS, ReportTarget, ScanOptions
 from fakefacecli.stages.source import looks_like_image
 from fakefacecli.text import printable
@@ -33,6 +33,8 @@ def check_targets(options: ScanOptions) -> None:
     for target in options.reports:
         if not target.is_stdout:
             _check_report(target.path, options)
+    if options.state:
+        require_folder(options.state)
     folders = [folder for folder in (options.overlays, options.copy_flagged) if folder is not None]
     _check_apart(options, folders)
     for folder in folders:
@@ -64,10 +66,8 @@ def _check_report(path: str, options: ScanOptions) -> None:
 
 def check_file(path: str) -> None:
     """A file can be moved to `path`: its folder takes files, and nothing special is in the way."""
+    require_folder(path)
     where = printable(path)
-    folder = os.path.dirname(path) or "."
-    if not os.path.isdir(folder):
-        raise CannotWrite(f"cannot write {where}: no folder {printable(folder)}; make it first")
     try:
         if os.path.lexists(path):
             kind = os.lstat(path).st_mode
@@ -77,7 +77,15 @@ def check_file(path: str) -> None:
                 raise CannotWrite(f"cannot write {where}: not a regular file; name another")
     except OSError as error:
         raise cannot_write(path, error) from error
-    _try_writing(folder, path)
+    _try_writing(os.path.dirname(path) or ".", path)
+
+
+def check_new(path: str) -> None:
+    """The same for a model: what took hours to make is not replaced unasked."""
+    check_file(path)
+    if os.path.lexists(path):
+        raise CannotWrite(f"cannot write {printable(path)}: a model is there; name another file, "
+                          "or remove it first")  # fmt: skip
 
 
 def _check_own_files(options: ScanOptions) -> None:

@@ -27,6 +27,11 @@ def tame(line: str) -> str:
     return "\\".join(map(printable, line.split("\\")))
 
 
+def counted(number: int, noun: str) -> str:
+    """A number and what it counts, as people say it: 1 image, 2 images."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def exact(text: str) -> str:
     """The name that `printable` made `text` of."""
     return _ESCAPE.sub(_unescape, text)

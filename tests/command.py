@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 from typing import Any
@@ -15,8 +16,8 @@ NOT_COMPARED = {"run_id", "elapsed_ms", *MEASURED}
 COMMAND = (sys.executable, "-W", "error::ResourceWarning", "-m", "fakefacecli")
 
 
-def start(*args: object, **how: Any) -> subprocess.Popen[bytes]:
-    """Start `fakeface ARGS`; pipes by default, no colour, no progress bar."""
+def start(*args: object, before: tuple[str, ...] = (), **how: Any) -> subprocess.Popen[bytes]:
+    """Start `fakeface ARGS`, after the words `before`; pipes, no colour, no progress bar."""
     how = {
         "stdin": subprocess.DEVNULL,
         "stdout": subprocess.PIPE,
@@ -24,8 +25,8 @@ def start(*args: object, **how: Any) -> subprocess.Popen[bytes]:
         "env": {**os.environ, "NO_COLOR": "1", "COLUMNS": "100"},
         **how,
     }
-    return subprocess.Popen([*COMMAND, *(os.fspath(a) if isinstance(a, pathlib.Path) else str(a)
-                                         for a in args)], **how)  # fmt: skip
+    words = (os.fspath(a) if isinstance(a, pathlib.Path) else str(a) for a in args)
+    return subprocess.Popen([*before, *COMMAND, *words], **how)
 
 
 def fakeface(
@@ -39,6 +40,17 @@ def fakeface(
     return subprocess.CompletedProcess(
         process.args, process.returncode, (out or b"").decode(), (err or b"").decode()
     )
+
+
+def powerless(path: pathlib.Path) -> tuple[str, ...]:
+    """What to put before a command so that it may not read `path`, of mode 0; or the test skips."""
+    if os.geteuid() != 0:
+        return ()
+    words = ("setpriv", "--bounding-set=-dac_override,-dac_read_search")
+    test = [*words, "test", "!", "-r", str(path)]
+    if shutil.which("setpriv") and not subprocess.run(test, check=False).returncode:
+        return words
+    pytest.skip("root reads everything, and setpriv cannot take that from it here")
 
 
 def rows(path: pathlib.Path) -> list[dict[str, str]]:

@@ -1,6 +1,7 @@
 """Every way a model file can be wrong is refused in one line that names it."""
 
 import json
+import os
 import pathlib
 import pickle
 import shutil
@@ -109,7 +110,22 @@ def test_a_pickle_is_refused_and_its_code_not_run(tmp_path: pathlib.Path) -> Non
 def test_a_missing_file_and_a_folder_are_refused(tmp_path: pathlib.Path) -> None:
     assert "no such model file" in refused(str(tmp_path / "gone.safetensors"))
     (tmp_path / "folder").mkdir()
-    assert "no such model file" in refused(str(tmp_path / "folder"))
+    assert "folder is a folder; wanted" in refused(str(tmp_path / "folder"))
+    os.mkfifo(tmp_path / "pipe")
+    assert "not a regular file" in refused(str(tmp_path / "pipe"))
+
+
+def test_what_is_no_checkpoint_is_called_by_its_name(tmp_path: pathlib.Path) -> None:
+    for kind, words in (
+        ("empty", "empty.safetensors is empty"),
+        ("text", "not a safetensors file; wanted a fakeface checkpoint"),
+        ("huge-header", "not a safetensors file"),
+        ("zip", "a pickle"),
+    ):
+        (tmp_path / f"{kind}.safetensors").write_bytes(BYTES[kind])
+        assert words in refused(str(tmp_path / f"{kind}.safetensors"))
+    (tmp_path / "cut.safetensors").write_bytes(pathlib.Path(MODEL.path).read_bytes()[:100])
+    assert "cut off after 100 bytes" in refused(str(tmp_path / "cut.safetensors"))
 
 
 def test_a_truncated_checkpoint_is_refused(tmp_path: pathlib.Path) -> None:

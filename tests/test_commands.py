@@ -10,7 +10,7 @@ from PIL import Image
 
 from fakefacecli.errors import ExitCode
 from tests.builders import PHOTOS, ROOT
-from tests.command import fakeface
+from tests.command import fakeface, powerless
 
 WATCH_IMPORTS = """
 import sys
@@ -145,8 +145,53 @@ def test_doctor_finds_this_installation_well() -> None:
         assert words in done.stdout
 
 
+def test_a_device_that_cannot_be_is_told_with_those_that_can() -> None:
+    for device, words in (
+        ("foo", "--device foo: wanted auto, cpu, cuda, cuda:N or mps"),
+        ("cuda:", "--device cuda:: wanted auto, cpu"),
+        ("cuda:999", "--device cuda:999: no such device here, only cpu"),
+    ):
+        done = fakeface("doctor", "--device", device)
+        assert (done.returncode, done.stdout) == (ExitCode.USAGE, ""), done.stderr
+        assert words in done.stderr
+
+
 def test_a_bare_command_shows_its_help() -> None:
     assert "scan" in fakeface().stdout + fakeface().stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "out"),
+    [
+        ("train no-data --out", "no/m.safetensors"),
+        ("calibrate no-data --out", "no/m.safetensors"),
+        ("embed no-data --out", "no/map.png"),
+        ("scan . --report", "no/out.csv"),
+        ("scan . --state", "no/state.db"),
+        ("scan . --dry-run --state", "no/state.db"),
+        ("explain a.jpg --out", "no/a.png"),
+        ("bench . --json", "no/figures.json"),
+    ],
+)
+def test_a_folder_that_is_not_there_is_named_in_one_wording(
+    tmp_path: pathlib.Path, command: str, out: str
+) -> None:
+    (tmp_path / "a.jpg").write_bytes((PHOTOS / "generated_000.jpg").read_bytes())
+    done = fakeface(*command.split(), out, cwd=tmp_path)
+    assert done.stderr == f"fakeface: cannot write {out}: there is no folder no; make it first\n"
+    assert done.returncode == ExitCode.CANNOT_WRITE
+
+
+def test_a_folder_that_takes_no_files_is_told_by_what_was_typed(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "a.jpg").write_bytes((PHOTOS / "generated_000.jpg").read_bytes())
+    (tmp_path / "closed").mkdir(mode=0)
+    before = powerless(tmp_path / "closed")
+    for command, out in (("train no-data --out", "closed/m.safetensors"),
+                         ("calibrate no-data --out", "closed/m.safetensors"),
+                         ("scan a.jpg --state", "closed/state.db")):  # fmt: skip
+        done = fakeface(*command.split(), out, cwd=tmp_path, before=before)
+        assert done.returncode == ExitCode.CANNOT_WRITE, done.stderr
+        assert f"{out}: permission denied" in done.stderr
 
 
 def test_every_command_and_flag_is_in_the_readme() -> None:

@@ -99,20 +99,43 @@ def test_what_a_model_began_from_had_learnt_is_not_forgotten(
     assert done.returncode == ExitCode.COMPLETE, done.stderr
     assert sides(division_path(str(out))) == before  # another seed, the same validation
     other = draw_set(tmp_path / "other", 20)
-    done = fakeface("train", other, "--init", model, "--out", out, *TINY)
+    later = tmp_path / "later.safetensors"
+    done = fakeface("train", other, "--init", model, "--out", later, *TINY)
     assert done.returncode == ExitCode.COMPLETE, done.stderr
-    after = sides(division_path(str(out)))
+    after = sides(division_path(str(later)))
     learnt = {path for path, side in before.items() if side == "train"}
     assert learnt < {path for path, side in after.items() if side == "train"}
 
 
-def test_a_training_stopped_in_its_first_epoch_leaves_an_earlier_models_division(
+def test_a_model_that_is_there_is_replaced_by_no_training_and_no_calibration(
     data: pathlib.Path, model: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
     mine = tmp_path / "m.safetensors"
     shutil.copy(model, mine)
     keep_division(str(model), str(mine))
-    before = mine.read_bytes(), sides(division_path(str(mine)))
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    # no such data: whatever is said first was found out before it was read
+    for command in ("train", "calibrate"):
+        done = fakeface(
+            command, "no-data", "--out", "m.safetensors", "--device", "cpu", cwd=tmp_path
+        )
+        assert done.returncode == ExitCode.CANNOT_WRITE, done.stderr
+        assert done.stderr == (
+            "fakeface: cannot write m.safetensors: a model is there; name another file, or remove "
+            "it first\n"
+        )
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+    done = fakeface("train", data, "--out", mine, "--resume", *TINY, *FRESH)
+    assert (done.returncode, "no interrupted training" in done.stderr) == (ExitCode.USAGE, True)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_a_training_stopped_in_its_first_epoch_leaves_an_earlier_models_division(
+    model: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    mine = tmp_path / "m.safetensors"
+    keep_division(str(model), str(mine))
+    before = sides(division_path(str(mine)))
 
     def stop(done: int, of: int, loss: float) -> None:
         raise Interrupted(signal.SIGINT)
@@ -122,7 +145,7 @@ def test_a_training_stopped_in_its_first_epoch_leaves_an_earlier_models_division
     options = TrainOptions(str(other), str(mine), str(tmp_path / "cache"), **tiny)
     with pytest.raises(Interrupted, match="nothing was kept"):
         run_training(options, Watch(step=stop))
-    assert (mine.read_bytes(), sides(division_path(str(mine)))) == before
+    assert sides(division_path(str(mine))) == before
 
 
 def test_a_split_that_is_given_counts_more(data: pathlib.Path, model: pathlib.Path) -> None:

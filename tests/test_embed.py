@@ -132,6 +132,7 @@ def test_a_labelled_set_and_its_scan_give_the_same_vectors(tmp_path: pathlib.Pat
     done = fakeface("embed", tmp_path / "set", *flags, "--projection", "tsne")
     assert done.returncode == ExitCode.COMPLETE, done.stderr
     assert "12 faces on the map" in done.stderr
+    assert "no face" not in done.stderr
     assert "onerror" not in check_page(tmp_path / "a.html", 12)
     with Image.open(tmp_path / "a.png") as picture:
         assert min(picture.size) > 600
@@ -146,7 +147,11 @@ def test_a_labelled_set_and_its_scan_give_the_same_vectors(tmp_path: pathlib.Pat
     gone.unlink()
     done = fakeface("embed", reports[0], "--out", tmp_path / "b.parquet")
     assert done.returncode == ExitCode.SOME_UNREADABLE, done.stderr
-    assert "official_000.jpg" in done.stderr
+    words = " ".join(done.stderr.split())
+    assert "1 image could not be read as scanned, such as" in words
+    assert "official_000.jpg" in words
+    assert "11 faces written" in words
+    assert "map" not in words
     theirs = pyarrow.parquet.read_table(tmp_path / "b.parquet").to_pylist()
     scanned = {row["path"]: row for row in rows(reports[0])}
     assert len(theirs) == 11
@@ -187,9 +192,50 @@ def test_a_report_without_a_face_has_nothing_to_show(tmp_path: pathlib.Path) -> 
         read_report(str(tmp_path / "r.json"))
 
 
-@pytest.mark.parametrize("out", ["map.gif", "gone/map.png"])
-def test_an_output_that_cannot_work_is_refused_first(tmp_path: pathlib.Path, out: str) -> None:
-    done = fakeface("embed", PHOTOS, "--out", out, cwd=tmp_path)
+@pytest.mark.parametrize("where", ["", "/gone/"])
+def test_a_report_whose_images_are_elsewhere_says_so(tmp_path: pathlib.Path, where: str) -> None:
+    found = [ROW | {"path": f"{where}photos/{name}.jpg"} for name in "aab"]
+    (tmp_path / "r.json").write_text(json.dumps({"rows": found}))
+    done = CliRunner().invoke(
+        app, ["embed", str(tmp_path / "r.json"), "--out", str(tmp_path / "m.png"), "--model", "no"]
+    )
+    assert done.exit_code == ExitCode.NOTHING_TO_DO, done.output
+    said = " ".join(done.stderr.split())
+    assert "r.json: 3 faces in it, but none of their 2 images is there" in said
+    assert f"such as {where}photos/a.jpg; " in said
+    assert ("run it in the folder where the scan ran" in said) == (not where)
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (["--out", "m.png", "--colour", "label"], "a report knows verdicts alone"),
+        (["--out", "m.png", "--colour", "group"], "a report knows verdicts alone"),
+        (["--out", "m.png", "--faces-only"], "not with a report"),
+        (["--out", "m.png", "--out", "./m.png"], "two --out name the same file"),
+    ],
+)
+def test_flags_that_do_nothing_for_a_report_are_refused(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, flags: list[str], words: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "r.json").write_text(json.dumps({"rows": [ROW]}))
+    done = CliRunner().invoke(app, ["embed", "r.json", *flags])
+    assert (done.exit_code, words in " ".join(done.stderr.split())) == (ExitCode.USAGE, True)
+
+
+def test_images_that_are_all_others_now_are_told_of(tmp_path: pathlib.Path) -> None:
+    shutil.copy(PHOTOS / "official_000.jpg", tmp_path / "a.jpg")
+    row = ROW | {"path": str(tmp_path / "a.jpg"), "sha256": "0" * 64}
+    (tmp_path / "r.json").write_text(json.dumps({"rows": [row]}))
+    done = fakeface("embed", tmp_path / "r.json", "--out", tmp_path / "m.png", "--device", "cpu")
+    assert done.returncode == ExitCode.NOTHING_TO_DO, done.stderr
+    assert "a.jpg: the file is not the one that was scanned" in done.stderr
+    assert "no face could be taken" in done.stderr
+
+
+def test_an_output_that_cannot_work_is_refused_first(tmp_path: pathlib.Path) -> None:
+    done = fakeface("embed", PHOTOS, "--out", "map.gif", cwd=tmp_path)
     assert done.returncode == ExitCode.USAGE
     assert "--out" in done.stderr
 

@@ -46,7 +46,7 @@ def evaluation(labelled: pathlib.Path, tmp_path_factory: pytest.TempPathFactory)
     done = fakeface("evaluate", labelled, "--split", "val", "--out", out, *FEW)
     assert done.returncode == ExitCode.COMPLETE, done.stderr
     for words in ("AUC", "6 real and 6 fake", "1 of split train", "1 of split held_out",
-                  "1 images gave no face", "single group has no interval",
+                  "1 image gave no face", "single group has no interval",
                   "(by image"):  # fmt: skip
         assert words in " ".join(done.stderr.split())
     return out
@@ -207,7 +207,7 @@ def test_calibrate_writes_a_checkpoint_that_says_what_it_was_fitted_on(
     assert (told["faces"], told["real"], told["fake"]) == (12, 6, 6)
     assert told["splits"] == {"val": 12}
     assert (told["without_a_face"], told["unreadable"]) == (1, 0)
-    assert "1 images gave no face" in done.stderr
+    assert "1 image gave no face" in done.stderr
     assert told["groups"] == [NASTY, "officials"]
     assert told["sha256"][:16] in card.calibration.fitted_on
     assert told["fpr"]["value"] <= 0.2 < told["fpr"]["high"]
@@ -246,7 +246,9 @@ def test_calibrate_tells_of_images_that_could_not_be_read(
     out = tmp_path / "a.safetensors"
     done = fakeface("calibrate", listing, "--target-fpr", "0.2", "--out", out)
     assert done.returncode == ExitCode.SOME_UNREADABLE, done.stderr
-    assert "4 images gave no face" in done.stderr
+    lines = done.stderr.splitlines()
+    assert any("1 image gave no face, such as" in line and "plain.png" in line for line in lines)
+    assert any("3 images could not be read, such as" in line and "b1.jpg" in line for line in lines)
     told = find_model(str(out)).card.measured["calibrated_on"]
     assert (told["without_a_face"], told["unreadable"]) == (4, 3)
 

@@ -18,8 +18,8 @@ from fakefacecli.models.preprocess import prepare
 from fakefacecli.records import Box, DecodedImage, Face, ImageRef
 from fakefacecli.stages.crop import cut
 from tests.builders import PHOTOS
-from tests.command import fakeface
-from tests.test_checkpoint import Bomb
+from tests.command import fakeface, powerless
+from tests.test_checkpoint import MODEL, Bomb
 
 PX = 96
 
@@ -147,9 +147,12 @@ def test_what_holds_code_is_refused_and_not_run(tmp_path: pathlib.Path) -> None:
 
 
 def test_what_does_not_fit_is_refused(tmp_path: pathlib.Path) -> None:
-    (tmp_path / "text.pth").write_text("no checkpoint")
-    with pytest.raises(ModelRefused, match=r"text\.pth"):
-        read_foreign(str(tmp_path / "text.pth"))
+    for text in ("no checkpoint", "hello"):
+        (tmp_path / "text.pth").write_text(text)
+        with pytest.raises(ModelRefused, match=r"text\.pth: not a checkpoint of PyTorch"):
+            read_foreign(str(tmp_path / "text.pth"))
+    torch.save({"fc": torch.zeros(1)}, tmp_path / "old.pth", _use_new_zipfile_serialization=False)
+    assert list(read_foreign(str(tmp_path / "old.pth"))) == ["fc"]
     with pytest.raises(ModelRefused, match="no such file"):
         read_foreign(str(tmp_path / "gone.pth"))
     torch.save([1, 2], tmp_path / "list.pth")
@@ -166,3 +169,31 @@ def test_what_does_not_fit_is_refused(tmp_path: pathlib.Path) -> None:
         fit(models.resnet18(num_classes=3).state_dict(), "resnet18", 1, "x")
     with pytest.raises(ModelRefused, match="not finite"):
         fit(state | {"fc.bias": torch.tensor([float("nan"), 0])}, "resnet18", 1, "x")
+
+
+def test_a_file_that_cannot_be_imported_is_called_by_its_name(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "empty.pth").touch()
+    (tmp_path / "folder.pth").mkdir()
+    (tmp_path / "text.safetensors").write_text("no model at all, not even nearly")
+    (tmp_path / "closed.pth").write_bytes(b"PK")
+    (tmp_path / "closed.pth").chmod(0)
+    (tmp_path / "ours.pth").write_bytes(pathlib.Path(MODEL.path).read_bytes())
+    before = powerless(tmp_path / "closed.pth")
+    for name, backbone, code, words in (
+        ("empty.pth", "resnet18", ExitCode.MODEL_REFUSED, "empty.pth is empty"),
+        ("folder.pth", "resnet18", ExitCode.MODEL_REFUSED, "folder.pth is a folder"),
+        ("gone.pth", "resnet18", ExitCode.MODEL_REFUSED, "no such file"),
+        ("closed.pth", "resnet18", ExitCode.MODEL_REFUSED, "closed.pth: permission denied"),
+        ("text.safetensors", "resnet18", ExitCode.MODEL_REFUSED, "not a safetensors file"),
+        ("text.safetensors", "nope", ExitCode.USAGE, "--backbone: torchvision has no"),
+        (MODEL.path, "inception_resnet_v1", ExitCode.USAGE, "give it to --model"),
+        ("ours.pth", "inception_resnet_v1", ExitCode.USAGE, "already a fakeface checkpoint"),
+    ):
+        done = fakeface(
+            *("models", "import", name, "--backbone", backbone), before=before, cwd=tmp_path
+        )
+        assert (done.returncode, words in done.stderr) == (code, True), done.stderr
+        assert len(done.stderr.splitlines()) == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        *("closed.pth", "empty.pth", "folder.pth", "ours.pth", "text.safetensors")
+    ]

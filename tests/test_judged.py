@@ -1,6 +1,8 @@
 """Labelled faces: which pixels are judged, how slices and mistakes are picked."""
 
+import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -130,6 +132,22 @@ def test_calibration_leaves_small_faces_out_and_keeps_old_figures_apart() -> Non
     assert done.card.measured["calibrated_on"]["fpr"]["value"] <= 0.05
     again = recalibrate(done.card, one, "platt", 0.05).card
     assert list(again.measured) == list(done.card.measured)
+    assert "80 faces (40 real, 40 fake) of 1 group, set" in again.calibration.fitted_on
+    alone = Judged([replace(item, image=replace(item.image, group="")) for item in one.faces])
+    fitted_on = recalibrate(CARD, alone, "platt", 0.05).card.calibration.fitted_on
+    assert "80 faces (40 real, 40 fake), set" in fitted_on
+
+
+def test_a_calibrated_models_name_tells_it_from_the_one_it_was_made_from() -> None:
+    chance = np.random.default_rng(0)
+    one = judged(list(chance.normal(-2, 1, 40)), list(chance.normal(2, 1, 40)), split="val")
+    first = recalibrate(CARD, one, "platt", 0.05).card
+    assert re.fullmatch(rf"{re.escape(CARD.name)}\.c[0-9a-f]{{6}}", first.name)
+    assert recalibrate(CARD, one, "platt", 0.05).card.name == first.name
+    assert recalibrate(CARD, one, "platt", 0.1).card.name != first.name
+    again = recalibrate(first, one, "isotonic", 0.05).card.name
+    assert again != first.name
+    assert len(again) == len(first.name)
 
 
 def test_faces_of_a_group_or_else_of_an_image_belong_together() -> None:

@@ -56,6 +56,19 @@ def test_the_exit_codes_in_the_readme_are_those_of_the_code() -> None:
     }
 
 
+def test_the_readme_says_which_commands_end_with_which_exit_code() -> None:
+    from typer.main import get_command
+
+    from fakefacecli.cli.app import app
+
+    words = section(readme(), "### Exit codes").split("\n\n")[-1]
+    commands = set(getattr(get_command(app), "commands", {}))
+    named = set(re.findall(r"`(\w+)`", words))
+    assert named
+    assert named <= commands
+    assert {int(code) for code in re.findall(r"\d+", words)} == set(map(int, ExitCode))
+
+
 def test_the_error_codes_in_the_readme_are_those_of_the_code() -> None:
     text = readme()
     start = text.index("| error_code |")

@@ -28,7 +28,7 @@ from fakefacecli.stages.state import State
 from fakefacecli.stages.state_upkeep import Stale, read_stats, take_out
 from tests import builders
 from tests.builders import PHOTOS
-from tests.command import fakeface, json_lines, rows, start
+from tests.command import fakeface, json_lines, powerless, rows, start
 
 LONG_AGO_NS = 1_600_000_000_000_000_000
 ODD = os.fsdecode(b"caf\xe9 \xf0.jpg")
@@ -521,6 +521,19 @@ def test_a_missing_state_is_not_made_by_looking_at_it(tmp_path: pathlib.Path) ->
         assert done.returncode == ExitCode.NOTHING_TO_DO
         assert len(done.stderr.splitlines()) == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_stats_speaks_of_reading_where_a_state_cannot_be_read(tmp_path: pathlib.Path) -> None:
+    with opened(tmp_path / "s.db"):
+        pass
+    (tmp_path / "s.db").chmod(0)
+    os.mkfifo(tmp_path / "pipe")
+    before = powerless(tmp_path / "s.db")
+    for place, why in ((tmp_path / "s.db", "permission denied"), (tmp_path, "it is a folder"),
+                       (tmp_path / "pipe", "not a regular file")):  # fmt: skip
+        done = fakeface("state", "stats", place, before=before, timeout=20)
+        assert done.returncode == ExitCode.MODEL_REFUSED, done.stderr
+        assert done.stderr.startswith(f"fakeface: cannot read the state {place}: {why}")
 
 
 def test_prune_without_a_reason_takes_nothing(state: pathlib.Path) -> None:

@@ -360,12 +360,20 @@ def test_each_backbone_trains_scans_and_explains(
         (("--init", "x", "--backbone", "resnet18"), "leave their flags out"),
         (("--unfreeze-every", "1"), "goes with --freeze"),
         (("--device", "cuda:99"), "no such device"),
+        (("--backbone", "nope"), "torchvision has no backbone 'nope'"),
+        (("--backbone", "No/Name"), "backbone 'No/Name' found"),
+        (("--backbone", "timm/nope"), "timm"),
+        (("--head", "1000-500"), "goes with resnet50"),
+        (("--freeze", "bogus"), "wanted none, backbone"),
+        (("--backbone", "mobilenet_v1", "--freeze", "99"), "number of blocks from 1 to"),
+        (("--input-px", "16"), "try another --input-px"),
     ],
 )
 def test_flags_that_make_no_sense_are_refused(
     tmp_path: pathlib.Path, flags: tuple[str, ...], words: str
 ) -> None:
-    done = fakeface("train", tmp_path, "--out", "m.safetensors", *flags, cwd=tmp_path)
+    # no such data: whatever is said was found out before it was read
+    done = fakeface("train", "no-data", "--out", "m.safetensors", *flags, cwd=tmp_path)
     assert (done.returncode, words in done.stderr) == (ExitCode.USAGE, True), done.stderr
     assert not list(tmp_path.iterdir())
 

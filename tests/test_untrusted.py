@@ -26,7 +26,7 @@ from fakefacecli.stages.source import LISTING_BYTES
 from fakefacecli.text import exact
 from tests import bad_files, test_checkpoint
 from tests.builders import PHOTOS, ROOT
-from tests.command import COMMAND, fakeface, json_lines, rows, start
+from tests.command import COMMAND, fakeface, json_lines, powerless, rows, start
 
 PHOTO = PHOTOS / "official_003.jpg"
 RISKY = ("=", "+", "-", "@", "\t", "\r", "\n")
@@ -229,26 +229,13 @@ def test_a_path_of_4000_characters_is_judged_drawn_and_copied(
     assert (too_deep["error_code"], too_deep["path"].count("d") > 3900) == ("io_error", True)
 
 
-DROPPED = ("setpriv", "--bounding-set=-dac_override,-dac_read_search")
-
-
 def test_what_may_not_be_read_is_reported_and_not_skipped(tmp_path: pathlib.Path) -> None:
     put(tmp_path / "in" / "fine.jpg")
     for name in ("file.jpg", "no_suffix", "folder/unseen.jpg"):
         put(tmp_path / "in" / name)
     for name in ("file.jpg", "no_suffix", "folder"):
         (tmp_path / "in" / name).chmod(0)
-    before: tuple[str, ...] = ()
-    if os.geteuid() == 0:
-        works = (
-            shutil.which("setpriv")
-            and not subprocess.run(
-                [*DROPPED, "test", "!", "-r", str(tmp_path / "in" / "file.jpg")], check=False
-            ).returncode
-        )
-        if not works:
-            pytest.skip("root reads everything, and setpriv cannot take that from it here")
-        before = DROPPED
+    before = powerless(tmp_path / "in" / "file.jpg")
     command = [*before, *COMMAND, "scan", str(tmp_path / "in"), "--report", "-"]
     done = subprocess.run(command, capture_output=True, check=False, text=True)
     found, _ = json_lines(done.stdout)

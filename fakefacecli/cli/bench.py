@@ -1,13 +1,12 @@
 """`fakeface bench`: how fast is this machine, and what does it wait for?"""
 
 import json
-import os
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from fakefacecli.cli.console import complain, say, stoppable, told
-from fakefacecli.errors import CannotWrite, ExitCode
+from fakefacecli.errors import ExitCode
 from fakefacecli.files import whole
 from fakefacecli.options import DEFAULT_MODEL, Precision, ScanOptions, SourceOptions
 from fakefacecli.text import printable
@@ -51,6 +50,7 @@ def bench(  # noqa: PLR0913, PLR0917 - one parameter a flag
     """Measure a scan of FOLDER: rates of every stage and of the whole, memory, the ceiling."""
     from fakefacecli import bench as measuring
     from fakefacecli.build import default_workers
+    from fakefacecli.targets import check_file
 
     options = ScanOptions(
         SourceOptions((folder,)),
@@ -62,7 +62,7 @@ def bench(  # noqa: PLR0913, PLR0917 - one parameter a flag
         workers=workers or default_workers(),
     )
     if json_ and json_ != "-":
-        _check(json_)
+        check_file(json_)  # now rather than after minutes of measuring
     with stoppable(last_words="nothing was written") as stop:
         found = measuring.bench(options, runs, limit, against_demo_loop, stop, complain)
     figures = json.dumps(found, indent=2) + "\n"
@@ -74,14 +74,6 @@ def bench(  # noqa: PLR0913, PLR0917 - one parameter a flag
         with whole(json_, "w", encoding="utf-8") as handle:
             handle.write(figures)
     return ExitCode.SOME_UNREADABLE if found["unreadable"] else ExitCode.COMPLETE
-
-
-def _check(path: str) -> None:
-    """Raises CannotWrite now rather than after minutes of measuring."""
-    folder = os.path.dirname(path) or "."
-    if os.path.isdir(path) or not os.path.isdir(folder) or not os.access(folder, os.W_OK):
-        raise CannotWrite(f"cannot write {printable(path)}: wanted a file's name in a folder that "
-                          "is there and may be written to")  # fmt: skip
 
 
 def _show(found: dict[str, Any]) -> None:

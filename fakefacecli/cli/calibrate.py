@@ -19,7 +19,7 @@ from fakefacecli.cli.labelled import (
 )
 from fakefacecli.errors import CannotWrite, ExitCode, UsageError
 from fakefacecli.options import DEFAULT_MODEL
-from fakefacecli.text import printable
+from fakefacecli.text import counted, printable
 
 if TYPE_CHECKING:
     from fakefacecli.learn.bootstrap import Estimate
@@ -58,10 +58,10 @@ def calibrate(  # noqa: PLR0913, PLR0917 - one parameter a flag
     from fakefacecli.learn.evaluate import data_facts, judge_images
     from fakefacecli.learn.recalibrate import SPLITS, recalibrate, write_checkpoint
 
+    _check_out(out, model)
     note = "; only val, or images of no split, are calibrated on"
     images = labelled_images(data, (model,), SPLITS, note)
     with stoppable() as stop:
-        _check_out(out, model)
         with on_the_bench(model, (faces_only, faces_scale), min_face, device, stop) as subject:
             judged = judge_images(images, subject, grid=False)
             checkpoint = subject.checkpoint
@@ -74,21 +74,22 @@ def calibrate(  # noqa: PLR0913, PLR0917 - one parameter a flag
 
 
 def _check_out(out: str, model: str) -> None:
+    from fakefacecli.targets import check_new
+
     where = printable(out)
     if not out.endswith(".safetensors"):
         raise UsageError(f"--out {where}: wanted a name that ends in .safetensors")
     if os.path.realpath(out) == os.path.realpath(model):
         raise CannotWrite(f"cannot write {where}: it is the model itself; name another file")
-    if not os.path.isdir(os.path.dirname(out) or "."):
-        raise CannotWrite(f"cannot write {where}: its folder is not there; make it first")
+    check_new(out)
 
 
 def _summary(done: "Recalibrated", out: str) -> None:
     choice, card = done.choice, done.card
     complain(f"fitted on {card.calibration.fitted_on}")
     if done.too_small:
-        complain(f"{done.too_small} faces under {card.min_face_px} px were left out: a scan calls "
-                 "them inconclusive")  # fmt: skip
+        complain(f"left out {counted(done.too_small, 'face')} under {card.min_face_px} px: a scan "
+                 "calls that inconclusive")  # fmt: skip
     complain(f"calibration {card.calibration.words()}")
     thresholds = choice.thresholds
     complain(f"HIGH {thresholds.high:.4f}: {_share(choice.flagged_real)} of the real faces and "

@@ -19,8 +19,9 @@ def doctor(
     ] = "auto",
 ) -> ExitCode:
     """Show versions and devices, check the bundled model and judge a shipped photograph."""
-    from fakefacecli.build import versions
+    from fakefacecli.build import pick_device, versions
 
+    pick_device(device)
     typer.echo("versions")
     for name, version in versions().items():
         typer.echo(f"  {name:<16}{version}")

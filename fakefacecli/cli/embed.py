@@ -9,16 +9,26 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fakefacecli.cli.console import complain, stoppable, told
-from fakefacecli.cli.labelled import Device, FacesOnly, FacesScale, MinFace, on_the_bench
+from fakefacecli.cli.labelled import (
+    Device,
+    FacesOnly,
+    FacesScale,
+    MinFace,
+    on_the_bench,
+    told_missed,
+)
+from fakefacecli.cli.parse import refuse_idle
 from fakefacecli.errors import ExitCode, NothingToDo, UsageError
 from fakefacecli.options import DEFAULT_MODEL
-from fakefacecli.text import printable
+from fakefacecli.text import counted, printable
 
 if TYPE_CHECKING:
     from fakefacecli.learn.embed import Point
     from fakefacecli.learn.evaluate import Subject
     from fakefacecli.learn.reading import FoundFace, Missed
+    from fakefacecli.learn.rereading import Row
 
+VECTORS = ".parquet"  # the one --out that is no map
 _AT_ONCE = 64  # faces whose pixels are held
 
 
@@ -66,13 +76,19 @@ def embed(  # noqa: PLR0913, PLR0917 - one parameter a flag
 ) -> ExitCode:
     """Draw a map of faces by the model's penultimate features, or write these vectors."""
     from fakefacecli.learn.embed import Embedder, check_projection
-    from fakefacecli.learn.rereading import is_report
+    from fakefacecli.learn.rereading import check_images, is_report, read_report
 
     _check_out(out)
     check_projection(str(projection))
     report = is_report(data)
-    if report and faces_only:
-        raise UsageError("--faces-only goes with labelled images, not with a report")
+    refuse_idle({
+        "--faces-only goes with labelled images, not with a report": report and faces_only,
+        f"--colour {colour}: a report knows verdicts alone; leave --colour out, or give DATA":
+            report and colour not in {None, Colour.VERDICT},
+    })  # fmt: skip
+    rows = read_report(data) if report else []
+    if report:
+        check_images(data, rows)
     with (
         stoppable() as stop,
         on_the_bench(model, (faces_only, faces_scale), min_face, device, stop) as subject,
@@ -80,21 +96,20 @@ def embed(  # noqa: PLR0913, PLR0917 - one parameter a flag
         missed: list[Missed] = []
         embedder = Embedder(subject.classifier)
         points: list[Point] = []
-        items = _of_report(data, subject) if report else _of_data(data, subject)
+        items = _of_report(rows, subject) if report else _of_data(data, subject)
         while part := list(itertools.islice(items, _AT_ONCE)):
             faces = [item for item in part if isinstance(item, tuple)]
             missed += [item for item in part if not isinstance(item, tuple)]
             points += embedder.points([face for face, _ in faces], [label for _, label in faces])
         if not points:
-            raise NothingToDo(f"{printable(data)}: no face in it")
+            _told(missed, report)
+            raise NothingToDo(f"{printable(data)}: no face could be taken from its images")
         stop()
         by = colour or (Colour.VERDICT if report else Colour.LABEL)
         _write(points, out, str(by), str(projection), subject.checkpoint.card.name)
-    for lost in missed[:3]:
-        complain(f"{printable(lost.image.path)}: {lost.why}")
-    complain(f"{len(points)} faces on the map; {len(missed)} images gave none")
-    unreadable = any(lost.unreadable for lost in missed)
-    return ExitCode.SOME_UNREADABLE if unreadable else ExitCode.COMPLETE
+    drawn = any(not path.lower().endswith(VECTORS) for path in out)
+    complain(f"{counted(len(points), 'face')} {'on the map' if drawn else 'written'}")
+    return _told(missed, report)
 
 
 def _of_data(data: str, subject: "Subject") -> "Iterator[tuple[FoundFace, str] | Missed]":
@@ -108,11 +123,18 @@ def _of_data(data: str, subject: "Subject") -> "Iterator[tuple[FoundFace, str] |
             yield item
 
 
-def _of_report(path: str, subject: "Subject") -> "Iterator[tuple[FoundFace, str] | Missed]":
-    from fakefacecli.learn.rereading import read_report, reread
+def _of_report(rows: "list[Row]", subject: "Subject") -> "Iterator[tuple[FoundFace, str] | Missed]":
+    from fakefacecli.learn.rereading import reread
 
-    for item in reread(read_report(path), subject.how):
+    for item in reread(rows, subject.how):
         yield (item[0], "") if isinstance(item, tuple) else item
+
+
+def _told(missed: "list[Missed]", report: bool) -> ExitCode:
+    from fakefacecli.learn.evaluate import missed_facts
+
+    unread = "could not be read as scanned" if report else "could not be read"
+    return told_missed(missed_facts(missed), unread)
 
 
 def _write(points: "list[Point]", out: list[str], by: str, projection: str, model: str) -> None:
@@ -126,7 +148,7 @@ def _write(points: "list[Point]", out: list[str], by: str, projection: str, mode
     title = f"{model}: {len(points)} faces, {how}"
     for path in out:
         ending = os.path.splitext(path)[1].lower()
-        if ending == ".parquet":
+        if ending == VECTORS:
             content = atlas.write_vectors(points, at)
         elif ending == ".png":
             content = atlas.draw_map(points, at, by, title)
@@ -141,13 +163,13 @@ def _check_out(out: list[str]) -> None:
     from fakefacecli.learn.atlas import SUFFIXES, check_parquet
     from fakefacecli.targets import check_file
 
+    if len(set(map(os.path.realpath, out))) < len(out):
+        raise UsageError("two --out name the same file; name each once")
     for path in out:
         ending = os.path.splitext(path)[1].lower()
         if ending not in SUFFIXES:
             wanted = ", ".join(SUFFIXES)
             raise UsageError(f"--out {printable(path)}: wanted a name that ends in {wanted}")
-        if not os.path.isdir(os.path.dirname(path) or "."):
-            raise UsageError(f"--out {printable(path)}: its folder is not there; make it first")
-        if ending == ".parquet":
+        if ending == VECTORS:
             check_parquet()
         check_file(path)

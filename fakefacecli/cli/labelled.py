@@ -8,7 +8,7 @@ import typer
 
 from fakefacecli.cli.console import complain
 from fakefacecli.errors import ExitCode, NothingToDo
-from fakefacecli.text import printable
+from fakefacecli.text import counted, printable
 
 if TYPE_CHECKING:
     from fakefacecli.learn.data import LabelledImage
@@ -118,10 +118,14 @@ def _left_out(left: dict[str, int]) -> str:
     return f"left out: {parts}" if parts else ""
 
 
-def told_missed(missed: Sequence[Mapping[str, Any]]) -> ExitCode:
-    """Say which images gave no face (rows of `without_a_face`); the exit code that follows."""
-    if missed:
-        complain(f"{len(missed)} images gave no face, such as {missed[0]['path']}: "
-                 f"{missed[0]['why']}")  # fmt: skip
-    unreadable = any(row["unreadable"] for row in missed)
+def told_missed(missed: Sequence[Mapping[str, Any]], unread: str = "could not be read") -> ExitCode:
+    """Say which images gave no face (rows of `without_a_face`); the exit code that follows.
+
+    `unread` are the words for those that could not be looked at."""
+    unreadable = [row for row in missed if row["unreadable"]]
+    faceless = [row for row in missed if not row["unreadable"]]
+    for words, found in (("gave no face", faceless), (unread, unreadable)):
+        if found:
+            complain(f"{counted(len(found), 'image')} {words}, such as {found[0]['path']}: "
+                     f"{found[0]['why']}")  # fmt: skip
     return ExitCode.SOME_UNREADABLE if unreadable else ExitCode.COMPLETE

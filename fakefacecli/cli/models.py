@@ -164,6 +164,7 @@ def import_(  # noqa: PLR0913, PLR0917 - one parameter a flag
 
     from fakefacecli.cli.console import complain
     from fakefacecli.errors import UsageError
+    from fakefacecli.models.backbones import check_flag
     from fakefacecli.models.card import CHANNELS
     from fakefacecli.models.checkpoint import save
     from fakefacecli.models.foreign import NORMALISATIONS, Feeding, fit, foreign_card, read_foreign
@@ -174,15 +175,11 @@ def import_(  # noqa: PLR0913, PLR0917 - one parameter a flag
     ):
         if found not in wanted:
             raise UsageError(f"{flag} {printable(found)}: wanted {' or '.join(wanted)}")
+    check_flag(backbone)
+    found_state = read_foreign(file)
     stem = os.path.splitext(os.path.basename(file))[0]
-    target = out or f"{stem}.safetensors"
-    if os.path.realpath(target) == os.path.realpath(file):
-        raise UsageError(f"{printable(target)} is the file itself; name another with --out")
-    if out is None and os.path.lexists(target):
-        raise UsageError(f"{printable(target)} is there already; name another file, or this one, "
-                         "with --out")  # fmt: skip
-    where = printable(file)
-    state, head = fit(read_foreign(file), backbone, positive_class, where)
+    target = _target(file, out, stem)
+    state, head = fit(found_state, backbone, positive_class, printable(file))
     feeding = Feeding(input_px, normalise, crop_scale, input_)
     card = foreign_card(stem, backbone, head, feeding, printable(os.path.basename(file)))
     save(target, state, card, check=True)
@@ -190,3 +187,20 @@ def import_(  # noqa: PLR0913, PLR0917 - one parameter a flag
     complain(
         "uncalibrated, and nothing is measured here; see `fakeface models info` for how it is fed"
     )
+
+
+def _target(file: str, out: str | None, stem: str) -> str:
+    """What to write; UsageError or CannotWrite when that cannot be, or replaces unasked."""
+    import os
+
+    from fakefacecli.errors import UsageError
+    from fakefacecli.targets import check_file
+
+    target = out or f"{stem}.safetensors"
+    if os.path.realpath(target) == os.path.realpath(file):
+        raise UsageError(f"{printable(target)} is the file itself; name another with --out")
+    if out is None and os.path.lexists(target):
+        raise UsageError(f"{printable(target)} is there already; name another file, or this one, "
+                         "with --out")  # fmt: skip
+    check_file(target)
+    return target

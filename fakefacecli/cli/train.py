@@ -1,6 +1,5 @@
 """`fakeface train DATA`: flags to options, a training, a table row an epoch."""
 
-import os
 from typing import Annotated
 
 import typer
@@ -275,8 +274,6 @@ def _check(out: str, optimizer: str, schedule: str, head: str | None, channels: 
             raise UsageError(f"{flag} {printable(found)}: wanted {' or '.join(wanted)}")
     if not out.endswith(".safetensors"):
         raise UsageError(f"--out {printable(out)}: wanted a name that ends in .safetensors")
-    if os.path.isdir(out):
-        raise UsageError(f"--out {printable(out)}: a folder has this name")
 
 
 def _run(options: TrainOptions, progress: Progress, quiet: bool) -> ExitCode:

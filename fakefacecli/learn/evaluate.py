@@ -14,7 +14,7 @@ from fakefacecli.learn.bootstrap import RESAMPLES
 from fakefacecli.learn.data import LabelledImage
 from fakefacecli.learn.degrade import GRID
 from fakefacecli.learn.judged import Judged, judge_all
-from fakefacecli.learn.reading import Looking, read_faces
+from fakefacecli.learn.reading import Looking, Missed, read_faces
 from fakefacecli.learn.slices import slices
 from fakefacecli.models.checkpoint import Checkpoint
 from fakefacecli.records import Thresholds
@@ -129,15 +129,16 @@ def data_facts(judged: Judged) -> Facts:
             "fake": len(np.unique(clusters[fake])),
         },
         "splits": dict(sorted(splits.items())),
-        "without_a_face": [
-            {
-                "path": printable(missed.image.path),
-                "why": missed.why,
-                "unreadable": missed.unreadable,
-            }
-            for missed in judged.missed
-        ],
+        "without_a_face": missed_facts(judged.missed),
     }
+
+
+def missed_facts(missed: Sequence[Missed]) -> list[Facts]:
+    """A row an image that gave no face."""
+    return [
+        {"path": printable(lost.image.path), "why": lost.why, "unreadable": lost.unreadable}
+        for lost in missed
+    ]
 
 
 def _images(judged: Judged) -> int:

@@ -1,5 +1,8 @@
 """`fakeface calibrate`: the same weights with a card whose probabilities and thresholds are new."""
 
+import hashlib
+import json
+import re
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -10,13 +13,16 @@ from fakefacecli.learn.calibrate import fit
 from fakefacecli.learn.evaluate import data_facts
 from fakefacecli.learn.judged import Judged
 from fakefacecli.learn.thresholds import BAND, MISSED, Choice, choose
+from fakefacecli.models.calibration import Calibration
 from fakefacecli.models.card import ModelCard
 from fakefacecli.models.checkpoint import Checkpoint, save, sha256_of
-from fakefacecli.text import printable
+from fakefacecli.records import Thresholds
+from fakefacecli.text import counted, printable
 
 # held-out faces are there to measure on, and what was trained on is no test of probabilities
 SPLITS = ("", "val")
 FACTS = "calibrated_on"  # where in a card's `measured` the facts stand
+_CALIBRATED = re.compile(r"\.c[0-9a-f]{6}\Z")  # the end of a name that `_name` made
 _BEFORE = "before this calibration: "
 
 
@@ -42,9 +48,10 @@ def recalibrate(card: ModelCard, judged: Judged, method: str, target_fpr: float)
     used = Judged(kept)
     about = data_facts(used)
     groups = sorted({printable(face.image.group) for face in kept if face.image.group})
+    known = f" of {counted(len(groups), 'group')}" if groups else ""
     fitted_on = (
-        f"{about['faces']} faces ({about['real']} real, {about['fake']} fake) of "
-        f"{len(groups)} groups, set {about['sha256'][:16]}"
+        f"{about['faces']} faces ({about['real']} real, {about['fake']} fake){known}, "
+        f"set {about['sha256'][:16]}"
     )
     calibration = fit(method, used.fake, used.logits(), fitted_on)
     p = np.array([calibration.probability(logit) for logit in used.logits().tolist()])
@@ -70,6 +77,7 @@ def recalibrate(card: ModelCard, judged: Judged, method: str, target_fpr: float)
     }
     new = replace(
         card,
+        name=_name(card, calibration, choice.thresholds),
         calibration=calibration,
         thresholds=choice.thresholds,
         meaning=_meaning(choice),
@@ -90,6 +98,14 @@ def write_checkpoint(path: str, checkpoint: Checkpoint, card: ModelCard) -> None
     if sha256_of(checkpoint.path, where) != checkpoint.sha256:
         raise ModelRefused(f"{where}: the file changed while it was read; try again")
     save(path, state, card)
+
+
+def _name(card: ModelCard, calibration: Calibration, thresholds: Thresholds) -> str:
+    """That of `card` and six digits of what is new: people tell models apart by their names."""
+    what = json.dumps([calibration.facts(), asdict(thresholds)], sort_keys=True)
+    digest = hashlib.sha256(what.encode()).hexdigest()
+    base = _CALIBRATED.sub("", card.name) if FACTS in card.measured else card.name
+    return f"{base}.c{digest[:6]}"
 
 
 def _meaning(choice: Choice) -> str:

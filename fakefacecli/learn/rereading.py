@@ -64,6 +64,21 @@ def read_report(path: str) -> list[Row]:
     return faces
 
 
+def check_images(report: str, rows: list[Row]) -> None:
+    """Raise NothingToDo when not one image of the rows is there, as from another folder."""
+    paths = list(dict.fromkeys(row["path"] for row in rows))
+    if any(map(os.path.lexists, paths)):
+        return
+    if os.path.isabs(paths[0]):
+        remedy = "they have been moved or removed since the scan"
+    else:
+        remedy = "the report's paths are relative: run it in the folder where the scan ran"
+    raise NothingToDo(
+        f"{printable(report)}: {len(rows)} faces in it, but none of their {len(paths)} images is "
+        f"there, such as {printable(paths[0])}; {remedy}"
+    )
+
+
 def reread(rows: list[Row], how: Looking) -> Iterator[tuple[FoundFace, Row] | Missed]:
     """Every face of the report with its row; an image that is gone or has changed is missed."""
     images = [list(of) for _, of in itertools.groupby(rows, key=lambda row: row["path"])]

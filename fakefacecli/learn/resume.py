@@ -13,6 +13,7 @@ from fakefacecli.files import whole
 from fakefacecli.learn.faces import LabelledFace
 from fakefacecli.learn.settings import TrainOptions
 from fakefacecli.learn.split import Division
+from fakefacecli.targets import check_new
 from fakefacecli.text import printable
 
 
@@ -22,7 +23,11 @@ def resume_path(out: str) -> str:
 
 
 def check_out(options: TrainOptions) -> None:
-    """Raise UsageError when the checkpoint would replace what somebody may still want."""
+    """Refuse a checkpoint that would replace what somebody may still want, or cannot be written.
+
+    Raises UsageError for the model of --init, for an interrupted training, and for --resume where
+    there is none; CannotWrite for any other model, unless it is the one to go on with.
+    """
     out, left = printable(options.out), resume_path(options.out)
     if options.init and os.path.realpath(options.init) == os.path.realpath(options.out):
         raise UsageError(
@@ -31,8 +36,12 @@ def check_out(options: TrainOptions) -> None:
     if os.path.lexists(left) and not options.resume:
         raise UsageError(
             f"{printable(left)} found: an interrupted training left it and {out}; go on with "
-            "--resume, name another --out, or remove that file to train anew over both"
+            "--resume, name another --out, or remove both to train anew"
         )
+    if not options.resume:
+        check_new(options.out)
+    elif not os.path.lexists(left):
+        raise _nothing_left(left)
 
 
 def fingerprint_of(options: TrainOptions, division: Division) -> str:
@@ -65,17 +74,22 @@ def read_state(out: str, fingerprint: str) -> dict[str, Any]:
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
         found = state["fingerprint"]
     except FileNotFoundError:
-        raise UsageError(
-            f"--resume: no {printable(path)}; there is no interrupted training to go on with"
-        ) from None
+        raise _nothing_left(path) from None
     except (OSError, RuntimeError, KeyError, TypeError, EOFError, pickle.UnpicklingError,
             zipfile.BadZipFile) as error:  # fmt: skip
         raise ModelRefused(
-            f"{printable(path)}: damaged ({type(error).__name__}); remove it to train anew"
+            f"{printable(path)}: damaged ({type(error).__name__}); remove it and "
+            f"{printable(out)} to train anew"
         ) from None
     if found != fingerprint:
         raise UsageError(
             "--resume: the interrupted training had other settings or other data; use the same, "
-            f"name another --out, or remove {printable(path)} to train anew"
+            f"name another --out, or remove {printable(path)} and {printable(out)} to train anew"
         )
     return state
+
+
+def _nothing_left(path: str) -> UsageError:
+    return UsageError(
+        f"--resume: no {printable(path)}; there is no interrupted training to go on with"
+    )

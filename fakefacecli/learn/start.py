@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from fakefacecli.errors import ModelRefused, UsageError
 from fakefacecli.learn.faces import CACHE_SCALE
+from fakefacecli.learn.freeze import frozen_at_start
 from fakefacecli.learn.settings import TrainOptions
-from fakefacecli.models.backbones import build, load_pretrained, public_levels
+from fakefacecli.models.backbones import build, check_flag, load_pretrained, public_levels
 from fakefacecli.models.bundled import find_model
 from fakefacecli.models.calibration import Calibration
 from fakefacecli.models.card import ModelCard, Triple
@@ -24,6 +25,21 @@ IMAGENET_STD: Triple = (0.229, 0.224, 0.225)
 _THRESHOLDS = Thresholds(0.25, 0.9)
 _MEANING = "not tuned; fakeface calibrate sets them"
 _MIN_FACE_PX = 64
+
+
+def start_with(options: TrainOptions) -> "tuple[nn.Module, ModelCard]":
+    """The network to train and its card, before any data is read.
+
+    Raises UsageError for a --backbone, --freeze or --input-px that cannot be, ModelRefused for
+    weights that cannot be had.
+    """
+    if not options.init:
+        check_flag(options.backbone, options.head)
+    card = fresh_card(options)
+    network = start_network(options, card)
+    check_px(network, card)
+    frozen_at_start(network, options.freeze)
+    return network, card
 
 
 def fresh_card(options: TrainOptions) -> ModelCard:

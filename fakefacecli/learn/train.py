@@ -18,10 +18,10 @@ from fakefacecli.learn.loop import Training
 from fakefacecli.learn.resume import check_out, fingerprint_of, read_state, resume_path, write_state
 from fakefacecli.learn.settings import TrainOptions
 from fakefacecli.learn.split import Division, divide, near_pairs_of_both_labels
-from fakefacecli.learn.start import check_px, fresh_card, start_network
+from fakefacecli.learn.start import start_with
 from fakefacecli.models.card import ModelCard
 from fakefacecli.models.checkpoint import save
-from fakefacecli.text import printable
+from fakefacecli.text import counted, printable
 
 if TYPE_CHECKING:
     from torch import nn
@@ -46,10 +46,11 @@ def run_training(options: TrainOptions, watch: Watch) -> Progress:
     """Train and write the checkpoint, the division of the data, the log, the curves.
 
     After each epoch that is the best so far the checkpoint is replaced, so an interruption keeps
-    it. Raises a FakeFaceError; UsageError before anything is read when an earlier run's work would
-    be lost.
+    it. Raises a FakeFaceError; before any image is read where an earlier run's work would be lost
+    or the network cannot be had.
     """
     check_out(options)
+    network, card = start_with(options)
     images = read_data(options.data)
     if options.init:  # what it has learnt from is no validation of what it goes on to learn
         images, told = with_division(images, options.init)
@@ -62,9 +63,6 @@ def run_training(options: TrainOptions, watch: Watch) -> Progress:
         watch.say(line)
     _report(audit([*division.train, *division.val]), options, watch)
     watch.stop()
-    card = fresh_card(options)
-    network = start_network(options, card)
-    check_px(network, card)
     kept = partial(write_division, options.out, images, division, options.init)
     return _run(network, card, division, kept, options, watch)
 
@@ -107,9 +105,9 @@ def _counts(division: Division) -> str:
     parts = []
     for side, faces in (("learn", division.train), ("validate", division.val)):
         fakes = sum(face.image.fake for face in faces)
-        groups = len({face.image.group for face in faces})
-        real = len(faces) - fakes
-        parts.append(f"{real} real and {fakes} fake faces of {groups} groups to {side}")
+        groups = {face.image.group for face in faces} - {""}
+        known = f" of {counted(len(groups), 'group')}" if groups else ""
+        parts.append(f"{len(faces) - fakes} real and {fakes} fake faces{known} to {side}")
     return "; ".join(parts)
 
 
@@ -137,7 +135,7 @@ def _run(
             epoch = training.epoch(coach)
             if epoch.best:
                 state = training.average.network.state_dict()
-                keep_division()  # not before: till now both may be those of an earlier training
+                keep_division()  # not before: till now it may be an earlier training's
                 save(options.out, state, _told(card, division, epoch, options))
             write_state(options.out, fingerprint, training.state())
             write_log(options.out, training.progress.history)

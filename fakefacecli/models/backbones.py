@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from fakefacecli.errors import ModelRefused
+from fakefacecli.errors import ModelRefused, UsageError
 from fakefacecli.models.card import Triple
 from fakefacecli.models.mobilenet_v1 import mobilenet_v1
 
@@ -37,6 +37,15 @@ def check_backbone(name: str, head: str, where: str) -> None:
         raise ModelRefused(f"{where}: backbone {name[:80]!r} found, wanted {_known()}")
     if head != "linear" and name != "resnet50":
         raise ModelRefused(f"{where}: the head {head!r} goes with resnet50, not with {name!r}")
+
+
+def check_flag(name: str, head: str = "linear") -> None:
+    """Raise UsageError when the value of --backbone is no network that is installed here."""
+    try:
+        check_backbone(name, head, "--backbone")
+        _maker(name, "--backbone")
+    except ModelRefused as error:
+        raise UsageError(str(error)) from None
 
 
 def build(name: str, head: str, where: str) -> "nn.Module":

@@ -7,6 +7,7 @@ are never opened here.
 import hashlib
 import json
 import os
+import stat
 import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -48,6 +49,36 @@ def read_checkpoint(path: str) -> Checkpoint:
     card = parse_card(metadata["card"], where)
     check_backbone(card.backbone, card.head, where)
     return Checkpoint(path, sha256_of(path, where), card)
+
+
+def is_ours(path: str) -> bool:
+    """Whether the file at `path` carries a card, whatever its name and however sound it is."""
+    try:
+        metadata = _read_header(path, printable(path)).get("__metadata__")
+    except ModelRefused:
+        return False
+    return isinstance(metadata, dict) and "card" in metadata
+
+
+def require_file(path: str, missing: str) -> None:
+    """Raise ModelRefused, which says why, unless `path` is a file that may be read and holds bytes.
+
+    `missing` are the words for a file that is not there."""
+    where = printable(path)
+    try:
+        facts = os.stat(path)
+        if stat.S_ISDIR(facts.st_mode):
+            raise ModelRefused(f"{where} is a folder; wanted a model's file")
+        if not stat.S_ISREG(facts.st_mode):  # a FIFO would block open() for ever
+            raise ModelRefused(f"{where} is not a regular file; wanted a model's file")
+        if not facts.st_size:
+            raise ModelRefused(f"{where} is empty; wanted a model's file")
+        with open(path, "rb"):
+            pass
+    except (FileNotFoundError, NotADirectoryError):
+        raise ModelRefused(f"{where}: {missing}") from None
+    except OSError as error:
+        raise ModelRefused(f"{where}: {(error.strerror or 'unreadable').lower()}") from None
 
 
 def load(checkpoint: Checkpoint) -> "nn.Module":
@@ -112,17 +143,18 @@ def sha256_of(path: str, where: str) -> str:
 
 def _read_header(path: str, where: str) -> dict[str, Any]:
     try:
-        if not os.path.isfile(path):  # a FIFO would block open() for ever
-            raise ModelRefused(f"{where}: no such model file; see `fakeface models list`")
+        require_file(path, "no such model file; see `fakeface models list`")
         size = os.path.getsize(path)
         with open(path, "rb") as handle:
             start = handle.read(_LENGTH.size)
             length = _LENGTH.unpack(start)[0] if len(start) == _LENGTH.size else 0
             wanted = "wanted a fakeface checkpoint (safetensors)"
-            if not 2 <= length <= min(size - _LENGTH.size, _MAX_HEADER_BYTES):
-                if start[:2] in (b"PK", b"\x80\x02", b"\x80\x04"):
-                    raise ModelRefused(f"{where}: a pickle, which may hold code; {wanted}")
-                raise ModelRefused(f"{where}: header of {length} bytes in {size}; {wanted}")
+            if start[:2] in (b"PK", b"\x80\x02", b"\x80\x04"):
+                raise ModelRefused(f"{where}: a pickle, which may hold code; {wanted}")
+            if not 2 <= length <= _MAX_HEADER_BYTES:
+                raise ModelRefused(f"{where}: not a safetensors file; {wanted}")
+            if length > size - _LENGTH.size:
+                raise ModelRefused(f"{where}: cut off after {size} bytes; get it anew")
             if size > _MAX_FILE_BYTES:
                 raise ModelRefused(f"{where}: {size} bytes, wanted {_MAX_FILE_BYTES} at most")
             header = json.loads(handle.read(length))

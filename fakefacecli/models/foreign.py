@@ -17,6 +17,7 @@ from fakefacecli.errors import ModelRefused, UsageError
 from fakefacecli.models.backbones import build
 from fakefacecli.models.calibration import Calibration
 from fakefacecli.models.card import HEADS, RESIZES, ModelCard, Triple
+from fakefacecli.models.checkpoint import is_ours, require_file
 from fakefacecli.records import Thresholds
 from fakefacecli.text import printable
 
@@ -28,6 +29,7 @@ State = dict[str, "Tensor"]
 _MAX_BYTES = 2_000_000_000
 _WRAPPERS = ("model_state_dict", "state_dict", "model")
 _PREFIXES = ("module.", "model.", "_orig_mod.")
+_STARTS = (b"PK", b"\x80")  # a zip, or a pickle, as torch.save wrote them before 1.6
 _NOT_LEARNT = "num_batches_tracked"
 # levels, mean and std; "facenet" is what InceptionResnetV1 was published with
 NORMALISATIONS: dict[str, tuple[int, Triple, Triple]] = {
@@ -51,11 +53,13 @@ class Feeding:
 def read_foreign(path: str) -> State:
     """The tensors of a .pth, .pt or .safetensors file, without wrappers and prefixes.
 
-    Raises ModelRefused when it is missing, too large, damaged, or holds anything but numbers.
+    Raises ModelRefused when it is missing, too large, damaged, or holds anything but numbers;
+    UsageError for a checkpoint of ours, whose card would be lost.
     """
     where = printable(path)
-    if not os.path.isfile(path):
-        raise ModelRefused(f"{where}: no such file")
+    require_file(path, "no such file")
+    if is_ours(path):
+        raise UsageError(f"{where}: already a fakeface checkpoint; give it to --model")
     if os.path.getsize(path) > _MAX_BYTES:
         raise ModelRefused(f"{where}: over {_MAX_BYTES} bytes, which no backbone here has")
     found = _read(path, where)
@@ -138,13 +142,18 @@ def _read(path: str, where: str) -> Any:
     try:
         if path.endswith(".safetensors"):
             return safetensors.torch.load_file(path)
+        with open(path, "rb") as handle:
+            if not handle.read(2).startswith(_STARTS):
+                raise ModelRefused(f"{where}: not a checkpoint of PyTorch")
         return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
         raise ModelRefused(
             f"{where}: holds more than numbers, which may be code; save its state_dict alone"
         ) from None
+    except SafetensorError:
+        raise ModelRefused(f"{where}: not a safetensors file, or a damaged one") from None
     except (OSError, RuntimeError, ValueError, EOFError, KeyError, TypeError, AttributeError,
-            IndexError, SafetensorError, zipfile.BadZipFile) as error:  # fmt: skip
+            IndexError, zipfile.BadZipFile) as error:  # fmt: skip
         raise ModelRefused(f"{where}: damaged, or no checkpoint ({type(error).__name__})") from None
 
 

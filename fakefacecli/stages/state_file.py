@@ -5,10 +5,13 @@ import os
 import sqlite3
 import stat
 from collections.abc import Iterator
+from typing import Literal
 
 from fakefacecli.errors import CannotWrite, FakeFaceError, Locked, ModelRefused, NothingToDo
-from fakefacecli.files import cannot_write
+from fakefacecli.files import require_folder
 from fakefacecli.text import printable
+
+Verb = Literal["read", "write"]  # what is wanted of a state
 
 APPLICATION = 0x46414B45  # "FAKE" in SQLite's application_id: other programs' files are refused
 VERSION = 1
@@ -42,19 +45,18 @@ _SCHEMA = (
 )
 
 
-def open_state(path: str, create: bool = True) -> sqlite3.Connection:
+def open_state(path: str, create: bool = True, verb: Verb = "write") -> sqlite3.Connection:
     """Open the state at `path`; a missing one is made, or NothingToDo unless `create`.
 
     Raises ModelRefused for a damaged file, another program's or another version's; CannotWrite
-    where no file can be written. Transactions are the caller's business.
+    where no file can be written, and ModelRefused where it cannot be read and `verb` says that
+    reading is all that is wanted. Transactions are the caller's business.
     """
     if os.path.lexists(path) or not create:
-        require_state(path)
-    elif not os.path.isdir(os.path.dirname(path) or "."):
-        raise CannotWrite(
-            f"cannot write the state {printable(path)}: no such folder; make it first"
-        )
-    with refusals(path), contextlib.ExitStack() as stack:
+        require_state(path, verb)
+    else:
+        require_folder(path)
+    with refusals(path, verb), contextlib.ExitStack() as stack:
         db = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)
         stack.callback(db.close)
         blank = _is_blank(db)
@@ -70,30 +72,38 @@ def open_state(path: str, create: bool = True) -> sqlite3.Connection:
     return db
 
 
-def require_state(path: str) -> None:
+def require_state(path: str, verb: Verb = "write") -> None:
     """Raise NothingToDo when `path` is not there, CannotWrite when it is no regular file.
 
-    SQLite would wait on a FIFO and write to a device."""
+    SQLite would wait on a FIFO and write to a device, and say little of a file that is closed: to
+    read it there must be permission. ModelRefused takes CannotWrite's place then.
+    """
     where = printable(path)
     try:
         kind = os.stat(path).st_mode
     except FileNotFoundError:
         raise NothingToDo(f"no state at {where}; fakeface scan --state makes one") from None
     except OSError as error:
-        raise cannot_write(path, error) from error
+        raise _cannot(verb, path, (error.strerror or "failed").lower()) from error
     if stat.S_ISDIR(kind):
-        raise CannotWrite(f"cannot write the state {where}: it is a folder; name a file")
+        raise _cannot(verb, path, "it is a folder; name a file")
     if not stat.S_ISREG(kind):
-        raise CannotWrite(f"cannot write the state {where}: not a regular file; name another")
+        raise _cannot(verb, path, "not a regular file; name another")
+    if verb == "read":
+        try:
+            with open(path, "rb"):
+                pass
+        except OSError as error:
+            raise _cannot(verb, path, (error.strerror or "failed").lower()) from error
 
 
 @contextlib.contextmanager
-def refusals(path: str) -> Iterator[None]:
+def refusals(path: str, verb: Verb = "write") -> Iterator[None]:
     """Turn whatever SQLite raises in the block into a FakeFaceError that names `path`."""
     try:
         yield
     except sqlite3.Error as error:
-        raise _refusal(path, error) from error
+        raise _refusal(path, error, verb) from error
 
 
 def damaged(path: str, what: str) -> ModelRefused:
@@ -108,13 +118,18 @@ def path_key(path: str) -> bytes:
     return os.fsencode(os.path.abspath(path))
 
 
-def _refusal(path: str, error: sqlite3.Error) -> FakeFaceError:
+def _cannot(verb: Verb, path: str, why: str) -> FakeFaceError:
+    words = f"cannot {verb} the state {printable(path)}: {why}"
+    return CannotWrite(words) if verb == "write" else ModelRefused(words)
+
+
+def _refusal(path: str, error: sqlite3.Error, verb: Verb) -> FakeFaceError:
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF  # the primary code
     what = printable(str(error))
     if code == sqlite3.SQLITE_NOTADB:
         return _foreign(path)
     if code in _REFUSED_WRITE:
-        return CannotWrite(f"cannot write the state {printable(path)}: {what}; name another file")
+        return _cannot(verb, path, f"{what}; name another file")
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return Locked(f"another program holds the state {printable(path)}; wait for it to end")
     return damaged(path, what)

@@ -41,9 +41,9 @@ class Stale:
 
 def read_stats(path: str) -> StateStats:
     """Count what the state at `path` holds; raises what `open_state` does."""
-    db = open_state(path, create=False)
+    db = open_state(path, create=False, verb="read")
     try:
-        with refusals(path):
+        with refusals(path, "read"):
             images, _ = _counts(db)
             verdicts, oldest, newest = db.execute(
                 "SELECT count(*), min(judged_at), max(judged_at) FROM verdicts"
