@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageCms, PngImagePlugin
 
-from fakefacecli.records import ErrorCode
+from fakefacecli.base.records import ErrorCode
 
 Corpus = dict[str, ErrorCode | None]
 
@@ -86,9 +86,16 @@ def tiff(entries: list[tuple[int, int, int, int]], tail: bytes = b"", after: int
 def grey_tiff(**changed: int) -> bytes:
     """An 8x8 grey TIFF; keywords replace the values of its tags."""
     values = {
-        "width": 8, "height": 8, "bits": 8, "packing": 1, "colours": 1,
-        "offset": 8 + 2 + 9 * 12 + 4, "samples": 1, "rows": 8, "size": 64,
-    } | changed  # fmt: skip
+        "width": 8,
+        "height": 8,
+        "bits": 8,
+        "packing": 1,
+        "colours": 1,
+        "offset": 8 + 2 + 9 * 12 + 4,
+        "samples": 1,
+        "rows": 8,
+        "size": 64,
+    } | changed
     tags = dict(zip(values, (256, 257, 258, 259, 262, 273, 277, 278, 279), strict=True))
     return tiff([(tags[name], 4, 1, value) for name, value in values.items()], bytes(range(64)))
 
@@ -365,9 +372,22 @@ def _ftyp(brand: bytes, *compatible: bytes) -> bytes:
 
 
 def _raw() -> bytes:
-    return tiff([(254, 4, 1, 1), (256, 4, 1, 8), (257, 4, 1, 8), (258, 4, 1, 8), (259, 4, 1, 1),
-                 (262, 4, 1, 1), (273, 4, 1, 142), (277, 4, 1, 1), (278, 4, 1, 8), (279, 4, 1, 64),
-                 (50706, 1, 4, 0x401)], bytes(80))  # fmt: skip
+    return tiff(
+        [
+            (254, 4, 1, 1),
+            (256, 4, 1, 8),
+            (257, 4, 1, 8),
+            (258, 4, 1, 8),
+            (259, 4, 1, 1),
+            (262, 4, 1, 1),
+            (273, 4, 1, 142),
+            (277, 4, 1, 1),
+            (278, 4, 1, 8),
+            (279, 4, 1, 64),
+            (50706, 1, 4, 0x401),
+        ],
+        bytes(80),
+    )
 
 
 def _exif_text() -> bytes:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
-from fakefacecli.records import (
+from fakefacecli.base.records import (
     Box,
     DecodedImage,
     ErrorCode,

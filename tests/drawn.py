@@ -5,7 +5,7 @@ import pathlib
 import numpy as np
 from PIL import Image
 
-from fakefacecli.records import Pixels
+from fakefacecli.base.records import Pixels
 
 
 def drawn(seed: int, fake: bool, side: int = 96) -> Pixels:

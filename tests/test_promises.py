@@ -4,8 +4,8 @@ import ast
 import re
 from collections.abc import Iterator
 
-from fakefacecli.errors import EXIT_CODE_MEANINGS, ExitCode
-from fakefacecli.verdicts import ErrorCode
+from fakefacecli.base.errors import EXIT_CODE_MEANINGS, ExitCode
+from fakefacecli.base.verdicts import ErrorCode
 from tests.builders import ROOT
 
 HEADING = "## What fakeface promises"

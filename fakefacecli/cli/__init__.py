@@ -1,1 +1,4 @@
-"""The command line: flags to options, a run, an exit code."""
+"""The command line: flags to options, a run, an exit code.
+
+Nothing imports it but `python -m fakefacecli`; only here is anything printed.
+"""

@@ -18,7 +18,7 @@ from fakefacecli.cli import (
     state,
     train,
 )
-from fakefacecli.cli.console import start, told
+from fakefacecli.cli.console import error_boundary, start
 
 app = typer.Typer(
     name="fakeface",
@@ -58,12 +58,12 @@ app.command("doctor")(doctor.doctor)
 
 
 @app.command("schema")
-@told
+@error_boundary
 def schema() -> None:
     """Print the JSON Schema of the JSON report."""
     import json
 
-    from fakefacecli.stages.schema import report_schema
+    from fakefacecli.reports.schema import report_schema
 
     typer.echo(json.dumps(report_schema(), indent=2))
 

@@ -5,17 +5,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from fakefacecli.cli.console import complain, say, stoppable, told
-from fakefacecli.errors import ExitCode
-from fakefacecli.files import whole
-from fakefacecli.options import DEFAULT_MODEL, Precision, ScanOptions, SourceOptions
-from fakefacecli.text import printable
+from fakefacecli.base.errors import ExitCode
+from fakefacecli.base.files import atomic_write
+from fakefacecli.base.options import DEFAULT_MODEL, Precision, ScanOptions, SourceOptions
+from fakefacecli.base.text import printable
+from fakefacecli.cli.console import complain, error_boundary, say, stoppable
 
 if TYPE_CHECKING:
     from rich.table import Table
 
 
-@told
+@error_boundary
 def bench(  # noqa: PLR0913, PLR0917 - one parameter a flag
     folder: Annotated[str, typer.Argument(metavar="FOLDER", show_default=False)],
     json_: Annotated[
@@ -48,9 +48,9 @@ def bench(  # noqa: PLR0913, PLR0917 - one parameter a flag
     ] = None,
 ) -> ExitCode:
     """Measure a scan of FOLDER: rates of every stage and of the whole, memory, the ceiling."""
-    from fakefacecli import bench as measuring
-    from fakefacecli.build import default_workers
-    from fakefacecli.targets import check_file
+    from fakefacecli.bench.run import bench as measure
+    from fakefacecli.scan.build import default_workers
+    from fakefacecli.scan.targets import check_file
 
     options = ScanOptions(
         SourceOptions((folder,)),
@@ -64,14 +64,14 @@ def bench(  # noqa: PLR0913, PLR0917 - one parameter a flag
     if json_ and json_ != "-":
         check_file(json_)  # now rather than after minutes of measuring
     with stoppable(last_words="nothing was written") as stop:
-        found = measuring.bench(options, runs, limit, against_demo_loop, stop, complain)
+        found = measure(options, runs, limit, against_demo_loop, stop, complain)
     figures = json.dumps(found, indent=2) + "\n"
     if json_ == "-":
         say(figures)
     else:
         _show(found)
     if json_ and json_ != "-":
-        with whole(json_, "w", encoding="utf-8") as handle:
+        with atomic_write(json_, "w", encoding="utf-8") as handle:
             handle.write(figures)
     return ExitCode.SOME_UNREADABLE if found["unreadable"] else ExitCode.COMPLETE
 

@@ -6,7 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fakefacecli.cli.console import complain, stoppable, told
+from fakefacecli.base.errors import CannotWrite, ExitCode, UsageError
+from fakefacecli.base.options import DEFAULT_MODEL
+from fakefacecli.base.text import counted, printable
+from fakefacecli.cli.console import complain, error_boundary, stoppable
 from fakefacecli.cli.labelled import (
     Data,
     Device,
@@ -14,16 +17,13 @@ from fakefacecli.cli.labelled import (
     FacesScale,
     MinFace,
     labelled_images,
-    on_the_bench,
+    open_model,
     told_missed,
 )
-from fakefacecli.errors import CannotWrite, ExitCode, UsageError
-from fakefacecli.options import DEFAULT_MODEL
-from fakefacecli.text import counted, printable
 
 if TYPE_CHECKING:
-    from fakefacecli.learn.bootstrap import Estimate
-    from fakefacecli.learn.recalibrate import Recalibrated
+    from fakefacecli.evaluate.bootstrap import Estimate
+    from fakefacecli.evaluate.calibrate import Recalibrated
 
 
 class Method(StrEnum):
@@ -34,7 +34,7 @@ class Method(StrEnum):
     ISOTONIC = "isotonic"
 
 
-@told
+@error_boundary
 def calibrate(  # noqa: PLR0913, PLR0917 - one parameter a flag
     data: Data,
     out: Annotated[
@@ -54,16 +54,16 @@ def calibrate(  # noqa: PLR0913, PLR0917 - one parameter a flag
     device: Device = "auto",
 ) -> ExitCode:
     """Fit calibration and thresholds on labelled images; write a checkpoint that holds them."""
-    from fakefacecli.learn.divided import keep_division
-    from fakefacecli.learn.evaluate import data_facts, judge_images
-    from fakefacecli.learn.recalibrate import SPLITS, recalibrate, write_checkpoint
+    from fakefacecli.evaluate.calibrate import SPLITS, recalibrate, write_checkpoint
+    from fakefacecli.evaluate.run import data_facts, score_images
+    from fakefacecli.train.split_file import keep_division
 
     _check_out(out, model)
     note = "; only val, or images of no split, are calibrated on"
     images = labelled_images(data, (model,), SPLITS, note)
     with stoppable() as stop:
-        with on_the_bench(model, (faces_only, faces_scale), min_face, device, stop) as subject:
-            judged = judge_images(images, subject, grid=False)
+        with open_model(model, (faces_only, faces_scale), min_face, device, stop) as subject:
+            judged = score_images(images, subject, grid=False)
             checkpoint = subject.checkpoint
         done = recalibrate(checkpoint.card, judged, str(method), target_fpr)
         stop()
@@ -74,7 +74,7 @@ def calibrate(  # noqa: PLR0913, PLR0917 - one parameter a flag
 
 
 def _check_out(out: str, model: str) -> None:
-    from fakefacecli.targets import check_new
+    from fakefacecli.scan.targets import check_new
 
     where = printable(out)
     if not out.endswith(".safetensors"):
@@ -88,12 +88,16 @@ def _summary(done: "Recalibrated", out: str) -> None:
     choice, card = done.choice, done.card
     complain(f"fitted on {card.calibration.fitted_on}")
     if done.too_small:
-        complain(f"left out {counted(done.too_small, 'face')} under {card.min_face_px} px: a scan "
-                 "calls that inconclusive")  # fmt: skip
+        complain(
+            f"left out {counted(done.too_small, 'face')} under {card.min_face_px} px: a scan "
+            "calls that inconclusive"
+        )
     complain(f"calibration {card.calibration.words()}")
     thresholds = choice.thresholds
-    complain(f"HIGH {thresholds.high:.4f}: {_share(choice.flagged_real)} of the real faces and "
-             f"{_share(choice.flagged_fake)} of the fakes lie there or above")  # fmt: skip
+    complain(
+        f"HIGH {thresholds.high:.4f}: {_share(choice.flagged_real)} of the real faces and "
+        f"{_share(choice.flagged_fake)} of the fakes lie there or above"
+    )
     complain(f"LOW {thresholds.low:.4f}: {_share(choice.cleared_fake)} of the fakes lie below")
     complain(f"written {printable(out)}; measure it on other faces with fakeface evaluate")
 

@@ -13,9 +13,9 @@ from typing import NoReturn, ParamSpec
 
 import typer
 
+from fakefacecli.base.errors import ExitCode, FakeFaceError, Interrupted
+from fakefacecli.base.text import tame
 from fakefacecli.cli.streams import sturdy_streams, to_stdout
-from fakefacecli.errors import ExitCode, FakeFaceError, Interrupted
-from fakefacecli.text import tame
 
 P = ParamSpec("P")
 
@@ -24,7 +24,7 @@ P = ParamSpec("P")
 _GRACE_SECONDS = 4.0
 
 
-def told(command: Callable[P, ExitCode | None]) -> Callable[P, None]:
+def error_boundary(command: Callable[P, ExitCode | None]) -> Callable[P, None]:
     """Turn what `command` returns or raises into one line on stderr and an exit code."""
 
     @functools.wraps(command)
@@ -66,7 +66,7 @@ def start(app: Callable[[], None]) -> None:
 
 
 def complain(line: str) -> None:
-    """One line on stderr, inside `told`; whatever it quotes, no terminal acts on it."""
+    """One line on stderr, inside `error_boundary`; whatever it quotes, no terminal acts on it."""
     print(f"fakeface: {tame(line)}", file=sys.stderr, flush=True)  # noqa: T201
 
 

@@ -6,20 +6,20 @@ from typing import Annotated
 
 import typer
 
-from fakefacecli.cli.console import complain, told
-from fakefacecli.errors import ExitCode, ModelRefused
+from fakefacecli.base.errors import ExitCode, ModelRefused
+from fakefacecli.cli.console import complain, error_boundary
 
 TOLERANCE = 0.01  # of the probability: what another CPU, GPU or library version may change
 
 
-@told
+@error_boundary
 def doctor(
     device: Annotated[
         str, typer.Option(metavar="auto|cpu|cuda|cuda:N|mps", help="Where the self-test runs.")
     ] = "auto",
 ) -> ExitCode:
     """Show versions and devices, check the bundled model and judge a shipped photograph."""
-    from fakefacecli.build import pick_device, versions
+    from fakefacecli.scan.build import pick_device, versions
 
     pick_device(device)
     typer.echo("versions")
@@ -44,11 +44,11 @@ def doctor(
 
 def self_test(device: str) -> list[str]:
     """Judge the shipped photograph; ModelRefused when the answer is not the one it must give."""
-    from fakefacecli.build import build
+    from fakefacecli.base.options import ScanOptions, SourceOptions
+    from fakefacecli.base.records import ImageRef
     from fakefacecli.models.bundled import find_model
-    from fakefacecli.options import ScanOptions, SourceOptions
-    from fakefacecli.pipeline import scan
-    from fakefacecli.records import ImageRef
+    from fakefacecli.scan.build import build
+    from fakefacecli.scan.pipeline import scan
 
     folder = files("fakefacecli.models") / "selftest"
     golden = json.loads((folder / "golden.json").read_text("utf-8"))
@@ -94,6 +94,6 @@ def _devices() -> list[str]:
 
 
 def _formats() -> list[str]:
-    from fakefacecli.stages.decode_sniff import allowed_formats
+    from fakefacecli.decode.formats import allowed_formats
 
     return [f"reads           {', '.join(allowed_formats())}"]

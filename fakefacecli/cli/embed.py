@@ -8,25 +8,25 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fakefacecli.cli.console import complain, stoppable, told
+from fakefacecli.base.errors import ExitCode, NothingToDo, UsageError
+from fakefacecli.base.options import DEFAULT_MODEL
+from fakefacecli.base.text import counted, printable
+from fakefacecli.cli.console import complain, error_boundary, stoppable
 from fakefacecli.cli.labelled import (
     Device,
     FacesOnly,
     FacesScale,
     MinFace,
-    on_the_bench,
+    open_model,
     told_missed,
 )
 from fakefacecli.cli.parse import refuse_idle
-from fakefacecli.errors import ExitCode, NothingToDo, UsageError
-from fakefacecli.options import DEFAULT_MODEL
-from fakefacecli.text import counted, printable
 
 if TYPE_CHECKING:
-    from fakefacecli.learn.embed import Point
-    from fakefacecli.learn.evaluate import Subject
-    from fakefacecli.learn.reading import FoundFace, Missed
-    from fakefacecli.learn.rereading import Row
+    from fakefacecli.embed.vectors import Point
+    from fakefacecli.evaluate.run import Subject
+    from fakefacecli.labelled.faces import FoundFace, Missed
+    from fakefacecli.labelled.report_faces import Row
 
 VECTORS = ".parquet"  # the one --out that is no map
 _AT_ONCE = 64  # faces whose pixels are held
@@ -49,7 +49,7 @@ class Colour(StrEnum):
     VERDICT = "verdict"
 
 
-@told
+@error_boundary
 def embed(  # noqa: PLR0913, PLR0917 - one parameter a flag
     data: Annotated[
         str,
@@ -75,23 +75,28 @@ def embed(  # noqa: PLR0913, PLR0917 - one parameter a flag
     device: Device = "auto",
 ) -> ExitCode:
     """Draw a map of faces by the model's penultimate features, or write these vectors."""
-    from fakefacecli.learn.embed import Embedder, check_projection
-    from fakefacecli.learn.rereading import check_images, is_report, read_report
+    from fakefacecli.embed.vectors import Embedder, check_projection
+    from fakefacecli.labelled.report_faces import check_images, is_report, read_report
 
     _check_out(out)
     check_projection(str(projection))
     report = is_report(data)
-    refuse_idle({
-        "--faces-only goes with labelled images, not with a report": report and faces_only,
-        f"--colour {colour}: a report knows verdicts alone; leave --colour out, or give DATA":
-            report and colour not in {None, Colour.VERDICT},
-    })  # fmt: skip
+    other_colour = report and colour not in {None, Colour.VERDICT}
+    only_verdicts = (
+        f"--colour {colour}: a report knows verdicts alone; leave --colour out, or give DATA"
+    )
+    refuse_idle(
+        {
+            "--faces-only goes with labelled images, not with a report": report and faces_only,
+            only_verdicts: other_colour,
+        }
+    )
     rows = read_report(data) if report else []
     if report:
         check_images(data, rows)
     with (
         stoppable() as stop,
-        on_the_bench(model, (faces_only, faces_scale), min_face, device, stop) as subject,
+        open_model(model, (faces_only, faces_scale), min_face, device, stop) as subject,
     ):
         missed: list[Missed] = []
         embedder = Embedder(subject.classifier)
@@ -113,10 +118,10 @@ def embed(  # noqa: PLR0913, PLR0917 - one parameter a flag
 
 
 def _of_data(data: str, subject: "Subject") -> "Iterator[tuple[FoundFace, str] | Missed]":
-    from fakefacecli.learn.data import read_data
-    from fakefacecli.learn.reading import FoundFace, read_faces
+    from fakefacecli.labelled.data import read_data
+    from fakefacecli.labelled.faces import FoundFace, read_faces
 
-    for item in read_faces(read_data(data), subject.how):
+    for item in read_faces(read_data(data), subject.reader):
         if isinstance(item, FoundFace):
             yield item, "fake" if item.image.fake else "real"
         else:
@@ -124,14 +129,14 @@ def _of_data(data: str, subject: "Subject") -> "Iterator[tuple[FoundFace, str] |
 
 
 def _of_report(rows: "list[Row]", subject: "Subject") -> "Iterator[tuple[FoundFace, str] | Missed]":
-    from fakefacecli.learn.rereading import reread
+    from fakefacecli.labelled.report_faces import reread
 
-    for item in reread(rows, subject.how):
+    for item in reread(rows, subject.reader):
         yield (item[0], "") if isinstance(item, tuple) else item
 
 
 def _told(missed: "list[Missed]", report: bool) -> ExitCode:
-    from fakefacecli.learn.evaluate import missed_facts
+    from fakefacecli.evaluate.run import missed_facts
 
     unread = "could not be read as scanned" if report else "could not be read"
     return told_missed(missed_facts(missed), unread)
@@ -140,28 +145,28 @@ def _told(missed: "list[Missed]", report: bool) -> ExitCode:
 def _write(points: "list[Point]", out: list[str], by: str, projection: str, model: str) -> None:
     import numpy as np
 
-    from fakefacecli.files import whole
-    from fakefacecli.learn import atlas
-    from fakefacecli.learn.embed import project
+    from fakefacecli.base.files import atomic_write
+    from fakefacecli.embed.map import draw_map, write_map, write_vectors
+    from fakefacecli.embed.vectors import project
 
     at, how = project(np.stack([point.vector for point in points]), projection)
     title = f"{model}: {len(points)} faces, {how}"
     for path in out:
         ending = os.path.splitext(path)[1].lower()
         if ending == VECTORS:
-            content = atlas.write_vectors(points, at)
+            content = write_vectors(points, at)
         elif ending == ".png":
-            content = atlas.draw_map(points, at, by, title)
+            content = draw_map(points, at, by, title)
         else:
-            content = atlas.write_map(points, at, by, title).encode()
-        with whole(path) as handle:
+            content = write_map(points, at, by, title).encode()
+        with atomic_write(path) as handle:
             handle.write(content)
         complain(f"written {printable(path)}")
 
 
 def _check_out(out: list[str]) -> None:
-    from fakefacecli.learn.atlas import SUFFIXES, check_parquet
-    from fakefacecli.targets import check_file
+    from fakefacecli.embed.map import SUFFIXES, check_parquet
+    from fakefacecli.scan.targets import check_file
 
     if len(set(map(os.path.realpath, out))) < len(out):
         raise UsageError("two --out name the same file; name each once")

@@ -5,7 +5,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from fakefacecli.cli.console import complain, stoppable, told
+from fakefacecli.base.errors import ExitCode, UsageError
+from fakefacecli.base.options import DEFAULT_MODEL
+from fakefacecli.base.text import printable
+from fakefacecli.cli.console import complain, error_boundary, stoppable
 from fakefacecli.cli.labelled import (
     Data,
     Device,
@@ -13,21 +16,18 @@ from fakefacecli.cli.labelled import (
     FacesScale,
     MinFace,
     labelled_images,
-    on_the_bench,
+    open_model,
     told_missed,
 )
-from fakefacecli.errors import ExitCode, UsageError
-from fakefacecli.options import DEFAULT_MODEL
-from fakefacecli.text import printable
 
 if TYPE_CHECKING:
-    from fakefacecli.learn.data import LabelledImage
+    from fakefacecli.labelled.data import LabelledImage
 
 # a model remembers what it was trained on: those faces only when asked for
 _BY_DEFAULT = ("", "val", "test", "held_out")
 
 
-@told
+@error_boundary
 def evaluate(  # noqa: PLR0913, PLR0917 - one parameter a flag
     data: Data,
     out: Annotated[
@@ -63,9 +63,9 @@ def evaluate(  # noqa: PLR0913, PLR0917 - one parameter a flag
     device: Device = "auto",
 ) -> ExitCode:
     """Measure a model on labelled images; write figures with intervals, plots and a page."""
-    from fakefacecli.learn.data import SPLITS
-    from fakefacecli.learn.folder import ALONE
-    from fakefacecli.learn.place import check_place
+    from fakefacecli.evaluate.output_folder import check_place
+    from fakefacecli.evaluate.write import ALONE
+    from fakefacecli.labelled.data import SPLITS
 
     unknown = [name for name in split or () if name not in SPLITS]
     if unknown:
@@ -80,7 +80,7 @@ def evaluate(  # noqa: PLR0913, PLR0917 - one parameter a flag
         if compare:
             facts = _compare(images, compare, faces, (min_face, device, stop), resamples, out)
         else:
-            from fakefacecli.learn.evaluate import Wanted
+            from fakefacecli.evaluate.run import Wanted
 
             wanted = Wanted(grid=grid, mistakes=mistakes, resamples=resamples)
             name = model or DEFAULT_MODEL
@@ -93,11 +93,11 @@ def evaluate(  # noqa: PLR0913, PLR0917 - one parameter a flag
 def _measure(
     images: "list[LabelledImage]", model: str, faces: Any, running: Any, wanted: Any, out: str
 ) -> dict[str, Any]:
-    from fakefacecli.learn.evaluate import evaluate, judge_images
-    from fakefacecli.learn.folder import write_evaluation
+    from fakefacecli.evaluate.run import evaluate, score_images
+    from fakefacecli.evaluate.write import write_evaluation
 
-    with on_the_bench(model, faces, *running) as subject:
-        judged = judge_images(images, subject, wanted.grid)
+    with open_model(model, faces, *running) as subject:
+        judged = score_images(images, subject, wanted.grid)
         facts = evaluate(judged, subject, wanted)
         write_evaluation(out, facts, judged, subject, wanted)
     _summary(facts, out)
@@ -105,16 +105,20 @@ def _measure(
 
 
 def _compare(
-    images: "list[LabelledImage]", models: tuple[str, str], faces: Any, running: Any,
-    resamples: int, out: str,
-) -> dict[str, Any]:  # fmt: skip
-    from fakefacecli.learn.compare import compare, write_comparison
-    from fakefacecli.learn.evaluate import judge_images
+    images: "list[LabelledImage]",
+    models: tuple[str, str],
+    faces: Any,
+    running: Any,
+    resamples: int,
+    out: str,
+) -> dict[str, Any]:
+    from fakefacecli.evaluate.compare import compare, write_comparison
+    from fakefacecli.evaluate.run import score_images
 
     judged, subjects = [], []
     for model in models:
-        with on_the_bench(model, faces, *running) as subject:
-            judged.append(judge_images(images, subject, grid=False))
+        with open_model(model, faces, *running) as subject:
+            judged.append(score_images(images, subject, grid=False))
             subjects.append(subject)
     facts, curves = compare(judged, subjects, resamples)
     write_comparison(out, facts, curves)
@@ -123,7 +127,7 @@ def _compare(
 
 
 def _summary(facts: dict[str, Any], out: str) -> None:
-    from fakefacecli.learn.page import NAMES
+    from fakefacecli.figures.html import NAMES
 
     data, model = facts["data"], facts["model"]
     by_image = facts["measures_by_image"]
@@ -140,7 +144,7 @@ def _summary(facts: dict[str, Any], out: str) -> None:
 
 
 def _comparison_summary(facts: dict[str, Any], out: str) -> None:
-    from fakefacecli.learn.page import NAMES
+    from fakefacecli.figures.html import NAMES
 
     rows = []
     for name, found in facts["measures"].items():

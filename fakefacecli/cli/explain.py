@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fakefacecli.cli.console import complain, stoppable, told
+from fakefacecli.base.errors import CannotWrite, ExitCode, NothingToDo
+from fakefacecli.base.options import DEFAULT_MODEL
+from fakefacecli.base.text import printable
+from fakefacecli.cli.console import complain, error_boundary, stoppable
 from fakefacecli.cli.parse import parse_thresholds, refuse_empty
-from fakefacecli.errors import CannotWrite, ExitCode, NothingToDo
-from fakefacecli.options import DEFAULT_MODEL
-from fakefacecli.text import printable
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from fakefacecli.protocols import Detector
-    from fakefacecli.records import DecodedImage, Face, ImageReport
+    from fakefacecli.base.protocols import Detector
+    from fakefacecli.base.records import DecodedImage, Face, ImageReport
 
 
 class _Numbered:
@@ -31,7 +31,7 @@ class _Numbered:
         """CannotWrite unless `count` pictures replace nothing but, if need be, `out` itself.
 
         Overlays bear no mark: what has a further one's name may be anybody's file."""
-        from fakefacecli.targets import check_picture
+        from fakefacecli.scan.targets import check_picture
 
         for number in range(1, count + 1):
             path = self._path(number)
@@ -43,10 +43,10 @@ class _Numbered:
                 )
 
     def write(self, name: str, picture: "Image") -> None:
-        from fakefacecli.files import whole
+        from fakefacecli.base.files import atomic_write
 
         path = self._path(len(self.paths) + 1)
-        with whole(path) as handle:
+        with atomic_write(path) as handle:
             picture.save(handle, "PNG" if self.suffix.lower() == ".png" else "JPEG", quality=90)
         self.paths.append(path)
 
@@ -67,7 +67,7 @@ class _Asking:
         return found
 
 
-@told
+@error_boundary
 def explain(
     image: Annotated[str, typer.Argument(metavar="IMAGE", help="One image.")],
     out: Annotated[
@@ -90,13 +90,13 @@ def explain(
     """Save an overlay of every face of one image and print a table."""
     import dataclasses
 
-    from fakefacecli.build import build
+    from fakefacecli.base.options import Explain, ScanOptions, SourceOptions
+    from fakefacecli.base.records import Status
     from fakefacecli.models.bundled import find_model
-    from fakefacecli.options import Explain, ScanOptions, SourceOptions
-    from fakefacecli.pipeline import scan
-    from fakefacecli.records import Status
-    from fakefacecli.stages.source import PathSource
-    from fakefacecli.targets import check_picture
+    from fakefacecli.scan.build import build
+    from fakefacecli.scan.pipeline import scan
+    from fakefacecli.scan.source import PathSource
+    from fakefacecli.scan.targets import check_picture
 
     refuse_empty({"IMAGE": image, "--out": out, "--model": model})
     if os.path.isdir(image):

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from fakefacecli.base.errors import ExitCode, NothingToDo
+from fakefacecli.base.text import counted, printable
 from fakefacecli.cli.console import complain
-from fakefacecli.errors import ExitCode, NothingToDo
-from fakefacecli.text import counted, printable
 
 if TYPE_CHECKING:
-    from fakefacecli.learn.data import LabelledImage
-    from fakefacecli.learn.evaluate import Subject
+    from fakefacecli.evaluate.run import Subject
+    from fakefacecli.labelled.data import LabelledImage
 
 Data = Annotated[
     str,
@@ -34,21 +34,24 @@ Device = Annotated[str, typer.Option(metavar="auto|cpu|cuda|cuda:N|mps", help="A
 
 
 @contextlib.contextmanager
-def on_the_bench(
-    model: str, faces: tuple[bool, float | None], min_face: int, device: str,
+def open_model(
+    model: str,
+    faces: tuple[bool, float | None],
+    min_face: int,
+    device: str,
     stop: Callable[[], None],
-) -> "Iterator[Subject]":  # fmt: skip
+) -> "Iterator[Subject]":
     """The model `--model` names; `faces` are --faces-only and --faces-scale.
 
     Raises UsageError for flags that contradict each other, ModelRefused for the model.
     """
-    from fakefacecli.build import build, default_workers
+    from fakefacecli.base.options import Precision, ScanOptions, SourceOptions
     from fakefacecli.cli.parse import refuse_idle
-    from fakefacecli.learn.evaluate import Subject
-    from fakefacecli.learn.reading import Looking
+    from fakefacecli.evaluate.run import Subject
+    from fakefacecli.labelled.faces import FaceReader
     from fakefacecli.models.bundled import find_model
-    from fakefacecli.options import Precision, ScanOptions, SourceOptions
-    from fakefacecli.stages.classify import TorchClassifier
+    from fakefacecli.scan.build import build, default_workers
+    from fakefacecli.scan.classify import TorchClassifier
 
     faces_only, scale = faces
     refuse_idle({"--faces-scale goes with --faces-only": scale is not None and not faces_only})
@@ -67,7 +70,7 @@ def on_the_bench(
         if not isinstance(classifier, TorchClassifier):
             raise TypeError(f"{type(classifier).__name__} found, wanted a TorchClassifier")
         ready = (scale or checkpoint.card.crop_scale) if faces_only else None
-        yield Subject(checkpoint, classifier, Looking(stages, ready, stop), where)
+        yield Subject(checkpoint, classifier, FaceReader(stages, ready, stop), where)
 
 
 def labelled_images(
@@ -78,8 +81,8 @@ def labelled_images(
     Images without a split have that of the training of `models`. Raises NothingToDo when none is
     left.
     """
-    from fakefacecli.learn.data import read_data
-    from fakefacecli.learn.divided import with_division
+    from fakefacecli.labelled.data import read_data
+    from fakefacecli.train.split_file import with_division
 
     given = images = read_data(data)
     for model in models:
@@ -126,6 +129,8 @@ def told_missed(missed: Sequence[Mapping[str, Any]], unread: str = "could not be
     faceless = [row for row in missed if not row["unreadable"]]
     for words, found in (("gave no face", faceless), (unread, unreadable)):
         if found:
-            complain(f"{counted(len(found), 'image')} {words}, such as {found[0]['path']}: "
-                     f"{found[0]['why']}")  # fmt: skip
+            complain(
+                f"{counted(len(found), 'image')} {words}, such as {found[0]['path']}: "
+                f"{found[0]['why']}"
+            )
     return ExitCode.SOME_UNREADABLE if unreadable else ExitCode.COMPLETE

@@ -1,17 +1,17 @@
 """`fakeface scan --dry-run`: what would be scanned."""
 
+from fakefacecli.base.errors import ExitCode, NothingToDo
+from fakefacecli.base.options import ScanOptions
+from fakefacecli.base.text import printable
 from fakefacecli.cli.console import complain, say
-from fakefacecli.errors import ExitCode, NothingToDo
-from fakefacecli.options import ScanOptions
-from fakefacecli.text import printable
 
 
 def list_inputs(options: ScanOptions, quiet: bool) -> ExitCode | None:
     """Say which files a scan would read, having checked the model and the outputs."""
+    from fakefacecli.base.records import Unreadable
     from fakefacecli.models.bundled import find_model
-    from fakefacecli.records import Unreadable
-    from fakefacecli.stages.source import PathSource
-    from fakefacecli.targets import check_targets
+    from fakefacecli.scan.source import PathSource
+    from fakefacecli.scan.targets import check_targets
 
     find_model(options.model)
     check_targets(options)

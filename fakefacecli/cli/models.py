@@ -4,10 +4,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from fakefacecli.cli.console import told
-from fakefacecli.errors import ExitCode
-from fakefacecli.options import DEFAULT_MODEL
-from fakefacecli.text import printable
+from fakefacecli.base.errors import ExitCode
+from fakefacecli.base.options import DEFAULT_MODEL
+from fakefacecli.base.text import printable
+from fakefacecli.cli.console import error_boundary
 
 if TYPE_CHECKING:
     from fakefacecli.models.card import ModelCard
@@ -18,7 +18,7 @@ Name = Annotated[str, typer.Argument(metavar="NAME|FILE", help="A bundled model 
 
 
 @app.command("list")
-@told
+@error_boundary
 def list_() -> None:
     """List the bundled models."""
     from rich.console import Console
@@ -42,7 +42,7 @@ def list_() -> None:
 
 
 @app.command("info")
-@told
+@error_boundary
 def info(name: Name = DEFAULT_MODEL) -> None:
     """Show a model's card: how it is fed, its thresholds, what was measured."""
     from rich.console import Console
@@ -105,7 +105,7 @@ def _figures(figures: Any) -> str:
 
 
 @app.command("verify")
-@told
+@error_boundary
 def verify(
     names: Annotated[
         list[str] | None,
@@ -113,8 +113,8 @@ def verify(
     ] = None,
 ) -> ExitCode:
     """Check that a model's file is whole: its hash (bundled models), its card, every weight."""
+    from fakefacecli.base.errors import ModelRefused
     from fakefacecli.cli.console import complain
-    from fakefacecli.errors import ModelRefused
     from fakefacecli.models.bundled import BUNDLED, find_model
     from fakefacecli.models.checkpoint import load
 
@@ -131,7 +131,7 @@ def verify(
 
 
 @app.command("import")
-@told
+@error_boundary
 def import_(  # noqa: PLR0913, PLR0917 - one parameter a flag
     file: Annotated[str, typer.Argument(metavar="FILE", help="A .pth, .pt or .safetensors.")],
     backbone: Annotated[str, typer.Option(metavar="NAME", help="As in train.")],
@@ -162,8 +162,8 @@ def import_(  # noqa: PLR0913, PLR0917 - one parameter a flag
     """Turn a published checkpoint into one of fakeface; its card says how faces are fed."""
     import os
 
+    from fakefacecli.base.errors import UsageError
     from fakefacecli.cli.console import complain
-    from fakefacecli.errors import UsageError
     from fakefacecli.models.backbones import check_flag
     from fakefacecli.models.card import CHANNELS
     from fakefacecli.models.checkpoint import save
@@ -193,14 +193,15 @@ def _target(file: str, out: str | None, stem: str) -> str:
     """What to write; UsageError or CannotWrite when that cannot be, or replaces unasked."""
     import os
 
-    from fakefacecli.errors import UsageError
-    from fakefacecli.targets import check_file
+    from fakefacecli.base.errors import UsageError
+    from fakefacecli.scan.targets import check_file
 
     target = out or f"{stem}.safetensors"
     if os.path.realpath(target) == os.path.realpath(file):
         raise UsageError(f"{printable(target)} is the file itself; name another with --out")
     if out is None and os.path.lexists(target):
-        raise UsageError(f"{printable(target)} is there already; name another file, or this one, "
-                         "with --out")  # fmt: skip
+        raise UsageError(
+            f"{printable(target)} is there already; name another file, or this one, with --out"
+        )
     check_file(target)
     return target

@@ -3,9 +3,9 @@
 import sys
 from collections.abc import Mapping, Sequence
 
-from fakefacecli.errors import UsageError
-from fakefacecli.text import printable
-from fakefacecli.verdicts import Label, Thresholds
+from fakefacecli.base.errors import UsageError
+from fakefacecli.base.text import printable
+from fakefacecli.base.verdicts import Label, Thresholds
 
 _WANTED = {
     "a PATH": "a file or folder",
@@ -58,7 +58,7 @@ def parse_verdicts(text: str | None) -> frozenset[Label]:
 
 def read_bytes(path: str) -> bytes:
     """The bytes of a --files-from listing, "-" being stdin; UsageError when there are none."""
-    from fakefacecli.stages.source import listing_bytes
+    from fakefacecli.scan.source import listing_bytes
 
     try:
         if path == "-":

@@ -5,17 +5,8 @@ from typing import Annotated
 
 import typer
 
-from fakefacecli.cli.console import complain, say, stoppable, told
-from fakefacecli.cli.listing import list_inputs
-from fakefacecli.cli.parse import (
-    parse_thresholds,
-    parse_verdicts,
-    read_bytes,
-    refuse_empty,
-    refuse_idle,
-)
-from fakefacecli.errors import EXIT_CODE_MEANINGS, ExitCode, UsageError
-from fakefacecli.options import (
+from fakefacecli.base.errors import EXIT_CODE_MEANINGS, ExitCode, UsageError
+from fakefacecli.base.options import (
     DEFAULT_MODEL,
     REPORT_FORMATS,
     Explain,
@@ -24,7 +15,16 @@ from fakefacecli.options import (
     ScanOptions,
     SourceOptions,
 )
-from fakefacecli.text import printable
+from fakefacecli.base.text import printable
+from fakefacecli.cli.console import complain, error_boundary, say, stoppable
+from fakefacecli.cli.listing import list_inputs
+from fakefacecli.cli.parse import (
+    parse_thresholds,
+    parse_verdicts,
+    read_bytes,
+    refuse_empty,
+    refuse_idle,
+)
 
 # a blank line between them: help joins lines otherwise
 EPILOG = "\n\n".join(
@@ -35,7 +35,7 @@ INPUTS, OUTPUTS, JUDGING, RUNNING = "Inputs", "Outputs", "Judging", "Running"
 NIGHTLY = "Nightly runs"
 
 
-@told
+@error_boundary
 def scan(  # noqa: PLR0913, PLR0917 - one parameter a flag
     paths: Annotated[
         list[str] | None,
@@ -214,26 +214,36 @@ def scan(  # noqa: PLR0913, PLR0917 - one parameter a flag
     ] = False,
 ) -> ExitCode | None:
     """Judge every face in files and folders; write rows, overlays and a summary."""
-    from fakefacecli.build import default_workers
-    from fakefacecli.stages.source import read_listing
-    from fakefacecli.targets import report_target
+    from fakefacecli.scan.build import default_workers
+    from fakefacecli.scan.source import read_listing
+    from fakefacecli.scan.targets import report_target
 
-    refuse_empty({
-        "a PATH": paths, "--include": include, "--exclude": exclude, "--files-from": files_from,
-        "--report": report, "--overlays": overlays, "--copy-flagged": copy_flagged,
-        "--model": model, "--state": state,
-    })  # fmt: skip
+    refuse_empty(
+        {
+            "a PATH": paths,
+            "--include": include,
+            "--exclude": exclude,
+            "--files-from": files_from,
+            "--report": report,
+            "--overlays": overlays,
+            "--copy-flagged": copy_flagged,
+            "--model": model,
+            "--state": state,
+        }
+    )
     if format_ is not None and format_ not in REPORT_FORMATS:
         raise UsageError(f"--format {printable(format_)}: wanted csv, json or jsonl")
     targets = tuple(report_target(path, format_) for path in report or ())
     on_stdout = sum(target.is_stdout for target in targets)
-    refuse_idle({
-        "--report - can be given once": on_stdout > 1,
-        "--format goes with --report -": format_ and not on_stdout,
-        "-0 goes with --files-from": zero and files_from is None,
-        "--explain goes with --overlays": explain is not None and not overlays,
-        "--resume goes with a --report FILE": resume and len(targets) == on_stdout,
-    })  # fmt: skip
+    refuse_idle(
+        {
+            "--report - can be given once": on_stdout > 1,
+            "--format goes with --report -": format_ and not on_stdout,
+            "-0 goes with --files-from": zero and files_from is None,
+            "--explain goes with --overlays": explain is not None and not overlays,
+            "--resume goes with a --report FILE": resume and len(targets) == on_stdout,
+        }
+    )
     if state is None and (since_last or verify_hash):
         flag = "--since-last" if since_last else "--verify-hash"
         raise UsageError(f"{flag} goes by what earlier runs left in a state; add --state FILE")
@@ -274,7 +284,7 @@ def scan(  # noqa: PLR0913, PLR0917 - one parameter a flag
 
 def _run(options: ScanOptions, progress: Progress, quiet: bool) -> ExitCode:
     from fakefacecli.cli.summary import journal_note, progress_bar, summary
-    from fakefacecli.run import Watch, exit_code_of, run_scan
+    from fakefacecli.scan.run import Watch, exit_code_of, run_scan
 
     note = "" if quiet else journal_note(options)  # looked up before the run makes a journal
     with stoppable() as stop, contextlib.ExitStack() as stack:

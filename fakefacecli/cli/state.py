@@ -5,10 +5,10 @@ from typing import Annotated
 
 import typer
 
-from fakefacecli.cli.console import told
-from fakefacecli.errors import UsageError
-from fakefacecli.options import DEFAULT_MODEL
-from fakefacecli.text import printable
+from fakefacecli.base.errors import UsageError
+from fakefacecli.base.options import DEFAULT_MODEL
+from fakefacecli.base.text import printable
+from fakefacecli.cli.console import error_boundary
 
 app = typer.Typer(help="What `fakeface scan --state FILE` remembers.")
 
@@ -16,7 +16,7 @@ File = Annotated[str, typer.Argument(metavar="FILE", help="The state.", show_def
 
 
 @app.command("stats")
-@told
+@error_boundary
 def stats(file: File) -> None:
     """Show what a state holds: images, verdicts, models, size, dates."""
     import os
@@ -25,7 +25,7 @@ def stats(file: File) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from fakefacecli.stages.state_upkeep import read_stats
+    from fakefacecli.state.upkeep import read_stats
 
     found = read_stats(os.path.realpath(file))
     table = Table.grid(padding=(0, 2))
@@ -45,7 +45,7 @@ def stats(file: File) -> None:
 
 
 @app.command("prune")
-@told
+@error_boundary
 def prune(
     file: File,
     older_than: Annotated[
@@ -60,10 +60,10 @@ def prune(
     """Take out what is stale in any of the ways named, and shrink the file."""
     import os
 
-    from fakefacecli.lock import locked
+    from fakefacecli.base.lock import locked
     from fakefacecli.models.bundled import BUNDLED
-    from fakefacecli.stages.state_file import require_state
-    from fakefacecli.stages.state_upkeep import Stale, take_out
+    from fakefacecli.state.file import require_state
+    from fakefacecli.state.upkeep import Stale, take_out
 
     if older_than is None and not missing and not other_models:
         raise UsageError("nothing named to prune; add --older-than DAYS, --missing, --other-models")

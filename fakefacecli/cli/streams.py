@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any, TextIO, cast
 
-from fakefacecli.errors import CannotWrite
+from fakefacecli.base.errors import CannotWrite
 
 
 @contextlib.contextmanager

@@ -9,13 +9,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from fakefacecli.options import Progress, ScanOptions, SourceOptions
-from fakefacecli.output import journal_path
-from fakefacecli.records import ImageReport, Label, Status
-from fakefacecli.run import Outcome
-from fakefacecli.stages.source import PathSource
-from fakefacecli.stages.tally import Tally
-from fakefacecli.text import printable
+from fakefacecli.base.options import Progress, ScanOptions, SourceOptions
+from fakefacecli.base.records import ImageReport, Label, Status
+from fakefacecli.base.text import printable
+from fakefacecli.reports.tally import Tally
+from fakefacecli.scan.output import journal_path
+from fakefacecli.scan.run import Outcome
+from fakefacecli.scan.source import PathSource
 
 _STYLES = {Label.FLAGGED: "bold red", Label.INCONCLUSIVE: "yellow", Label.NOT_FLAGGED: "default"}
 

@@ -4,18 +4,18 @@ from typing import Annotated
 
 import typer
 
-from fakefacecli.cli.console import complain, stoppable, told
+from fakefacecli.base.errors import ExitCode, UsageError
+from fakefacecli.base.options import Progress
+from fakefacecli.base.text import printable
+from fakefacecli.cli.console import complain, error_boundary, stoppable
 from fakefacecli.cli.parse import refuse_idle
-from fakefacecli.errors import ExitCode, UsageError
-from fakefacecli.learn.settings import OPTIMIZERS, SCHEDULES, TrainOptions
-from fakefacecli.options import Progress
-from fakefacecli.text import printable
+from fakefacecli.train.options import OPTIMIZERS, SCHEDULES, TrainOptions
 
 DATA, MODEL, LEARNING, RUNNING = "Data", "Model", "Learning", "Running"
 _GRACE_SECONDS = 30.0  # a step of a large network takes longer than one of a scan
 
 
-@told
+@error_boundary
 def train(  # noqa: PLR0913, PLR0917 - one parameter a flag
     data: Annotated[str, typer.Argument(metavar="DATA", help="Folders real/ and fake/, or a CSV.")],
     out: Annotated[str, typer.Option(metavar="FILE", help="The checkpoint (.safetensors).")],
@@ -208,15 +208,17 @@ def train(  # noqa: PLR0913, PLR0917 - one parameter a flag
 ) -> ExitCode:
     """Train a model on labelled images; audit them for shortcuts first."""
     _check(out, optimizer, schedule, head, input_)
-    refuse_idle({
-        "--faces-scale goes with --faces-only": faces_scale is not None and not faces_only,
-        "--pretrained and --init both say what to start from": pretrained and init,
-        "--unfreeze-every goes with --freeze": unfreeze_every and freeze == "none",
-        "--init brings its own backbone, head and input; leave their flags out":
-            init and (backbone or head or input_ or input_px or crop_scale),
-    })  # fmt: skip
-    from fakefacecli.build import default_workers, pick_device
-    from fakefacecli.learn.data import CACHE_ENDING
+    refuse_idle(
+        {
+            "--faces-scale goes with --faces-only": faces_scale is not None and not faces_only,
+            "--pretrained and --init both say what to start from": pretrained and init,
+            "--unfreeze-every goes with --freeze": unfreeze_every and freeze == "none",
+            "--init brings its own backbone, head and input; leave their flags out": init
+            and (backbone or head or input_ or input_px or crop_scale),
+        }
+    )
+    from fakefacecli.labelled.data import CACHE_ENDING
+    from fakefacecli.scan.build import default_workers, pick_device
 
     where = pick_device(device)
     scale = _scale_of(init) if init else crop_scale or TrainOptions.crop_scale
@@ -277,9 +279,9 @@ def _check(out: str, optimizer: str, schedule: str, head: str | None, channels: 
 
 
 def _run(options: TrainOptions, progress: Progress, quiet: bool) -> ExitCode:
+    from fakefacecli.base.lock import locked
     from fakefacecli.cli.training import Screen
-    from fakefacecli.learn.train import Watch, run_training
-    from fakefacecli.lock import locked
+    from fakefacecli.train.run import Watch, run_training
 
     with (
         stoppable(_GRACE_SECONDS, "what finished epochs left is kept; --resume goes on") as stop,

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, Self
 from rich.console import Console
 from rich.table import Table
 
+from fakefacecli.base.options import Progress
 from fakefacecli.cli.console import complain
-from fakefacecli.options import Progress
 
 if TYPE_CHECKING:
-    from fakefacecli.learn.epochs import Epoch
+    from fakefacecli.train.log import Epoch
 
 _COLUMNS = ("epoch", "rate", "loss", "val loss", "val AUC", "val acc", "frozen", "s", "")
 _WIDTHS = (5, 8, 7, 8, 8, 8, 6, 6, 4)

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from fakefacecli.errors import ModelRefused, UsageError
+from fakefacecli.base.errors import ModelRefused, UsageError
 from fakefacecli.models.card import Triple
 from fakefacecli.models.mobilenet_v1 import mobilenet_v1
 

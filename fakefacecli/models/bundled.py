@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from importlib.resources import files
 
-from fakefacecli.errors import ModelRefused
+from fakefacecli.base.errors import ModelRefused
 from fakefacecli.models.checkpoint import Checkpoint, read_checkpoint
 
 

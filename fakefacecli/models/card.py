@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from fakefacecli.errors import ModelRefused
+from fakefacecli.base.errors import ModelRefused
+from fakefacecli.base.records import Thresholds
 from fakefacecli.models.calibration import Calibration, finite, read_calibration
-from fakefacecli.records import Thresholds
 
 # the only conventions this version can reproduce exactly; any other value is refused, not guessed
 CHANNELS = ("rgb", "ela")
@@ -68,8 +68,10 @@ def parse_card(text: str, where: str) -> ModelCard:
     try:
         card = _read(raw, where)
     except KeyError as error:
-        raise ModelRefused(f"{where}: its card has no {error.args[0]!r}; the file is damaged "
-                           "or not a fakeface checkpoint") from None  # fmt: skip
+        raise ModelRefused(
+            f"{where}: its card has no {error.args[0]!r}; the file is damaged "
+            "or not a fakeface checkpoint"
+        ) from None
     except (TypeError, ValueError, AttributeError, OverflowError) as error:
         raise ModelRefused(f"{where}: its card is malformed ({error})") from None
     _check_ranges(where, card)

@@ -12,11 +12,11 @@ import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from fakefacecli.errors import ModelRefused
-from fakefacecli.files import whole
+from fakefacecli.base.errors import ModelRefused
+from fakefacecli.base.files import atomic_write
+from fakefacecli.base.text import printable
 from fakefacecli.models.backbones import build, check_backbone
 from fakefacecli.models.card import ModelCard, card_json, parse_card
-from fakefacecli.text import printable
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -109,8 +109,12 @@ def _network(data: bytes, card: ModelCard, where: str) -> "nn.Module":
         raise ModelRefused(f"{where}: damaged ({type(error).__name__}); get it anew") from None
     network = build(card.backbone, card.head, where)
     _check_fit(where, network.state_dict(), state)
-    network.load_state_dict({name: tensor.float() if tensor.is_floating_point() else tensor
-                             for name, tensor in state.items()})  # fmt: skip
+    network.load_state_dict(
+        {
+            name: tensor.float() if tensor.is_floating_point() else tensor
+            for name, tensor in state.items()
+        }
+    )
     with torch.no_grad():
         network.eval().requires_grad_(False)
     return network
@@ -128,7 +132,7 @@ def save(path: str, state: dict[str, "Tensor"], card: ModelCard, check: bool = F
     if check:
         where = printable(path)
         _network(data, parse_card(card_json(card), where), where)
-    with whole(path) as handle:
+    with atomic_write(path) as handle:
         handle.write(data)
 
 

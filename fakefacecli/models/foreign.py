@@ -13,13 +13,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from fakefacecli.errors import ModelRefused, UsageError
+from fakefacecli.base.errors import ModelRefused, UsageError
+from fakefacecli.base.records import Thresholds
+from fakefacecli.base.text import printable
 from fakefacecli.models.backbones import build
 from fakefacecli.models.calibration import Calibration
 from fakefacecli.models.card import HEADS, RESIZES, ModelCard, Triple
 from fakefacecli.models.checkpoint import is_ours, require_file
-from fakefacecli.records import Thresholds
-from fakefacecli.text import printable
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -152,8 +152,17 @@ def _read(path: str, where: str) -> Any:
         ) from None
     except SafetensorError:
         raise ModelRefused(f"{where}: not a safetensors file, or a damaged one") from None
-    except (OSError, RuntimeError, ValueError, EOFError, KeyError, TypeError, AttributeError,
-            IndexError, zipfile.BadZipFile) as error:  # fmt: skip
+    except (
+        OSError,
+        RuntimeError,
+        ValueError,
+        EOFError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        IndexError,
+        zipfile.BadZipFile,
+    ) as error:
         raise ModelRefused(f"{where}: damaged, or no checkpoint ({type(error).__name__})") from None
 
 

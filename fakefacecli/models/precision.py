@@ -11,9 +11,9 @@ from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from fakefacecli.base.options import Precision
+from fakefacecli.base.records import Thresholds
 from fakefacecli.models.calibration import Calibration
-from fakefacecli.options import Precision
-from fakefacecli.records import Thresholds
 
 if TYPE_CHECKING:
     import torch

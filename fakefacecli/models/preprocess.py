@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image, ImageChops
 
+from fakefacecli.base.records import FaceCrop, Pixels
 from fakefacecli.models.card import RESIZES, ModelCard
-from fakefacecli.records import FaceCrop, Pixels
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -63,8 +63,10 @@ def report(single: pd.DataFrame, words: str) -> None:
     half = ((single["p_fake"] >= 0.5) == fake).mean()
     print(f"\n{words}: {len(single)} photographs, {fake.sum()} fake")
     print(pd.crosstab(single["label"], single["verdict"]).to_string())
-    print(f"decided {decided.sum()} of {len(single)}, right {right[decided].mean():.1%} of those; "
-          f"accuracy at p_fake 0.5: {half:.1%}")  # fmt: skip
+    print(
+        f"decided {decided.sum()} of {len(single)}, right {right[decided].mean():.1%} of those; "
+        f"accuracy at p_fake 0.5: {half:.1%}"
+    )
 
 
 if __name__ == "__main__":

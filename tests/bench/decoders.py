@@ -22,12 +22,12 @@ from dataclasses import dataclass, field
 import numpy as np
 from PIL import Image, JpegImagePlugin
 
-from fakefacecli.build import build
+from fakefacecli.base.options import Precision, ScanOptions, SourceOptions
+from fakefacecli.base.records import Box, DecodedImage, Face, ImageRef, Pixels, Verdict
 from fakefacecli.models.bundled import find_model
-from fakefacecli.options import Precision, ScanOptions, SourceOptions
-from fakefacecli.pipeline import Stages
-from fakefacecli.records import Box, DecodedImage, Face, ImageRef, Pixels, Verdict
-from fakefacecli.stages.crop import cut
+from fakefacecli.scan.build import build
+from fakefacecli.scan.crop import cut
+from fakefacecli.scan.pipeline import Stages
 
 AGREES = 0.005
 SAME_FACE = 0.5

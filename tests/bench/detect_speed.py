@@ -15,8 +15,8 @@ import numpy as np
 import torch
 from PIL import Image, ImageOps
 
-from fakefacecli.records import DecodedImage, Face, ImageRef
-from fakefacecli.stages.detect import MtcnnDetector
+from fakefacecli.base.records import DecodedImage, Face, ImageRef
+from fakefacecli.detect.cascade import MtcnnDetector
 
 THRESHOLDS = (0.6, 0.7, 0.7)
 BATCH = 32

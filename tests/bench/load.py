@@ -94,8 +94,9 @@ def main() -> None:
         fill(folder, options.images)
         report = pathlib.Path(scratch) / "out.csv"
         environment = {**os.environ, "OMP_NUM_THREADS": str(options.threads)}
-        with start("scan", folder, "--report", report, *flags, env=environment,
-                   stdout=None, stderr=None) as process:  # fmt: skip
+        with start(
+            "scan", folder, "--report", report, *flags, env=environment, stdout=None, stderr=None
+        ) as process:
             samples = list(sampled(process, report))
     print("\n".join(table(samples, options.images)))
 

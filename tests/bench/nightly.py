@@ -77,8 +77,10 @@ def main() -> None:
         ):
             times = [scan(folder, out, *flags) for _ in range(args.repeats)]
             middle = statistics.median(times)
-            print(f"{words:<24} {middle:8.2f} s   {first / middle:8.1f} times faster   "
-                  f"({min(times):.2f}..{max(times):.2f} s)")  # fmt: skip
+            print(
+                f"{words:<24} {middle:8.2f} s   {first / middle:8.1f} times faster   "
+                f"({min(times):.2f}..{max(times):.2f} s)"
+            )
 
 
 if __name__ == "__main__":

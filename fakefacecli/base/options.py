@@ -1,0 +1,122 @@
+"""Every flag of a run, typed, with its default; built once in cli/ and passed whole."""
+
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+
+from fakefacecli.base.text import printable
+from fakefacecli.base.verdicts import Label, Thresholds
+
+# JSON Lines is the default on stdout: one row a line, readable before the run ends
+REPORT_FORMATS = ("csv", "json", "jsonl")
+DEFAULT_MODEL = "inception-resnet-v1"
+
+
+class Explain(StrEnum):
+    """Which faces get a Grad-CAM overlay."""
+
+    FLAGGED = "flagged"
+    ALL = "all"
+    NONE = "none"
+
+
+class Progress(StrEnum):
+    """Whether a progress bar is drawn on stderr; auto: only on a terminal."""
+
+    AUTO = "auto"
+    ON = "on"
+    OFF = "off"
+
+
+class Precision(StrEnum):
+    """What networks judge faces in; auto: bfloat16 where it was measured and the device has it."""
+
+    AUTO = "auto"
+    FP32 = "fp32"
+    BF16 = "bf16"
+
+
+@dataclass(frozen=True, slots=True)
+class ReportTarget:
+    """One `--report`: a file, or "-" for stdout, in one of REPORT_FORMATS."""
+
+    path: str
+    format: str
+
+    @property
+    def is_stdout(self) -> bool:
+        """Whether the report goes to stdout."""
+        return self.path == "-"
+
+
+@dataclass(frozen=True, slots=True)
+class SourceOptions:
+    """Which files are inputs. `listed` are the entries of --files-from, `paths` the arguments."""
+
+    paths: tuple[str, ...] = ()
+    listed: tuple[str, ...] = ()
+    recursive: bool = True
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    follow_symlinks: bool = False
+    never: tuple[str, ...] = ()  # folders of our own output, which are not inputs
+
+
+@dataclass(frozen=True, slots=True)
+class ScanOptions:
+    """One `fakeface scan`."""
+
+    source: SourceOptions
+    reports: tuple[ReportTarget, ...] = ()
+    overlays: str | None = None
+    explain: Explain = Explain.FLAGGED
+    copy_flagged: str | None = None
+    model: str = DEFAULT_MODEL
+    thresholds: Thresholds | None = None
+    min_face_px: int = 40
+    device: str = "auto"
+    precision: Precision = Precision.AUTO
+    batch_size: int = 16
+    workers: int = 2
+    timeout_s: float = 10.0
+    max_pixels: int = 100_000_000
+    fail_on: frozenset[Label] = field(default_factory=frozenset)
+    resume: bool = False
+    state: str | None = None
+    verify_hash: bool = False
+    since_last: bool = False
+
+    @property
+    def deciding(self) -> dict[str, object]:
+        """The options that can change a row; two runs that differ here may differ in rows."""
+        return {
+            "explain": str(self.explain) if self.overlays else "none",
+            "max_pixels": self.max_pixels,
+            "min_face_px": self.min_face_px,
+            "overlays": self.overlays,
+            "precision": str(self.precision),
+            "since_last": self.since_last,
+            "thresholds": self.thresholds and [self.thresholds.low, self.thresholds.high],
+            "timeout_s": self.timeout_s,
+        }
+
+
+def described(options: ScanOptions) -> dict[str, object]:
+    """Every option as a report's header shows it; of --files-from only the number of paths."""
+    source = asdict(options.source)
+    source["listed"] = len(options.source.listed)
+    plain = {**source, **asdict(options)}
+    plain["reports"] = [target.path for target in options.reports]
+    del plain["source"], plain["never"]
+    return {name: _shown(value) for name, value in plain.items()}
+
+
+def _shown(value: object) -> object:
+    if isinstance(value, str):
+        return printable(str(value))
+    if isinstance(value, tuple | list | set | frozenset):
+        return (
+            sorted(map(_shown, value), key=str)
+            if isinstance(value, frozenset | set)
+            else [_shown(item) for item in value]
+        )
+    return value

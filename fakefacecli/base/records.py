@@ -1,0 +1,217 @@
+"""The frozen records that flow from stage to stage; numpy arrays, never torch tensors.
+
+Pixel coordinates are those of the upright image (EXIF orientation applied), x to the right and y
+down, in pixels; right and bottom edges are exclusive.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from fakefacecli.base.verdicts import ErrorCode as ErrorCode
+from fakefacecli.base.verdicts import Label as Label
+from fakefacecli.base.verdicts import ProvenanceKind as ProvenanceKind
+from fakefacecli.base.verdicts import Reason as Reason
+from fakefacecli.base.verdicts import Status as Status
+from fakefacecli.base.verdicts import Thresholds as Thresholds
+from fakefacecli.base.verdicts import Verdict as Verdict
+
+Pixels = npt.NDArray[np.uint8]
+Floats = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """The file's own claim about its origin, and where in the file it stands."""
+
+    kind: ProvenanceKind = ProvenanceKind.NOT_CHECKED
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageRef:
+    """One input. `index` counts from 0 in scan order; `name` is relative to the scan root.
+
+    `path` and `name` are str in the file system's encoding with surrogateescape, so that bytes
+    which are not UTF-8 survive; `text.printable` makes them fit for people and reports.
+    """
+
+    index: int
+    path: str
+    name: str
+
+    def __post_init__(self) -> None:
+        if self.index < 0:
+            raise ValueError(f"index {self.index} found, wanted 0 or more")
+
+
+@dataclass(frozen=True, slots=True)
+class FileFacts:
+    """What is known of a file's bytes; each None where it could not be learnt."""
+
+    sha256: str | None = None
+    size: int | None = None
+    mtime_ns: int | None = None
+    format: str | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DecodedImage:
+    """An upright picture: `pixels` (H, W, 3) uint8 RGB; `orientation` is the EXIF value, 1..8."""
+
+    ref: ImageRef
+    pixels: Pixels
+    facts: FileFacts = FileFacts()
+    orientation: int = 1
+    provenance: Provenance = Provenance()
+    decode_ms: float = 0.0
+
+    def __post_init__(self) -> None:
+        shape, kind = self.pixels.shape, self.pixels.dtype
+        if kind != np.uint8 or len(shape) != 3 or shape[2] != 3 or 0 in shape:
+            raise ValueError(f"pixels {shape} {kind} found, wanted (H, W, 3) uint8")
+        if not 1 <= self.orientation <= 8:
+            raise ValueError(f"orientation {self.orientation} found, wanted 1..8")
+
+    @property
+    def width(self) -> int:
+        """Upright width in pixels."""
+        return int(self.pixels.shape[1])
+
+    @property
+    def height(self) -> int:
+        """Upright height in pixels."""
+        return int(self.pixels.shape[0])
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """An input without pixels. `message` is ours, never a library's text."""
+
+    ref: ImageRef
+    code: ErrorCode
+    message: str
+    facts: FileFacts = FileFacts()
+    decode_ms: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A detector's box; it may overhang the image."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+    def __post_init__(self) -> None:
+        if not (self.left < self.right and self.top < self.bottom):
+            raise ValueError(f"box {self} found, wanted left < right and top < bottom")
+
+    @property
+    def longer_side(self) -> float:
+        """The longer of width and height, in pixels: the face's size everywhere in fakeface."""
+        return max(self.right - self.left, self.bottom - self.top)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Face:
+    """A detected face: `landmarks` (5, 2) float32, eyes, nose, mouth corners; `score` in [0, 1]."""
+
+    box: Box
+    landmarks: Floats
+    score: float
+
+    def __post_init__(self) -> None:
+        if self.landmarks.shape != (5, 2):
+            raise ValueError(f"landmarks {self.landmarks.shape} found, wanted (5, 2)")
+        if not 0.0 <= self.score <= 1.0:
+            raise ValueError(f"detection score {self.score} found, wanted 0..1")
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The square a classifier looks at: left and top edge and side, whole pixels; may overhang."""
+
+    left: int
+    top: int
+    side: int
+
+    def __post_init__(self) -> None:
+        if self.side < 1:
+            raise ValueError(f"window side {self.side} found, wanted at least 1")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FaceCrop:
+    """A face cut out at native resolution; `number` counts from 1 in its image.
+
+    `pixels` (side, side, 3) uint8 RGB; what lies outside the image repeats its edge.
+    """
+
+    ref: ImageRef
+    number: int
+    face: Face
+    window: Window
+    pixels: Pixels
+
+    def __post_init__(self) -> None:
+        side = self.window.side
+        if self.pixels.shape != (side, side, 3):
+            raise ValueError(f"crop {self.pixels.shape} found, wanted {(side, side, 3)}")
+        if self.number < 1:
+            raise ValueError(f"face number {self.number} found, wanted 1 or more")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Heatmap:
+    """Where a crop speaks for "fake": `values` (h, w) float32 in [0, 1]; all zeros is legal."""
+
+    values: Floats
+
+    def __post_init__(self) -> None:
+        values = self.values
+        if values.ndim != 2 or not np.isfinite(values).all():
+            raise ValueError(f"heat {values.shape} found, wanted (h, w) of finite numbers")
+        if values.size and (values.min() < 0.0 or values.max() > 1.0):
+            raise ValueError(f"heat {values.min()}..{values.max()} found, wanted 0..1")
+
+
+@dataclass(frozen=True, slots=True)
+class FaceFinding:
+    """A face and its verdict; `overlay` is a path under the overlays folder, with slashes."""
+
+    box: Box
+    detection_score: float
+    verdict: Verdict
+    overlay: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ImageReport:
+    """All that is said of one image: no pixels, so it crosses a process or a journal cheaply."""
+
+    ref: ImageRef
+    status: Status
+    width: int | None = None
+    height: int | None = None
+    orientation: int | None = None
+    facts: FileFacts = FileFacts()
+    code: ErrorCode | None = None
+    message: str = ""
+    findings: tuple[FaceFinding, ...] = ()
+    provenance: Provenance = field(default_factory=Provenance)
+    elapsed_ms: float = 0.0
+
+    def __post_init__(self) -> None:
+        if (self.status is Status.ERROR) != (self.code is not None):
+            raise ValueError(f"status {self.status} with error code {self.code}")
+        if bool(self.findings) != (self.status is Status.OK):
+            raise ValueError(f"status {self.status} with {len(self.findings)} faces")
+
+    @property
+    def label(self) -> Label | None:
+        """The image's verdict: its most serious face's; None without a face."""
+        labels = {finding.verdict.label for finding in self.findings}
+        return next((label for label in Label if label in labels), None)

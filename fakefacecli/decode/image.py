@@ -1,0 +1,179 @@
+"""One untrusted file to pixels, or to the reason why not. Runs inside a worker process.
+
+Nothing here trusts the file's name, its suffix or its header; no exception of a decoder gets out.
+"""
+
+import contextlib
+import hashlib
+import io
+import time
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from PIL import Image
+
+from fakefacecli.base.records import (
+    DecodedImage,
+    ErrorCode,
+    FileFacts,
+    ImageRef,
+    Provenance,
+    ProvenanceKind,
+    Unreadable,
+)
+from fakefacecli.decode import formats, pixels
+from fakefacecli.decode.file import Refused, read_file
+from fakefacecli.evidence import structure
+from fakefacecli.evidence.provenance import read_provenance
+
+# A lossless RGBA WebP that must be turned takes 24 bytes a pixel with its file, the most of 14
+# kinds measured; the rest is room for heaps with holes.
+BYTES_PER_PIXEL = 32
+FLOOR_BYTES = 256 << 20  # a decoder's fixed needs, so that a small max_pixels still decodes
+
+_ORIENTATION = 274  # EXIF and TIFF share the tag
+
+
+@dataclass(frozen=True, slots=True)
+class DecodeLimits:
+    """What one file may cost: pixels as its header states them, seconds, bytes of memory.
+
+    `memory_bytes` covers the file and its decoding; None derives it from `max_pixels`. Without
+    `follow_symlinks` a file that was swapped for a link since it was listed is not read.
+    """
+
+    max_pixels: int = 100_000_000
+    timeout_s: float = 10.0
+    memory_bytes: int | None = None
+    follow_symlinks: bool = True
+
+    def __post_init__(self) -> None:
+        memory = 1 if self.memory_bytes is None else self.memory_bytes
+        if self.max_pixels < 1 or not self.timeout_s > 0 or memory < 1:
+            raise ValueError(f"{self} found, wanted every limit above 0")
+
+    @property
+    def memory_budget(self) -> int:
+        """Bytes of memory that one file may take."""
+        return self.memory_bytes or FLOOR_BYTES + BYTES_PER_PIXEL * self.max_pixels
+
+
+def read_image(ref: ImageRef, limits: DecodeLimits) -> DecodedImage | Unreadable:
+    """Decode the first frame of `ref`, upright, or say why that cannot be.
+
+    Raises nothing. `limits.timeout_s` is not watched here: that takes another process. It changes
+    Pillow's limits and the warning filters while it runs: one call at a time in a process.
+    """
+    began = time.monotonic()
+    facts = FileFacts()
+    answer: DecodedImage | Unreadable
+    try:
+        data, facts = read_file(ref.path, limits.memory_budget, limits.follow_symlinks)
+        what = formats.name(data)
+        facts = replace(
+            facts,
+            sha256=hashlib.sha256(data).hexdigest(),
+            format=what if what in formats.DECODED else None,
+        )
+        with _pillow_under_our_limits():
+            answer = _decode(ref, data, facts, _accepted(what), limits)
+    except Refused as refused:
+        answer = Unreadable(ref, refused.code, refused.message, refused.facts or facts)
+    except MemoryError:
+        answer = Unreadable(ref, ErrorCode.TOO_LARGE, needs_too_much(limits), facts)
+    return replace(answer, decode_ms=(time.monotonic() - began) * 1000.0)
+
+
+def needs_too_much(limits: DecodeLimits) -> str:
+    """The wording for a file whose decoding does not fit into the memory it may take."""
+    return f"decoding takes more than {limits.memory_budget >> 20} MiB of memory"
+
+
+def _accepted(what: str | None) -> str:
+    """The name of Pillow's format for `what`; refuses all others before Pillow sees the file."""
+    if what is None:
+        raise Refused(ErrorCode.NOT_AN_IMAGE, "the content is not that of a known image format")
+    if what not in formats.DECODED:
+        raise Refused(ErrorCode.UNSUPPORTED, f"found {what}, which is not decoded")
+    if what not in formats.allowed_formats():
+        advice = "install fakefacecli[heif], with a Pillow that knows AVIF, to decode it"
+        raise Refused(ErrorCode.UNSUPPORTED, f"found {what}: {advice}")
+    return what
+
+
+@contextlib.contextmanager
+def _pillow_under_our_limits() -> Iterator[None]:
+    before, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        Image.MAX_IMAGE_PIXELS = before
+
+
+def _decode(
+    ref: ImageRef, data: bytes, facts: FileFacts, what: str, limits: DecodeLimits
+) -> DecodedImage:
+    try:
+        return _decode_with_pillow(ref, data, facts, what, limits)
+    except (Refused, MemoryError):
+        raise
+    except Exception as error:  # 27 of 148 bad files raise something else than OSError
+        bare = structure.without_metadata(data, what)
+        if bare is None or bare == data:
+            raise _broken(data, what) from error
+    try:
+        image = _decode_with_pillow(ref, bare, facts, what, limits)
+    except (Refused, MemoryError):
+        raise
+    except Exception as error:
+        raise _broken(data, what) from error
+    claim = Provenance(ProvenanceKind.INVALID, "the metadata is broken")
+    return replace(image, provenance=claim)
+
+
+def _broken(data: bytes, what: str) -> Refused:
+    if structure.ends_early(data, what):
+        return Refused(ErrorCode.TRUNCATED, f"the {what} data end before the picture does")
+    return Refused(ErrorCode.CORRUPT, f"the {what} data are damaged")
+
+
+def _decode_with_pillow(
+    ref: ImageRef, data: bytes, facts: FileFacts, what: str, limits: DecodeLimits
+) -> DecodedImage:
+    with Image.open(io.BytesIO(data), formats=(what,)) as image:
+        width, height = image.size
+        if width * height > limits.max_pixels:
+            found = f"{width}x{height} is {width * height:,} pixels"
+            message = f"{found}, at most {limits.max_pixels:,} are decoded"
+            raise Refused(ErrorCode.TOO_LARGE, message)
+        tags = getattr(image, "tag_v2", None) if what == "TIFF" else None
+        if tags is not None and formats.is_raw_thumbnail(tags):
+            raise Refused(ErrorCode.UNSUPPORTED, "found a raw photograph, which is not decoded")
+        # Pillow turns a TIFF upright by itself, and drops the tag when it does
+        stated = _whole(tags.get(_ORIENTATION)) if tags is not None else None
+        image.load()
+        orientation = _orientation(image)
+        upright = pixels.upright(pixels.rgb(image), orientation)
+        claim = read_provenance(image, data)
+        return DecodedImage(
+            ref,
+            upright,
+            replace(facts, format=image.format or what),
+            stated or orientation,
+            claim,
+        )
+
+
+def _orientation(image: Image.Image) -> int:
+    """The EXIF orientation, 1..8; a broken EXIF must not cost the picture."""
+    try:
+        return _whole(image.getexif().get(_ORIENTATION)) or 1
+    except Exception:  # noqa: BLE001  (SyntaxError, struct.error, ... as the bytes have it)
+        return 1
+
+
+def _whole(value: object) -> int | None:
+    return value if isinstance(value, int) and 1 <= value <= 8 else None

@@ -1,0 +1,141 @@
+"""What a worker and the scan say to each other: one header, then the pixels as they are.
+
+A header is 4 bytes of length, big end first, and that many bytes of JSON. JSON, and not pickle: a
+decoder that a bad file has taken over must not choose what the scan's own process runs. For the
+same reason every field is checked on arrival.
+"""
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from fakefacecli.base.records import (
+    DecodedImage,
+    ErrorCode,
+    FileFacts,
+    ImageRef,
+    Pixels,
+    Provenance,
+    ProvenanceKind,
+    Unreadable,
+)
+from fakefacecli.base.text import printable
+
+LENGTH_BYTES = 4
+LONGEST_HEADER = 1 << 16  # ours are below 1 kB; a path of 4096 bytes takes 24 kB when escaped
+CHANNELS = 3
+_LONGEST_TEXT = 500
+
+
+class Garbled(Exception):
+    """The other end sent something that it has no business to send."""
+
+
+def packed(header: dict[str, Any]) -> bytes:
+    """`header` as it goes over the wire; lone surrogates in it survive."""
+    body = json.dumps(header).encode("ascii")
+    return len(body).to_bytes(LENGTH_BYTES, "big") + body
+
+
+def length(head: bytes | bytearray) -> int:
+    """How many bytes of JSON follow `head`; raises Garbled for more than a header may have."""
+    count = int.from_bytes(head, "big")
+    if not 0 < count <= LONGEST_HEADER:
+        raise Garbled
+    return count
+
+
+def unpacked(body: bytes | bytearray) -> dict[str, Any]:
+    """The header that `body` holds; raises Garbled."""
+    try:
+        header = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise Garbled from error
+    if not isinstance(header, dict):
+        raise Garbled
+    return header
+
+
+def answer_header(answer: object) -> dict[str, Any]:
+    """The header for what the decode function gave; `{"kind": "none"}` for what is no answer."""
+    if isinstance(answer, DecodedImage):
+        return {
+            "kind": "image",
+            "height": answer.height,
+            "width": answer.width,
+            "facts": asdict(answer.facts),
+            "orientation": answer.orientation,
+            "provenance": asdict(answer.provenance),
+            "decode_ms": answer.decode_ms,
+        }
+    if isinstance(answer, Unreadable):
+        return {
+            "kind": "unreadable",
+            "code": answer.code,
+            "message": answer.message,
+            "facts": asdict(answer.facts),
+            "decode_ms": answer.decode_ms,
+        }
+    return {"kind": "none"}
+
+
+def shape(header: dict[str, Any], max_pixels: int) -> tuple[int, int, int] | None:
+    """The (height, width, 3) of the pixels that follow; None where none do; raises Garbled."""
+    if header.get("kind") != "image":
+        return None
+    height, width = header.get("height"), header.get("width")
+    if not (type(height) is int and type(width) is int and height > 0 and width > 0):
+        raise Garbled
+    if height * width > max_pixels:
+        raise Garbled
+    return height, width, CHANNELS
+
+
+def answer(
+    header: dict[str, Any], ref: ImageRef, pixels: Pixels | None
+) -> DecodedImage | Unreadable:
+    """The worker's answer about `ref`; raises Garbled for anything that is not one."""
+    try:
+        facts = _facts(header["facts"])
+        spent = float(header["decode_ms"])
+        if not 0.0 <= spent < float("inf"):
+            raise Garbled
+        if header["kind"] == "unreadable":
+            text = _text(header["message"])
+            return Unreadable(ref, ErrorCode(header["code"]), text, facts, spent)
+        if pixels is None:
+            raise Garbled
+        claim = header["provenance"]
+        provenance = Provenance(ProvenanceKind(claim["kind"]), _text(claim["detail"]))
+        orientation = _whole(header["orientation"])
+        return DecodedImage(ref, pixels, facts, orientation, provenance, spent)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise Garbled from error
+
+
+def empty_pixels(size: tuple[int, int, int]) -> Pixels:
+    """Room for the pixels of an image, not yet filled."""
+    return np.empty(size, dtype=np.uint8)
+
+
+def _facts(found: dict[str, Any]) -> FileFacts:
+    sha256 = found["sha256"]
+    if sha256 is not None and (len(sha256) != 64 or not set(sha256) <= set("0123456789abcdef")):
+        raise Garbled
+    sizes = [None if found[key] is None else _whole(found[key]) for key in ("size", "mtime_ns")]
+    name = None if found["format"] is None else _text(found["format"])
+    return FileFacts(sha256, sizes[0], sizes[1], name)
+
+
+def _whole(value: object) -> int:
+    if type(value) is not int:
+        raise Garbled
+    return value
+
+
+def _text(value: object) -> str:
+    if type(value) is not str or len(value) > _LONGEST_TEXT:
+        raise Garbled
+    return value if value.isprintable() else printable(value)

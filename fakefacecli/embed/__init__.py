@@ -1,0 +1,4 @@
+"""Maps of faces by what a network sees in them.
+
+Only the command line imports it.
+"""

@@ -1,0 +1,188 @@
+"""Intervals of measures: what another draw of as many faces might have given.
+
+The percentile bootstrap (Efron 1979) of clusters: faces that belong together, such as those of one
+group or of one image, are drawn together, as they are not independent (Davison and Hinkley 1997,
+section 3.8; Field and Welsh 2007). Real and fake faces are drawn apart; where a cluster holds both,
+all clusters are drawn from one heap, so that it stays whole. In each resample a class is then
+weighted to the size it has in the set, so that the share of fakes stays. The interval
+is expanded for few clusters, as in Hesterberg 2015 (What Teachers Should Know About the Bootstrap);
+with fewer than FEW_CLUSTERS in a class it is still rough, and one gives none.
+"""
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from fakefacecli.figures.metrics import Counts, Mask, Measure, Numbers, count
+
+Clusters = npt.NDArray[np.intp]
+
+LEVEL = 0.95
+RESAMPLES = 1000
+FEW_CLUSTERS = 20  # in a class; with fewer an interval is rough
+_CELLS = 4_000_000  # faces times resamples at once, some 100 MB
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A number and its 95 % interval; each None where it is not defined."""
+
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Two models' numbers on the same faces; `more` is what the second has over the first."""
+
+    first: float | None
+    second: float | None
+    more: Estimate
+
+    @property
+    def clear(self) -> bool:
+        """Whether the interval of the difference leaves out 0."""
+        low, high = self.more.low, self.more.high
+        return low is not None and high is not None and (low > 0 or high < 0)
+
+
+def estimate(
+    fake: Mask,
+    p_fake: Numbers,
+    measures: Mapping[str, Measure],
+    resamples: int = RESAMPLES,
+    clusters: Clusters | None = None,
+) -> dict[str, Estimate]:
+    """Each measure of n faces, (n,) and (n,), with its interval; the same faces give the same one.
+
+    `clusters` (n,) has one number for faces that belong together; without it each stands for
+    itself. There is no interval if `resamples` is 0 or a class has a single cluster.
+    """
+    values = {name: float(measure(count(fake, p_fake))[0]) for name, measure in measures.items()}
+    drawn: dict[str, Numbers] = {}
+    tail = tail_of(fewest(fake, clusters))
+    if resamples and tail is not None:
+        drawn = _drawn(fake, p_fake, measures, resamples, clusters)
+    return {name: around(value, drawn.get(name), tail or 0.0) for name, value in values.items()}
+
+
+def compare(
+    fake: Mask,
+    first: Numbers,
+    second: Numbers,
+    measures: Mapping[str, Measure],
+    resamples: int = RESAMPLES,
+    clusters: Clusters | None = None,
+) -> dict[str, Difference]:
+    """Two models' measures on the same n faces; both see the same resamples (paired bootstrap).
+
+    `clusters` as in `estimate`: where a class has a single one no difference has an interval.
+    """
+    drawn: list[dict[str, Numbers]] = []
+    tail = tail_of(fewest(fake, clusters))
+    if tail is not None:
+        drawn = [_drawn(fake, p, measures, resamples, clusters) for p in (first, second)]
+    compared = {}
+    for name, measure in measures.items():
+        one, other = (float(measure(count(fake, p))[0]) for p in (first, second))
+        apart = drawn[1][name] - drawn[0][name] if drawn else None
+        more = around(other - one, apart, tail or 0.0)
+        compared[name] = Difference(number(one), number(other), more)
+    return compared
+
+
+def around(value: float, drawn: Numbers | None, tail: float = (1 - LEVEL) / 2) -> Estimate:
+    """`value` and the resamples `drawn` (b,) less a `tail` at each end, undefined ones left out."""
+    defined = drawn[np.isfinite(drawn)] if drawn is not None else np.empty(0)
+    if not np.isfinite(value) or not len(defined):
+        return Estimate(number(value))
+    low, high = np.quantile(defined, [tail, 1 - tail])
+    return Estimate(value, float(low), float(high))
+
+
+def number(value: float) -> float | None:
+    """The value, None for NaN: JSON has no NaN."""
+    return value if np.isfinite(value) else None
+
+
+def fewest(fake: Mask, clusters: Clusters | None = None) -> int:
+    """How many clusters the class with the fewest has; 0 without any face."""
+    numbers = np.arange(len(fake)) if clusters is None else clusters
+    return min((len(np.unique(numbers[fake == kind])) for kind in np.unique(fake)), default=0)
+
+
+def tail_of(clusters: int) -> float | None:
+    """The part of resamples cut off at each end, None for fewer than two clusters.
+
+    Resamples of n vary too little by (n - 1) / n, and a normal's tails are too short: the
+    percentile interval is expanded as Student's t is (Hesterberg 2015, section 5.3).
+    """
+    if clusters < 2:
+        return None
+    from scipy.stats import norm, t
+
+    far = math.sqrt(clusters / (clusters - 1)) * t.ppf((1 + LEVEL) / 2, clusters - 1)
+    return float(norm.sf(far))
+
+
+def draws(
+    fake: Mask, resamples: int, seed: int = 0, clusters: Clusters | None = None
+) -> Iterator[Numbers]:
+    """How much each face counts, (b, n) a piece, `resamples` rows in all.
+
+    A row that lacks a class, which clusters of both classes make possible, is left out.
+    """
+    chance = np.random.default_rng(seed)
+    at_once = max(1, _CELLS // max(1, len(fake)))
+    heaps = _heaps(fake, np.arange(len(fake)) if clusters is None else clusters)
+    for start in range(0, resamples, at_once):
+        rows = min(at_once, resamples - start)
+        times = np.zeros((rows, len(fake)))
+        for members, numbers in heaps:
+            size = int(numbers.max()) + 1
+            picked = chance.integers(0, size, (rows, size))
+            picked += np.arange(rows)[:, np.newaxis] * size
+            tally = np.bincount(picked.ravel(), minlength=rows * size)
+            times[:, members] = tally.reshape(rows, size)[:, numbers]
+        yield _to_size(times, fake)
+
+
+def _heaps(fake: Mask, clusters: Clusters) -> list[tuple[Clusters, Clusters]]:
+    """The faces drawn from one heap, and the number from 0 of each one's cluster there."""
+    classes = [np.flatnonzero(fake), np.flatnonzero(~fake)]
+    if np.intersect1d(clusters[fake], clusters[~fake]).size:
+        classes = [np.arange(len(fake))]
+    return [
+        (members, np.unique(clusters[members], return_inverse=True)[1])
+        for members in classes
+        if len(members)
+    ]
+
+
+def _to_size(times: Numbers, fake: Mask) -> Numbers:
+    """The rows, each class weighted so that it counts as often as it has faces."""
+    for kind in np.unique(fake):
+        found = times[:, fake == kind].sum(1, keepdims=True)
+        times = times[found[:, 0] > 0]
+        times[:, fake == kind] *= (fake == kind).sum() / found[found[:, 0] > 0]
+    return times
+
+
+def _drawn(
+    fake: Mask,
+    p_fake: Numbers,
+    measures: Mapping[str, Measure],
+    resamples: int,
+    clusters: Clusters | None,
+) -> dict[str, Numbers]:
+    pieces: list[Counts] = [
+        count(fake, p_fake, times) for times in draws(fake, resamples, clusters=clusters)
+    ]
+    return {
+        name: np.concatenate([measure(piece) for piece in pieces])
+        for name, measure in measures.items()
+    }

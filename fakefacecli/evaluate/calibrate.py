@@ -1,0 +1,118 @@
+"""`fakeface calibrate`: the same weights with a card whose probabilities and thresholds are new."""
+
+import hashlib
+import json
+import re
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from fakefacecli.base.errors import ModelRefused, UsageError
+from fakefacecli.base.records import Thresholds
+from fakefacecli.base.text import counted, printable
+from fakefacecli.evaluate.fit import fit
+from fakefacecli.evaluate.run import data_facts
+from fakefacecli.evaluate.scored import Judged
+from fakefacecli.evaluate.thresholds import BAND, MISSED, Choice, choose
+from fakefacecli.models.calibration import Calibration
+from fakefacecli.models.card import ModelCard
+from fakefacecli.models.checkpoint import Checkpoint, save, sha256_of
+
+# held-out faces are there to measure on, and what was trained on is no test of probabilities
+SPLITS = ("", "val")
+FACTS = "calibrated_on"  # where in a card's `measured` the facts stand
+_CALIBRATED = re.compile(r"\.c[0-9a-f]{6}\Z")  # the end of a name that `_name` made
+_BEFORE = "before this calibration: "
+
+
+@dataclass(frozen=True, slots=True)
+class Recalibrated:
+    """The new card, the choice of thresholds, and how many faces were too small to count."""
+
+    card: ModelCard
+    choice: Choice
+    faces: int
+    too_small: int
+
+
+def recalibrate(card: ModelCard, judged: Judged, method: str, target_fpr: float) -> Recalibrated:
+    """Fit `method` and choose thresholds on the judged faces that are large enough for the card.
+
+    Raises UsageError for a held-out or training face, and when the faces are too few.
+    """
+    wrong = {face.image.split for face in judged.faces} - set(SPLITS)
+    if wrong:
+        raise UsageError(f"faces of split {', '.join(sorted(wrong))} found; calibrate on val")
+    kept = [face for face in judged.faces if face.face_px >= card.min_face_px]
+    used = Judged(kept)
+    about = data_facts(used)
+    groups = sorted({printable(face.image.group) for face in kept if face.image.group})
+    known = f" of {counted(len(groups), 'group')}" if groups else ""
+    fitted_on = (
+        f"{about['faces']} faces ({about['real']} real, {about['fake']} fake){known}, "
+        f"set {about['sha256'][:16]}"
+    )
+    calibration = fit(method, used.fake, used.logits(), fitted_on)
+    p = np.array([calibration.probability(logit) for logit in used.logits().tolist()])
+    choice = choose(used.fake, p, target_fpr)
+    facts: dict[str, Any] = {
+        "sha256": about["sha256"],
+        "faces": about["faces"],
+        "real": about["real"],
+        "fake": about["fake"],
+        "without_a_face": len(judged.missed),
+        "unreadable": sum(missed.unreadable for missed in judged.missed),
+        "splits": about["splits"],
+        "groups": groups,
+        "target_fpr": target_fpr,
+        "fpr": asdict(choice.flagged_real),
+        "tpr": asdict(choice.flagged_fake),
+        "interval": "95 %, Clopper and Pearson; on the faces the threshold was chosen on",
+    }
+    old = {
+        key if key.startswith(_BEFORE) else _BEFORE + key: value
+        for key, value in card.measured.items()
+        if key.removeprefix(_BEFORE) != FACTS
+    }
+    new = replace(
+        card,
+        name=_name(card, calibration, choice.thresholds),
+        calibration=calibration,
+        thresholds=choice.thresholds,
+        meaning=_meaning(choice),
+        measured={FACTS: facts, **old},
+    )
+    return Recalibrated(new, choice, len(kept), len(judged.faces) - len(kept))
+
+
+def write_checkpoint(path: str, checkpoint: Checkpoint, card: ModelCard) -> None:
+    """Save the weights of `checkpoint`, as they are, under a new card.
+
+    Raises ModelRefused when its file has changed, CannotWrite when `path` cannot be written.
+    """
+    import safetensors.torch
+
+    where = printable(checkpoint.path)
+    state = safetensors.torch.load_file(checkpoint.path)
+    if sha256_of(checkpoint.path, where) != checkpoint.sha256:
+        raise ModelRefused(f"{where}: the file changed while it was read; try again")
+    save(path, state, card)
+
+
+def _name(card: ModelCard, calibration: Calibration, thresholds: Thresholds) -> str:
+    """That of `card` and six digits of what is new: people tell models apart by their names."""
+    what = json.dumps([calibration.facts(), asdict(thresholds)], sort_keys=True)
+    digest = hashlib.sha256(what.encode()).hexdigest()
+    base = _CALIBRATED.sub("", card.name) if FACTS in card.measured else card.name
+    return f"{base}.c{digest[:6]}"
+
+
+def _meaning(choice: Choice) -> str:
+    found = choice.flagged_real
+    return (
+        f"high: at most {100 * choice.target_fpr:g} % of the real faces reach it "
+        f"({100 * (found.value or 0):.2f} % did; 95 % interval {100 * (found.low or 0):.2f} "
+        f"to {100 * (found.high or 0):.2f} %), and on average no more of new ones like them; low: "
+        f"at most {100 * MISSED:g} % of the fakes lie below it, and it is at most {BAND:g} of high"
+    )

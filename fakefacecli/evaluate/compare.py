@@ -1,0 +1,119 @@
+"""Two models side by side on the same faces, as a folder of files."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from fakefacecli import __version__
+from fakefacecli.base.errors import NothingToDo
+from fakefacecli.evaluate import bootstrap
+from fakefacecli.evaluate.measure import read_at
+from fakefacecli.evaluate.output_folder import PAGE, PLOTS, filled
+from fakefacecli.evaluate.run import SCHEMA_VERSION, Subject, data_facts, model_facts
+from fakefacecli.evaluate.scored import Judged
+from fakefacecli.evaluate.write import EVEN, as_json, clustered, curves
+from fakefacecli.figures import html
+from fakefacecli.figures.metrics import Mask, Numbers
+from fakefacecli.figures.plots import Curve
+from fakefacecli.models.card import ModelCard
+
+Facts = dict[str, Any]
+
+
+def compare(
+    judged: Sequence[Judged], subjects: Sequence[Subject], resamples: int
+) -> tuple[Facts, list[Curve]]:
+    """Both models' measures, their difference and its interval; and the curves to draw.
+
+    Only faces that both models were given count: cards differ in what they look at, but the
+    detector is the same. Raises NothingToDo when there is none.
+    """
+    keys = [[(face.image.path, face.number) for face in one.faces] for one in judged]
+    common = set(keys[0]) & set(keys[1])
+    if not common:
+        raise NothingToDo("no face that both models were given")
+    kept = [np.array([key in common for key in own]) for own in keys]
+    fake = judged[0].fake[kept[0]]
+    p = [
+        one.p_fake(subject.checkpoint.card)[rows]
+        for one, subject, rows in zip(judged, subjects, kept, strict=True)
+    ]
+    cards = [subject.checkpoint.card for subject in subjects]
+    compared, by_image = (
+        _differences(fake, p, cards, resamples, judged[0].clusters(by)[kept[0]])
+        for by in (True, False)
+    )
+    facts: Facts = {
+        "schema_version": SCHEMA_VERSION,
+        "tool": "fakeface",
+        "tool_version": __version__,
+        "models": [model_facts(subject) for subject in subjects],
+        "data": data_facts(judged[0]) | {"compared": len(fake)},
+        "resamples": resamples,
+        "measures": {
+            name: asdict(found) | {"clear": found.clear} for name, found in compared.items()
+        },
+        "more_by_image": {name: asdict(found.more) for name, found in by_image.items()},
+        "judging_ms_per_face": [1000 * one.judging_s / len(one.faces) for one in judged],
+    }
+    names = [subject.checkpoint.card.name for subject in subjects]
+    drawn = [
+        Curve(f"{letter}: {name}", fake, values)
+        for letter, name, values in zip("AB", names, p, strict=True)
+    ]
+    return facts, drawn
+
+
+def _differences(
+    fake: Mask,
+    p_fake: Sequence[Numbers],
+    cards: Sequence[ModelCard],
+    resamples: int,
+    clusters: bootstrap.Clusters,
+) -> dict[str, bootstrap.Difference]:
+    found: dict[str, bootstrap.Difference] = {}
+    sides = [read_at(p, card) for p, card in zip(p_fake, cards, strict=True)]
+    for (first, some), (second, _) in zip(*sides, strict=True):
+        found |= bootstrap.compare(fake, first, second, some, resamples, clusters)
+    return found
+
+
+def write_comparison(out: str, facts: Facts, of: Sequence[Curve]) -> None:
+    """Fill the folder; the JSON comes last."""
+    drawn = curves(of)
+    data = facts["data"]
+    parts = [
+        html.paragraph(f"{data['compared']} faces, set {data['sha256'][:12]}.", "faint"),
+        html.table(
+            ["", "model", "sha256", "ms to judge a face"],
+            [
+                [letter, html.text(model["name"]), html.text(model["sha256"][:12]), f"{ms:.1f}"]
+                for letter, model, ms in zip(
+                    "AB", facts["models"], facts["judging_ms_per_face"], strict=True
+                )
+            ],
+        ),
+        html.section(
+            "Measures",
+            html.comparison_table(facts["measures"], facts["more_by_image"]),
+            html.paragraph(PAIRED, "faint"),
+            html.paragraph(clustered(data), "faint"),
+            html.paragraph(EVEN, "faint"),
+        ),
+        html.section(
+            "Curves", html.pictures([html.picture(data, name) for name, data in drawn.items()])
+        ),
+    ]
+    with filled(out, as_json(facts)) as place:
+        for name, png in drawn.items():
+            place.put(os.path.join(PLOTS, f"{name}.png"), png)
+        place.put(PAGE, html.page("Two models compared", parts).encode())
+
+
+PAIRED = (
+    "The interval of B less A: paired bootstrap, both models see the same resamples. Clear: the "
+    "interval leaves out 0. With twelve measures one may be clear by chance."
+)

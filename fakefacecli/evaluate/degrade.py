@@ -1,0 +1,107 @@
+"""What happens to pictures on their way: the robustness grid's degradations.
+
+Each takes a face window (n, n, 3) uint8 RGB at its native size and gives a square one back, perhaps
+smaller. The same pixels always give the same answer.
+"""
+
+import io
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from PIL import Image, ImageFilter
+
+from fakefacecli.base.records import Box, FaceCrop, Pixels, Window
+
+
+@dataclass(frozen=True, slots=True)
+class Degradation:
+    """One cell of the grid: `family` and `strength` (the family's unit) name it."""
+
+    family: str
+    strength: float
+    apply: Callable[[Pixels], Pixels]
+
+    @property
+    def name(self) -> str:
+        """The family and its strength."""
+        return f"{self.family} {self.strength:g}"
+
+    def __call__(self, crop: FaceCrop) -> FaceCrop:
+        """The crop degraded; its window and box keep the corner and get the new size."""
+        pixels, old, box = self.apply(crop.pixels), crop.window, crop.face.box
+        grown = len(pixels) / old.side
+        box = Box(
+            old.left + grown * (box.left - old.left),
+            old.top + grown * (box.top - old.top),
+            old.left + grown * (box.right - old.left),
+            old.top + grown * (box.bottom - old.top),
+        )
+        window = Window(old.left, old.top, len(pixels))
+        return replace(crop, window=window, pixels=pixels, face=replace(crop.face, box=box))
+
+
+def jpeg(pixels: Pixels, quality: int) -> Pixels:
+    """Once through JPEG with halved colour (4:2:0), as most services save."""
+    return _through(pixels, "JPEG", quality=quality, subsampling=2)
+
+
+def webp(pixels: Pixels, quality: int) -> Pixels:
+    """Once through lossy WebP."""
+    return _through(pixels, "WEBP", quality=quality, method=4)
+
+
+def resize(pixels: Pixels, factor: float) -> Pixels:
+    """Shrunk (or enlarged) by `factor` with an antialiasing bicubic filter."""
+    side = max(1, round(len(pixels) * factor))
+    return np.asarray(Image.fromarray(pixels).resize((side, side), Image.Resampling.BICUBIC))
+
+
+def blur(pixels: Pixels, sigma: float) -> Pixels:
+    """A Gaussian blur of `sigma` pixels."""
+    return np.asarray(Image.fromarray(pixels).filter(ImageFilter.GaussianBlur(sigma)))
+
+
+def noise(pixels: Pixels, sigma: float) -> Pixels:
+    """Gaussian noise of `sigma` grey levels, in each channel by itself, the same on every run."""
+    chance = np.random.default_rng(zlib.crc32(pixels.tobytes()))
+    noisy = pixels + chance.normal(0, sigma, pixels.shape)
+    return np.clip(np.rint(noisy), 0, 255).astype(np.uint8)
+
+
+def screenshot(pixels: Pixels, quality: int) -> Pixels:
+    """Shown a quarter larger on a screen (bilinear), cut by hand, saved as JPEG.
+
+    The cut takes 3 pixels off two sides and as many off the others, so that the blocks of an
+    earlier compression do not fall on those of the new one.
+    """
+    side = max(8, round(len(pixels) * 1.25))
+    shown = Image.fromarray(pixels).resize((side, side), Image.Resampling.BILINEAR)
+    return jpeg(np.asarray(shown)[3:-3, 3:-3], quality)
+
+
+def _family(
+    name: str, apply: Callable[[Pixels, float], Pixels], *strengths: float
+) -> list[Degradation]:
+    return [
+        Degradation(name, strength, lambda pixels, s=strength: apply(pixels, s))  # type: ignore[misc]
+        for strength in strengths
+    ]
+
+
+GRID: tuple[Degradation, ...] = (
+    *_family("JPEG quality", lambda p, q: jpeg(p, int(q)), 90, 75, 60, 45, 30),
+    *_family("WebP quality", lambda p, q: webp(p, int(q)), 80, 50),
+    *_family("resize", resize, 0.75, 0.5, 0.25),
+    *_family("blur sigma", blur, 1, 2),
+    *_family("noise sigma", noise, 5, 10),
+    *_family("screenshot, JPEG quality", lambda p, q: screenshot(p, int(q)), 80),
+)
+
+
+def _through(pixels: Pixels, name: str, **how: object) -> Pixels:
+    held = io.BytesIO()
+    Image.fromarray(pixels).save(held, name, **how)
+    with Image.open(held, formats=(name,)) as image:
+        return np.asarray(image.convert("RGB"))

@@ -1,0 +1,111 @@
+"""Fitting a calibration: from a network's logits (n,) to probabilities that can be believed.
+
+Each method needs faces of both kinds that the network was not trained on.
+"""
+
+import numpy as np
+
+from fakefacecli.base.errors import UsageError
+from fakefacecli.figures.metrics import Mask, Numbers
+from fakefacecli.models.calibration import Calibration
+
+METHODS = ("platt", "temperature", "isotonic")
+_STEEPEST = 1e3  # of a slope: a face at logit 0.02 would be certain
+
+
+def fit(method: str, fake: Mask, logits: Numbers, fitted_on: str = "") -> Calibration:
+    """The calibration of n faces, `fake` (n,) bool and `logits` (n,), by one of METHODS.
+
+    It keeps the share of fakes among them, as platt and isotonic learn that too. Raises UsageError
+    when a class is missing, or when no rising curve fits the scores.
+    """
+    reals, fakes = int((~fake).sum()), int(fake.sum())
+    if not reals or not fakes:
+        raise UsageError(f"{reals} real and {fakes} fake faces found, wanted both to calibrate")
+    if method == "isotonic":
+        knots = fit_isotonic(fake, logits)
+        return Calibration(method, fitted_on=fitted_on, knots=knots, prior=fakes / len(fake))
+    a, b = fit_platt(fake, logits) if method == "platt" else (fit_temperature(fake, logits), 0.0)
+    if not 0 < a < _STEEPEST:
+        raise UsageError(
+            f"{method} slope {a:.3g} found, wanted a slope above 0 and below {_STEEPEST:.0f}: the "
+            "scores say nothing of these labels, or everything; check the data, or take platt"
+        )
+    prior = fakes / len(fake) if method == "platt" else None
+    return Calibration(method, a, b, fitted_on, prior=prior)
+
+
+def at_even_odds(p_fake: Numbers, prior: float | None) -> Numbers:
+    """What p_fake (n,) of a calibration fitted at `prior` would be where half of all are fakes.
+
+    By Bayes' rule; as it is where the prior is not known (None).
+    """
+    if prior is None:
+        return p_fake
+    fake, real = p_fake * (1 - prior), (1 - p_fake) * prior
+    return fake / (fake + real)
+
+
+def fit_platt(fake: Mask, logits: Numbers) -> tuple[float, float]:
+    """Slope and shift of sigmoid(a * logit + b), the most likely ones (Platt 1999).
+
+    Platt's targets, (n + 1) / (n + 2) and 1 / (n + 2) instead of 1 and 0, keep both finite even if
+    a threshold parts the classes. Newton's method with halved steps, after Lin, Lin and Weng 2007.
+    """
+    reals, fakes = (~fake).sum(), fake.sum()
+    target = np.where(fake, (fakes + 1) / (fakes + 2), 1 / (reals + 2))
+    inputs = np.stack([logits, np.ones_like(logits)], axis=1)
+    at = np.array([0.0, np.log((fakes + 1) / (reals + 1))])
+    for _ in range(100):
+        p = _sigmoid(inputs @ at)
+        slope = inputs.T @ (p - target)
+        bend = (inputs * (p * (1 - p))[:, np.newaxis]).T @ inputs + 1e-12 * np.eye(2)
+        step = np.linalg.solve(bend, slope)
+        if np.abs(slope).max() < 1e-9 * len(logits):
+            break
+        now, part = _loss(target, inputs @ at), 1.0
+        while part > 1e-10 and _loss(target, inputs @ (at - part * step)) > now:
+            part /= 2
+        at = at - part * step
+    return float(at[0]), float(at[1])
+
+
+def fit_temperature(fake: Mask, logits: Numbers) -> float:
+    """1 / temperature, the slope of sigmoid(a * logit) that is most likely (Guo et al. 2017)."""
+    from scipy.optimize import minimize_scalar
+
+    found = minimize_scalar(
+        lambda log_a: _loss(fake.astype(np.float64), np.exp(log_a) * logits),
+        bounds=(-np.log(_STEEPEST), np.log(_STEEPEST) + 1),
+        method="bounded",
+        options={"xatol": 1e-9},
+    )
+    return float(np.exp(found.x))
+
+
+def fit_isotonic(fake: Mask, logits: Numbers) -> tuple[tuple[float, float], ...]:
+    """Knots (logit, probability) of the best rising curve (Zadrozny and Elkan 2002).
+
+    The averages of pooled neighbours are drawn in to Platt's targets at both ends: a few faces
+    beyond all of the other class are no certainty.
+    """
+    from sklearn.isotonic import IsotonicRegression
+
+    reals, fakes = (~fake).sum(), fake.sum()
+    curve = IsotonicRegression(out_of_bounds="clip").fit(logits, fake.astype(np.float64))
+    least, most = 1 / (reals + 2), (fakes + 1) / (fakes + 2)
+    heights = np.clip(curve.y_thresholds_, least, most)
+    knots: list[tuple[float, float]] = []
+    for x, p in zip(curve.X_thresholds_.tolist(), heights.tolist(), strict=True):
+        if not knots or x > knots[-1][0]:
+            knots.append((x, p))
+    return tuple(knots)
+
+
+def _sigmoid(z: Numbers) -> Numbers:
+    return np.exp(-np.logaddexp(0.0, -z))
+
+
+def _loss(target: Numbers, z: Numbers) -> float:
+    """The negative log-likelihood of `target` under sigmoid(z), summed."""
+    return float((np.logaddexp(0.0, z) - target * z).sum())

@@ -1,0 +1,137 @@
+"""Labelled faces with the logits a model gave them, plain and degraded."""
+
+import hashlib
+import itertools
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from fakefacecli.base.records import Thresholds, Verdict
+from fakefacecli.evaluate.bootstrap import Clusters
+from fakefacecli.evaluate.degrade import Degradation
+from fakefacecli.evidence.jpeg import read_quality
+from fakefacecli.figures.metrics import Mask, Numbers
+from fakefacecli.labelled.data import LabelledImage
+from fakefacecli.labelled.faces import FoundFace, Missed
+from fakefacecli.models.card import ModelCard
+from fakefacecli.scan.classify import TorchClassifier, verdict_of
+
+_AT_ONCE = 64  # faces
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedFace:
+    """Face `number` of an image: its size in px, the JPEG quality of its file, its logits.
+
+    `sha256` is that of the file. `degraded` has a logit for each degradation, in their order.
+    """
+
+    image: LabelledImage
+    number: int
+    face_px: float
+    quality: int | None
+    sha256: str
+    logit: float
+    degraded: tuple[float, ...] = ()
+
+
+@dataclass(slots=True)
+class Judged:
+    """All faces of a set, the images without one, and the seconds that finding and judging took.
+
+    Judging counts the plain faces only.
+    """
+
+    faces: list[JudgedFace] = field(default_factory=list)
+    missed: list[Missed] = field(default_factory=list)
+    reading_s: float = 0.0
+    judging_s: float = 0.0
+
+    @property
+    def fake(self) -> Mask:
+        """Which faces are fakes, (n,)."""
+        return np.array([face.image.fake for face in self.faces], bool)
+
+    def sha256(self) -> str:
+        """What set this is: the sha256 of all files' hashes, labels and face numbers, sorted."""
+        lines = sorted(f"{f.sha256} {int(f.image.fake)} {f.number}\n" for f in self.faces)
+        return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+    def logits(self, degradation: int | None = None) -> Numbers:
+        """The plain logits (n,), or those of a degradation, counted from 0."""
+        if degradation is None:
+            return np.array([face.logit for face in self.faces], np.float64)
+        return np.array([face.degraded[degradation] for face in self.faces], np.float64)
+
+    def clusters(self, groups: bool = True) -> Clusters:
+        """A number for each face (n,), the same for faces that are not independent.
+
+        Those are the faces of one group; where no group is known, or without `groups`, of one
+        image.
+        """
+        images = [face.image for face in self.faces]
+        names = [
+            (bool(groups and i.group), i.group if groups and i.group else i.path) for i in images
+        ]
+        numbers = {name: number for number, name in enumerate(dict.fromkeys(names))}
+        return np.array([numbers[name] for name in names], np.intp)
+
+    def p_fake(self, card: ModelCard, degradation: int | None = None) -> Numbers:
+        """The card's probabilities (n,) of those logits."""
+        of = card.calibration.probability
+        return np.array([of(logit) for logit in self.logits(degradation)], np.float64)
+
+    def verdicts(self, card: ModelCard, thresholds: Thresholds) -> list[Verdict]:
+        """What a scan says of each face."""
+        return [
+            verdict_of(p, thresholds, face.face_px, card.min_face_px)
+            for face, p in zip(self.faces, self.p_fake(card).tolist(), strict=True)
+        ]
+
+
+def score_faces(
+    found: Iterable[FoundFace | Missed],
+    classifier: TorchClassifier,
+    degradations: Sequence[Degradation] = (),
+    stop: Callable[[], None] = lambda: None,
+) -> Judged:
+    """Judge every face; no pixels are kept. `stop` is called between steps and may raise."""
+    judged = Judged()
+    for batch in _batches(found, judged):
+        crops = [face.crop for face in batch]
+        started = time.monotonic()
+        logits = classifier.logits(crops)
+        judged.judging_s += time.monotonic() - started
+        columns = []
+        for cell in degradations:
+            stop()
+            columns.append(classifier.logits([cell(crop) for crop in crops]))
+        rows = zip(*columns, strict=True) if columns else itertools.repeat((), len(batch))
+        for face, logit, row in zip(batch, logits, rows, strict=True):
+            judged.faces.append(
+                JudgedFace(
+                    image=face.image,
+                    number=face.crop.number,
+                    face_px=face.face_px,
+                    quality=read_quality(face.image.path),
+                    sha256=face.photo.facts.sha256 or "",
+                    logit=logit,
+                    degraded=tuple(row),
+                )
+            )
+    return judged
+
+
+def _batches(found: Iterable[FoundFace | Missed], judged: Judged) -> Iterator[list[FoundFace]]:
+    faces = iter(found)
+    while True:
+        started = time.monotonic()
+        part = list(itertools.islice(faces, _AT_ONCE))
+        judged.reading_s += time.monotonic() - started
+        if not part:
+            return
+        judged.missed += [item for item in part if isinstance(item, Missed)]
+        if batch := [item for item in part if isinstance(item, FoundFace)]:
+            yield batch

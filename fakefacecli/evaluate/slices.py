@@ -1,0 +1,136 @@
+"""The faces of an evaluation in slices: by split, group, generator, size and JPEG quality."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from fakefacecli.base.records import Thresholds
+from fakefacecli.base.text import printable
+from fakefacecli.evaluate.bootstrap import Clusters, estimate
+from fakefacecli.evaluate.scored import Judged, JudgedFace
+from fakefacecli.evaluate.thresholds import share
+from fakefacecli.figures.metrics import MEASURES, Mask, Numbers
+from fakefacecli.models.card import ModelCard
+
+Facts = dict[str, Any]
+
+SIZES = (64, 96, 128, 160, 224, 320)  # px, where one class of face sizes ends and the next begins
+QUALITIES = (50, 75, 90)
+FEWEST = 5
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Columns:
+    """What is known of all n faces, each (n,); `groups` and `images` are clusters."""
+
+    fake: Mask
+    p_fake: Numbers
+    labels: np.ndarray[Any, Any]
+    groups: Clusters
+    images: Clusters
+
+    def drawn(self, rows: Mask) -> Clusters:
+        """What is resampled of `rows`: groups; of a class with a single group there, its images.
+
+        A slice of one group speaks of that group alone.
+        """
+        drawn = self.groups.copy()
+        for kind in (False, True):
+            members = rows & (self.fake == kind)
+            if len(np.unique(self.groups[members])) == 1:
+                drawn[members] = len(self.fake) + self.images[members]  # a number of no group
+        return np.asarray(drawn[rows], np.intp)
+
+
+def slices(
+    judged: Judged, card: ModelCard, thresholds: Thresholds, resamples: int
+) -> dict[str, list[Facts]]:
+    """The faces by split, group, generator, size and JPEG quality.
+
+    A slice without real (or fake) faces is held against all real (or fake) ones for its AUC, which
+    has no interval where a class has fewer than FEWEST faces: all resamples look alike then.
+    """
+    columns = _Columns(
+        judged.fake,
+        judged.p_fake(card),
+        np.array([str(v.label) for v in judged.verdicts(card, thresholds)]),
+        judged.clusters(),
+        judged.clusters(groups=False),
+    )
+    return {
+        dimension: [
+            _slice(name, members, columns, resamples) for name, members in _parts(judged, name_of)
+        ]
+        for dimension, name_of in DIMENSIONS.items()
+    }
+
+
+def _slice(name: str, members: Mask, of: _Columns, resamples: int) -> Facts:
+    fake, p, labels = of.fake, of.p_fake, of.labels
+    alone = not (fake[members].any() and (~fake[members]).any())
+    against = members | (fake != fake[members].any()) if alone else members
+    plain = {"accuracy": MEASURES["accuracy"]}
+    here = estimate(fake[members], p[members], plain, resamples, of.drawn(members))
+    few = min((members & (fake == kind)).sum() for kind in set(fake[members].tolist())) < FEWEST
+    auc, often = {"auc": MEASURES["auc"]}, 0 if few else resamples
+    both = estimate(fake[against], p[against], auc, often, of.drawn(against))
+    facts: Facts = {
+        "name": name,
+        "real": int((members & ~fake).sum()),
+        "fake": int((members & fake).sum()),
+    }
+    for word, rows in (("real", members & ~fake), ("fake", members & fake)):
+        facts[f"{word}_flagged"] = asdict(
+            share(int((labels[rows] == "flagged").sum()), int(rows.sum()))
+        )
+    return facts | {
+        "inconclusive": int((labels[members] == "inconclusive").sum()),
+        "accuracy": asdict(here["accuracy"]),
+        "auc": asdict(both["auc"]),
+        "auc_against_all_others": alone,
+    }
+
+
+def _parts(judged: Judged, name_of: Callable[[JudgedFace], str]) -> Iterator[tuple[str, Mask]]:
+    names = np.array([name_of(face) for face in judged.faces], object)
+    for name in sorted(set(names), key=_in_order):
+        yield name, names == name
+
+
+def size_class(face: JudgedFace) -> str:
+    """In which of the SIZES classes a face falls."""
+    return _class(face.face_px, SIZES, " px")
+
+
+def quality_class(face: JudgedFace) -> str:
+    """The same of its file's JPEG quality."""
+    return "not a JPEG" if face.quality is None else _class(face.quality, QUALITIES, "")
+
+
+def _class(value: float, edges: tuple[int, ...], unit: str) -> str:
+    below = [edge for edge in edges if edge <= value]
+    if not below:
+        return f"under {edges[0]}{unit}"
+    first = below[-1]
+    if first == edges[-1]:
+        return f"{first}{unit} and more"
+    return f"{first} to {edges[edges.index(first) + 1] - 1}{unit}"
+
+
+def _in_order(name: str) -> tuple[bool, int, str]:
+    """Numbers by size, "under" first; other names by the alphabet."""
+    first = name.split(maxsplit=1)[0] if name else ""
+    return not name.startswith("under"), int(first) if first.isdecimal() else 0, name
+
+
+DIMENSIONS: dict[str, Callable[[JudgedFace], str]] = {
+    "split": lambda face: face.image.split or "(none)",
+    "group": lambda face: printable(face.image.group) or "(none)",
+    "generator": lambda face: (
+        printable(face.image.generator) or ("(not stated)" if face.image.fake else "(real)")
+    ),
+    "face size": size_class,
+    "JPEG quality": quality_class,
+}

@@ -1,0 +1,165 @@
+"""Labelled images: folders `real/` and `fake/`, or a CSV with the columns path and label.
+
+This is the one place that reads labels; what becomes of the images is decided elsewhere.
+"""
+
+import csv
+import math
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from fakefacecli.base.errors import NothingToDo, UsageError
+from fakefacecli.base.options import SourceOptions
+from fakefacecli.base.records import Unreadable
+from fakefacecli.base.text import printable
+from fakefacecli.scan.source import PathSource
+
+SPLITS = ("train", "val", "test", "held_out")
+LABELS = {"real": False, "fake": True}
+_PATH_COLUMNS = ("path", "file")
+_LISTING = "labels.csv"
+CACHE_ENDING = ".faces"  # a folder of cut faces, which training may have left among the data
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledImage:
+    """An image file whose origin is known.
+
+    Images of one `group` (a generator, a person, a source) belong together and are never split;
+    "" means that nothing is known. `split` is one of SPLITS, or "" where none was given.
+    `generator` is what made a fake; `face_px` the longer side of the face's box in the picture that
+    a ready crop was cut from; "" and None where they are not known.
+    """
+
+    path: str
+    fake: bool
+    group: str
+    split: str
+    generator: str = ""
+    face_px: float | None = None
+
+
+def read_data(data: str) -> list[LabelledImage]:
+    """The labelled images of `data`, in the order of the CSV or of their names.
+
+    `data` is a folder that holds `real/` and `fake/`, or `train/`, `val/`, `test/`, `held_out/`
+    with those below; a folder between a class and its files is the group. Or it is a CSV (or a
+    folder with a labels.csv): path (from the CSV's own folder), label (real or fake), optionally
+    group, split, generator and face_px. Raises NothingToDo when there is no image, UsageError for
+    what cannot be understood, naming the file and the row.
+    """
+    listing = os.path.join(data, _LISTING)
+    if os.path.isdir(data):
+        found = _read_csv(listing) if os.path.isfile(listing) else _read_folders(data)
+    elif os.path.isfile(data):
+        found = _read_csv(data)
+    else:
+        raise NothingToDo(f"no such file or folder: {printable(data)}; wanted labelled images")
+    if not found:
+        raise NothingToDo(f"{printable(data)}: no labelled image in it")
+    return found
+
+
+def _read_folders(root: str) -> list[LabelledImage]:
+    here = _folders_in(root)
+    splits = [name for name in SPLITS if name in here]
+    classes = [name for name in LABELS if name in here]
+    strange = sorted(here - {*SPLITS, *LABELS})
+    if strange or bool(splits) == bool(classes):
+        found = ", ".join(printable(name) for name in sorted(here)) or "no folder"
+        raise UsageError(
+            f"{printable(root)}: {found} found, wanted real and fake, or train, val and test with "
+            f"those below, or a {_LISTING}"
+        )
+    images: list[LabelledImage] = []
+    for split in splits or [""]:
+        folder = os.path.join(root, split) if split else root
+        inside = _folders_in(folder)
+        if not inside or not inside <= set(LABELS):
+            raise UsageError(f"{printable(folder)}: wanted the folders real and fake in it")
+        for name in sorted(inside):
+            images += _images_below(os.path.join(folder, name), LABELS[name], split)
+    return images
+
+
+def _folders_in(folder: str) -> set[str]:
+    try:
+        with os.scandir(folder) as entries:
+            names = {entry.name for entry in entries if entry.is_dir() and entry.name[0] != "."}
+            return {name for name in names if not name.endswith(CACHE_ENDING)}
+    except OSError as error:
+        raise _unreadable(folder, error) from error
+
+
+def _images_below(folder: str, fake: bool, split: str) -> Iterator[LabelledImage]:
+    for item in PathSource(SourceOptions((folder,), follow_symlinks=True)):
+        if isinstance(item, Unreadable):
+            raise UsageError(f"{printable(item.ref.path)}: {item.message}")
+        yield LabelledImage(item.path, fake, os.path.dirname(item.name), split)
+
+
+def _read_csv(path: str) -> list[LabelledImage]:
+    images: list[LabelledImage] = []
+    rows: dict[str, int] = {}
+    try:
+        with open(path, newline="", encoding="utf-8-sig") as handle:
+            reader = csv.DictReader(handle, strict=True)
+            column = _path_column(path, reader.fieldnames or ())
+            for row in reader:
+                where = f"{printable(path)}, line {reader.line_num}"
+                image = _read_row(row, column, os.path.dirname(path), where)
+                before = rows.setdefault(os.path.normpath(image.path), reader.line_num)
+                if before != reader.line_num:
+                    raise UsageError(
+                        f"{where}: {printable(image.path)} stands in line {before} "
+                        "already; name each file once"
+                    )
+                images.append(image)
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise UsageError(f"{printable(path)}: not a CSV in UTF-8 ({error})") from error
+    return images
+
+
+def _path_column(path: str, header: Sequence[str]) -> str:
+    column = next((name for name in _PATH_COLUMNS if name in header), None)
+    if column is None or "label" not in header:
+        found = ", ".join(printable(name) for name in header) or "nothing"
+        raise UsageError(
+            f"{printable(path)}: columns {found} found, wanted path and label, "
+            "optionally group and split"
+        )
+    return column
+
+
+def _read_row(row: dict[str, str | None], column: str, folder: str, where: str) -> LabelledImage:
+    name, label = row[column] or "", (row["label"] or "").strip().lower()
+    group, split = row.get("group") or "", (row.get("split") or "").strip().lower()
+    if label not in LABELS:
+        raise UsageError(f"{where}: label {printable(label)!r} found, wanted real or fake")
+    if split and split not in SPLITS:
+        known = ", ".join(SPLITS)
+        raise UsageError(f"{where}: split {printable(split)!r} found, wanted {known} or nothing")
+    image = os.path.join(folder, name)
+    if not name or not os.path.isfile(image):
+        raise UsageError(f"{where}: no such file: {printable(image)}")
+    generator, face_px = (row.get("generator") or "").strip(), _pixels(row.get("face_px"), where)
+    return LabelledImage(image, LABELS[label], group.strip(), split, generator, face_px)
+
+
+def _pixels(text: str | None, where: str) -> float | None:
+    if not (text or "").strip():
+        return None
+    try:
+        found = float(text or "")
+    except ValueError:
+        found = math.nan
+    if not 0 < found < math.inf:
+        raise UsageError(f"{where}: face_px {printable(text or '')!r} found, wanted pixels")
+    return found
+
+
+def _unreadable(path: str, error: OSError) -> UsageError:
+    return UsageError(f"{printable(path)}: {(error.strerror or 'unreadable').lower()}")

@@ -1,0 +1,74 @@
+"""The faces of labelled images, found and cut exactly as a scan does it."""
+
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from fakefacecli.base.records import DecodedImage, Face, FaceCrop, ImageRef, Unreadable
+from fakefacecli.labelled.data import LabelledImage
+from fakefacecli.labelled.ready_crop import face_in_middle
+from fakefacecli.scan.crop import cut
+from fakefacecli.scan.pipeline import Stages
+
+_AT_ONCE = 16  # images
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FoundFace:
+    """A face that bears its image's label; `face_px` is its size in the original photograph."""
+
+    image: LabelledImage
+    photo: DecodedImage
+    crop: FaceCrop
+    face_px: float
+
+
+@dataclass(frozen=True, slots=True)
+class Missed:
+    """An image that gave no face, and why; `unreadable` if it could not be looked at."""
+
+    image: LabelledImage
+    why: str
+    unreadable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FaceReader:
+    """How faces are come by: `ready_scale` is None for photographs, in which they are detected.
+
+    Otherwise every image is one face, and the square in its middle `ready_scale` times as large as
+    the longer side of its box; what a model does not look at is cut off again.
+    """
+
+    stages: Stages
+    ready_scale: float | None = None
+    stop: Callable[[], None] = lambda: None
+
+
+def read_faces(images: Sequence[LabelledImage], reader: FaceReader) -> Iterator[FoundFace | Missed]:
+    """Every face of every image, in order; at least one answer per image."""
+    refs = (ImageRef(n, image.path, image.path) for n, image in enumerate(images))
+    decoded = reader.stages.decoder.decode(refs)
+    while batch := list(itertools.islice(decoded, _AT_ONCE)):
+        reader.stop()
+        photos = [item for item in batch if isinstance(item, DecodedImage)]
+        faces = dict(
+            zip((photo.ref.index for photo in photos), _faces(photos, reader), strict=True)
+        )
+        for item in batch:
+            image = images[item.ref.index]
+            if isinstance(item, Unreadable):
+                yield Missed(image, item.message, unreadable=True)
+                continue
+            found = faces[item.ref.index]
+            for number, face in enumerate(found, 1):
+                crop = cut(item, face, number, reader.stages.crop_scale)
+                yield FoundFace(image, item, crop, image.face_px or face.box.longer_side)
+            if not found:
+                yield Missed(image, "no face found")
+
+
+def _faces(photos: Sequence[DecodedImage], reader: FaceReader) -> list[tuple[Face, ...]]:
+    if reader.ready_scale is None:
+        return reader.stages.detector.detect(photos)
+    return [(face_in_middle(photo, reader.ready_scale),) for photo in photos]

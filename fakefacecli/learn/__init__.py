@@ -1,1 +1,0 @@
-"""Learning from labelled faces, and measuring what was learnt."""

@@ -1,0 +1,4 @@
+"""What a run leaves in files: rows, their formats and schema, the counts, and the journal of a run.
+
+It may be imported by state, scan and whatever lies above them.
+"""

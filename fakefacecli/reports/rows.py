@@ -1,0 +1,169 @@
+"""Report rows and the three formats they are written in.
+
+One row per face; exactly one for an image without a face or with an error. File names are written
+by `text.printable`, so that every row maps back to its exact file and no reader meets a control
+character. A CSV cell of text that a spreadsheet could take for a formula starts with an apostrophe
+(OWASP, "CSV Injection"); a cell that itself starts with an apostrophe gets one more, so the first
+one can always be taken off.
+"""
+
+import csv
+import io
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from fakefacecli.base.protocols import ReportWriter
+from fakefacecli.base.records import FaceFinding, ImageReport
+from fakefacecli.base.text import printable
+
+SCHEMA_VERSION = 1
+COLUMNS = (
+    *("schema_version", "run_id", "path", "sha256", "bytes", "format", "width", "height"),
+    *("orientation", "status", "error_code", "error", "faces", "face", "x1", "y1", "x2", "y2"),
+    *("face_px", "detection_score", "p_fake", "verdict", "reason"),
+    *("threshold_low", "threshold_high", "image_verdict", "provenance", "provenance_detail"),
+    *("overlay", "model", "model_sha256", "elapsed_ms"),
+)
+# the last four are the full-width forms, which some spreadsheets read like the first four
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "'", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class RowFacts:
+    """What every row of a run repeats; `overlays` is that folder, relative to the report's."""
+
+    run_id: str
+    model: str
+    model_sha256: str
+    overlays: str = ""
+
+
+def rows_of(report: ImageReport, facts: RowFacts) -> Iterator[Row]:
+    """The rows of one image, each with every one of COLUMNS; None where nothing is known."""
+    common: Row = dict.fromkeys(COLUMNS)
+    common |= {
+        "schema_version": SCHEMA_VERSION,
+        "run_id": facts.run_id,
+        "path": printable(report.ref.path),
+        "sha256": report.facts.sha256,
+        "bytes": report.facts.size,
+        "format": report.facts.format,
+        "width": report.width,
+        "height": report.height,
+        "orientation": report.orientation,
+        "status": str(report.status),
+        "error_code": report.code and str(report.code),
+        "error": report.message or None,
+        "faces": None if report.code else len(report.findings),
+        "image_verdict": report.label and str(report.label),
+        "provenance": str(report.provenance.kind),
+        "provenance_detail": report.provenance.detail or None,
+        "model": printable(facts.model),
+        "model_sha256": facts.model_sha256,
+        "elapsed_ms": round(report.elapsed_ms, 1),
+    }
+    if not report.findings:
+        yield common
+    for number, finding in enumerate(report.findings, 1):
+        yield common | _face_cells(number, finding, facts)
+
+
+def _face_cells(number: int, finding: FaceFinding, facts: RowFacts) -> Row:
+    box, verdict = finding.box, finding.verdict
+    overlay = finding.overlay and os.path.join(facts.overlays, finding.overlay)
+    return {
+        "face": number,
+        "x1": round(box.left, 2),
+        "y1": round(box.top, 2),
+        "x2": round(box.right, 2),
+        "y2": round(box.bottom, 2),
+        "face_px": round(box.longer_side, 1),
+        "detection_score": round(finding.detection_score, 6),
+        "p_fake": round(verdict.fake_probability, 6),
+        "verdict": str(verdict.label),
+        "reason": str(verdict.reason),
+        "threshold_low": verdict.thresholds.low,
+        "threshold_high": verdict.thresholds.high,
+        "overlay": overlay and printable(overlay),
+    }
+
+
+def guarded(cell: object) -> object:
+    """A CSV cell that no spreadsheet runs: numbers as they are, risky text behind an apostrophe."""
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell
+
+
+class CsvWriter:
+    """RFC 4180 with LF line ends; an empty cell where nothing is known."""
+
+    live = True
+
+    def __init__(self, facts: RowFacts):
+        self.facts = facts
+
+    def start(self, header: Mapping[str, Any]) -> str:
+        return ",".join(COLUMNS) + "\n"
+
+    def rows(self, report: ImageReport) -> str:
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        for row in rows_of(report, self.facts):
+            writer.writerow([guarded(cell) for cell in row.values()])
+        return text.getvalue()
+
+    def end(self, header: Mapping[str, Any]) -> str:
+        return ""
+
+
+class JsonLinesWriter:
+    """A row a line; the last line is `{"run": ...}`, so a reader sees whether it got everything."""
+
+    live = True
+
+    def __init__(self, facts: RowFacts):
+        self.facts = facts
+
+    def start(self, header: Mapping[str, Any]) -> str:
+        return ""
+
+    def rows(self, report: ImageReport) -> str:
+        return "".join(json.dumps(row) + "\n" for row in rows_of(report, self.facts))
+
+    def end(self, header: Mapping[str, Any]) -> str:
+        return json.dumps({"schema_version": SCHEMA_VERSION, "run": header}) + "\n"
+
+
+class JsonWriter:
+    """One object: `schema_version`, `run` (the header, with its counts), `rows`, a row a line."""
+
+    live = False
+
+    def __init__(self, facts: RowFacts):
+        self.facts = facts
+        self._between = "\n"
+
+    def start(self, header: Mapping[str, Any]) -> str:
+        run = json.dumps(header, indent=2).replace("\n", "\n  ")
+        return f'{{\n  "schema_version": {SCHEMA_VERSION},\n  "run": {run},\n  "rows": ['
+
+    def rows(self, report: ImageReport) -> str:
+        text = ""
+        for row in rows_of(report, self.facts):
+            text += self._between + json.dumps(row)
+            self._between = ",\n"
+        return text
+
+    def end(self, header: Mapping[str, Any]) -> str:
+        return "\n]}\n"
+
+
+def writer_for(format_name: str, facts: RowFacts) -> ReportWriter:
+    """The writer of one of options.REPORT_FORMATS."""
+    if format_name == "csv":
+        return CsvWriter(facts)
+    return JsonWriter(facts) if format_name == "json" else JsonLinesWriter(facts)

@@ -1,0 +1,131 @@
+"""The JSON Schema (draft 2020-12) of the JSON report and of each line of the JSON Lines report."""
+
+from enum import StrEnum
+from typing import Any
+
+from fakefacecli.base.records import ErrorCode, Label, ProvenanceKind, Reason, Status
+from fakefacecli.reports.rows import COLUMNS, SCHEMA_VERSION
+
+Schema = dict[str, Any]
+
+_SHA256: Schema = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
+_COUNT: Schema = {"type": "integer", "minimum": 0}
+_FRACTION: Schema = {"type": "number", "minimum": 0, "maximum": 1}
+_COUNTS: Schema = {"type": "object", "additionalProperties": _COUNT}
+
+
+def _one_of(values: type[StrEnum]) -> Schema:
+    return {"enum": [str(value) for value in values]}
+
+
+def _or_null(schema: Schema) -> Schema:
+    return {"anyOf": [schema, {"type": "null"}]}
+
+
+def _row() -> Schema:
+    number, text = {"type": "number"}, {"type": "string"}
+    optional: Schema = {
+        "sha256": _SHA256,
+        "bytes": _COUNT,
+        "format": text,
+        "width": {"type": "integer", "minimum": 1},
+        "height": {"type": "integer", "minimum": 1},
+        "orientation": {"type": "integer", "minimum": 1, "maximum": 8},
+        "error_code": _one_of(ErrorCode),
+        "error": text,
+        "faces": _COUNT,
+        "face": {"type": "integer", "minimum": 1},
+        **dict.fromkeys(("x1", "y1", "x2", "y2"), number),
+        "face_px": {"type": "number", "exclusiveMinimum": 0},
+        "detection_score": _FRACTION,
+        "p_fake": _FRACTION,
+        "verdict": _one_of(Label),
+        "reason": _one_of(Reason),
+        "threshold_low": _FRACTION,
+        "threshold_high": _FRACTION,
+        "image_verdict": _one_of(Label),
+        "provenance_detail": text,
+        "overlay": text,
+    }
+    certain: Schema = {
+        "schema_version": {"const": SCHEMA_VERSION},
+        "run_id": text,
+        "path": text,
+        "status": _one_of(Status),
+        "provenance": _one_of(ProvenanceKind),
+        "model": text,
+        "model_sha256": _SHA256,
+        "elapsed_ms": {"type": "number", "minimum": 0},
+    }
+    known = {**{name: _or_null(schema) for name, schema in optional.items()}, **certain}
+    judged = ("face", "p_fake", "verdict", "reason", "threshold_low", "threshold_high", "face_px")
+    return {
+        "type": "object",
+        "properties": {name: known[name] for name in COLUMNS},
+        "required": list(COLUMNS),
+        "additionalProperties": False,
+        "if": {"properties": {"status": {"const": "ok"}}},
+        "then": {"properties": {name: {"not": {"type": "null"}} for name in judged}},
+        "else": {"properties": {name: {"type": "null"} for name in judged}},
+    }
+
+
+def _run() -> Schema:
+    text: Schema = {"type": "string"}
+    model: Schema = {
+        "name": text,
+        "sha256": _SHA256,
+        "backbone": text,
+        "calibration": {"type": "object"},
+        "thresholds": {"type": "object", "required": ["low", "high"]},
+        "min_face_px": {"type": "integer", "minimum": 1},
+    }
+    counts: Schema = {
+        "images": _COUNT,
+        "faces": _COUNT,
+        "status": _COUNTS,
+        "verdict": _COUNTS,
+        "image_verdict": _COUNTS,
+        "error_code": _COUNTS,
+        "skipped": _COUNTS,
+    }
+    fields: Schema = {
+        "run_id": text,
+        "tool": {"const": "fakeface"},
+        "tool_version": text,
+        "started": {"type": "string", "format": "date-time"},
+        "ended": {"type": "string", "format": "date-time"},
+        "model": _strict(model),
+        "device": text,
+        "precision": {"enum": ["fp32", "bf16", "not used"]},
+        "versions": {"type": "object", "additionalProperties": text},
+        "options": {"type": "object"},
+        "counts": _strict(counts),
+    }
+    return _strict(fields)
+
+
+def _strict(fields: Schema) -> Schema:
+    return {
+        "type": "object",
+        "properties": fields,
+        "required": list(fields),
+        "additionalProperties": False,
+    }
+
+
+def report_schema() -> Schema:
+    """The schema `fakeface schema` prints; `#/$defs/line` is one line of a JSON Lines report."""
+    version: Schema = {"const": SCHEMA_VERSION}
+    whole = {"schema_version": version, "run": {"$ref": "#/$defs/run"}}
+    rows = {"rows": {"type": "array", "items": {"$ref": "#/$defs/row"}}}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "fakeface report",
+        **_strict(whole | rows),
+        "$defs": {
+            "row": _row(),
+            "run": _run(),
+            "line": {"oneOf": [{"$ref": "#/$defs/row"}, _strict(whole)]},
+        },
+    }

@@ -1,0 +1,56 @@
+"""Counting what a run found, one image at a time."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from fakefacecli.base.records import ErrorCode, ImageReport, Label, Status
+
+NAMED = 20  # images of a kind that are kept by name
+
+
+@dataclass(slots=True)
+class Tally:
+    """The counts behind the header, the summary and the exit code.
+
+    `flagged` holds the paths of the first NAMED flagged images, `unreadable` those of the first
+    NAMED that could not be read, with the reason.
+    """
+
+    images: int = 0
+    faces: int = 0
+    status: Counter[Status] = field(default_factory=Counter)
+    verdict: Counter[Label] = field(default_factory=Counter)
+    image_verdict: Counter[Label] = field(default_factory=Counter)
+    error_code: Counter[ErrorCode] = field(default_factory=Counter)
+    flagged: list[str] = field(default_factory=list)
+    unreadable: list[tuple[str, ErrorCode]] = field(default_factory=list)
+
+    def add(self, report: ImageReport) -> None:
+        """Count one image and its faces."""
+        self.images += 1
+        self.faces += len(report.findings)
+        self.status[report.status] += 1
+        self.verdict.update(finding.verdict.label for finding in report.findings)
+        if report.label is not None:
+            self.image_verdict[report.label] += 1
+        if report.code is not None:
+            self.error_code[report.code] += 1
+            if len(self.unreadable) < NAMED:
+                self.unreadable.append((report.ref.path, report.code))
+        if report.label is Label.FLAGGED and len(self.flagged) < NAMED:
+            self.flagged.append(report.ref.path)
+
+    def counts(self, skipped: Mapping[str, int]) -> dict[str, object]:
+        """The header's counts: every status and verdict, if only as 0; errors that occurred."""
+        return {
+            "images": self.images,
+            "faces": self.faces,
+            "status": {str(key): self.status[key] for key in Status},
+            "verdict": {str(key): self.verdict[key] for key in Label},
+            "image_verdict": {str(key): self.image_verdict[key] for key in Label},
+            "error_code": {
+                str(key): self.error_code[key] for key in ErrorCode if key in self.error_code
+            },
+            "skipped": dict(sorted(skipped.items())),
+        }

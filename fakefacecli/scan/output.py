@@ -1,0 +1,151 @@
+"""Where a run's rows go: the journal as they come, stdout if it can stream, files at the end."""
+
+import contextlib
+import os
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from fakefacecli.base.files import atomic_write, cannot_write, settle, sweep
+from fakefacecli.base.options import ReportTarget, ScanOptions
+from fakefacecli.base.protocols import ReportWriter
+from fakefacecli.base.records import ImageReport
+from fakefacecli.models.checkpoint import Checkpoint
+from fakefacecli.reports.journal import Journal, open_journal, resume_journal
+from fakefacecli.reports.rows import RowFacts, writer_for
+from fakefacecli.reports.tally import Tally
+
+_SYNC_SECONDS = 1.0
+
+
+class Output:
+    """Takes finished images; `commit` puts the whole reports in place.
+
+    `head` says what the run is; on resuming it becomes the interrupted run's own. `done` are the
+    paths that need no judging any more. `say` writes text to stdout and may raise CannotWrite.
+    """
+
+    def __init__(
+        self,
+        options: ScanOptions,
+        checkpoint: Checkpoint,
+        head: dict[str, Any],
+        say: Callable[[str], None],
+    ):
+        self.options = options
+        self.checkpoint = checkpoint
+        self.say = say
+        self.tally = Tally()
+        self.done: set[str] = set()
+        self.head = head
+        self._synced = time.monotonic()
+        self._files = [target for target in options.reports if not target.is_stdout]
+        self.journal = self._open_journal()
+        stdout = next((target for target in options.reports if target.is_stdout), None)
+        writer = self._writer(stdout) if stdout else None
+        self._live = writer if writer and writer.live else None
+
+    def start(self) -> Iterator[ImageReport]:
+        """Begin the report on stdout and go through what the interrupted run had finished."""
+        if self._live:
+            self.say(self._live.start({}))
+        if self.journal and self.done:
+            for report in self.journal.reports():
+                self._count(report)
+                yield report
+
+    def take(self, report: ImageReport) -> None:
+        """Add one finished image; CannotWrite when the journal or stdout refuses it."""
+        if self.journal:
+            self.journal.append(report)
+            if time.monotonic() - self._synced > _SYNC_SECONDS:
+                self.journal.sync()
+                self._synced = time.monotonic()
+        self._count(report)
+
+    def commit(self, header: dict[str, Any]) -> None:
+        """Write every report whole and drop the journal; CannotWrite leaves the old reports."""
+        if self.journal:
+            self._commit_files(self.journal, header)
+        if self._live:  # last: this line says that all went well
+            self.say(self._live.end(header))
+
+    def _commit_files(self, journal: Journal, header: dict[str, Any]) -> None:
+        journal.sync()
+        with contextlib.ExitStack() as stack:
+            for target in self._files:
+                handle = stack.enter_context(
+                    atomic_write(target.path, "w", encoding="utf-8", newline="")
+                )
+                handle.writelines(self._pieces(target, header))
+                settle(handle)
+            for target in self.options.reports:
+                if target.is_stdout and self._live is None:
+                    for piece in self._pieces(target, header):
+                        self.say(piece)
+            # only now, when all are complete, does the stack move them into place
+        if journal.path:
+            with contextlib.suppress(OSError):
+                os.unlink(journal.path)
+
+    @property
+    def resumable(self) -> bool:
+        """Whether --resume could go on from what is finished by now."""
+        return self.journal is not None and bool(self.journal.path)
+
+    def close(self) -> None:
+        """Let go of the journal; an unfinished run's stays, for --resume."""
+        if self.journal:
+            self.journal.close()
+
+    def _count(self, report: ImageReport) -> None:
+        self.tally.add(report)
+        if self._live:
+            self.say(self._live.rows(report))
+
+    def _open_journal(self) -> Journal | None:
+        if not self._files:
+            held = any(target.format == "json" for target in self.options.reports)
+            return _nameless_journal(self.head) if held else None
+        path = journal_path(self.options)
+        for target in (path, *(target.path for target in self._files)):
+            sweep(target)
+        if self.options.resume:
+            journal, self.head, self.done = resume_journal(path, self.head)
+            return journal
+        return open_journal(path, self.head)
+
+    def _writer(self, target: ReportTarget) -> ReportWriter:
+        folder = "." if target.is_stdout else os.path.dirname(target.path) or "."
+        overlays = self.options.overlays
+        facts = RowFacts(
+            run_id=self.head["run_id"],
+            model=self.checkpoint.card.name,
+            model_sha256=self.checkpoint.sha256,
+            overlays=os.path.relpath(overlays, folder) if overlays else "",
+        )
+        return writer_for(target.format, facts)
+
+    def _pieces(self, target: ReportTarget, header: dict[str, Any]) -> Iterator[str]:
+        writer = self._writer(target)
+        yield writer.start(header)
+        if self.journal:
+            yield from map(writer.rows, self.journal.reports())
+        yield writer.end(header)
+
+
+def journal_path(options: ScanOptions) -> str:
+    """Where the journal of a run lies, beside its first report; "" without a report file."""
+    first = next((target.path for target in options.reports if not target.is_stdout), "")
+    return f"{first}.journal" if first else ""
+
+
+def _nameless_journal(head: dict[str, Any]) -> Journal:
+    """A journal for a report that only goes to stdout: nothing to resume, gone with the run."""
+    try:
+        journal = Journal("", tempfile.TemporaryFile())  # noqa: SIM115 - the journal closes it
+    except OSError as error:
+        raise cannot_write(os.environ.get("TMPDIR", "temporary files"), error) from error
+    journal.head(head)
+    return journal

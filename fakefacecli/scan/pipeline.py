@@ -1,0 +1,202 @@
+"""The scan: the only place where the stages meet."""
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from fakefacecli.base.options import Explain
+from fakefacecli.base.protocols import Classifier, Decoder, Detector, Explainer, PictureWriter
+from fakefacecli.base.records import (
+    DecodedImage,
+    FaceCrop,
+    FaceFinding,
+    ImageRef,
+    ImageReport,
+    Label,
+    Status,
+    Unreadable,
+    Verdict,
+)
+from fakefacecli.base.threads import in_lanes
+from fakefacecli.overlay.writer import draw_overlay, overlay_name
+from fakefacecli.scan.crop import cut
+from fakefacecli.scan.keep import FlaggedKeeper
+
+# of all that is judged or waits for it at one time: 16 photographs of 3 megapixels. A batch ends
+# at its share of them, whatever its count
+_PIXELS = 48_000_000
+_OVERLAYS_AT_ONCE = 16  # heatmaps of large faces are large
+
+Item = ImageRef | Unreadable | ImageReport
+
+
+@dataclass(frozen=True, slots=True)
+class Stages:
+    """The parts of a scan, ready to use; built once per process.
+
+    `lanes` batches are judged at the same time, each on a thread of its own: with more than one,
+    the parts must stand being called by several threads.
+    """
+
+    decoder: Decoder
+    detector: Detector
+    classifier: Classifier
+    crop_scale: float
+    lanes: int = 1
+    precision: str = "fp32"
+    model_name: str = ""
+    explain: Explain = Explain.NONE
+    explainer: Explainer | None = None
+    overlays: PictureWriter | None = None
+    keeper: FlaggedKeeper | None = None
+
+
+def scan(
+    items: Iterable[Item], stages: Stages, batch_size: int, stop: Callable[[], None] = lambda: None
+) -> Iterator[ImageReport]:
+    """Turn refs into reports: exactly one per item, in the order the items came.
+
+    What needs no judging (an `Unreadable`, or an `ImageReport` known from before) passes through
+    in its place; a known flagged image is copied like any other. `stop` is called between steps
+    and may raise. Raises CannotWrite when an overlay or a copy cannot be written.
+    """
+    lanes = stages.lanes
+    batches = _batches(
+        stages.decoder.decode(items), -(-batch_size // lanes), _PIXELS // (2 * lanes - 1)
+    )
+    work = partial(_judge_batch, stages=stages, stop=stop)
+    for reports in in_lanes(work, batches, lanes, _pixels, _PIXELS):
+        for report in reports:
+            if stages.keeper and report.label is Label.FLAGGED:
+                stages.keeper.keep(report)
+            yield report
+
+
+Decoded = DecodedImage | Unreadable | ImageReport
+
+
+def _batches(items: Iterator[Decoded], size: int, most: int) -> Iterator[list[Decoded]]:
+    batch: list[Decoded] = []
+    pixels = 0
+    for item in items:
+        more = _pixels([item])
+        if pixels and pixels + more > most:
+            yield batch
+            batch, pixels = [], 0
+        pixels += more
+        batch.append(item)
+        if len(batch) == size:
+            yield batch
+            batch, pixels = [], 0
+    if batch:
+        yield batch
+
+
+def _pixels(batch: Sequence[Decoded]) -> int:
+    return sum(item.width * item.height for item in batch if isinstance(item, DecodedImage))
+
+
+def _judge_batch(
+    batch: Sequence[Decoded], stages: Stages, stop: Callable[[], None]
+) -> list[ImageReport]:
+    stop()
+    started = time.perf_counter()
+    images = [item for item in batch if isinstance(item, DecodedImage)]
+    faces = stages.detector.detect(images)
+    stop()
+    crops = [
+        [cut(image, face, number, stages.crop_scale) for number, face in enumerate(found, 1)]
+        for image, found in zip(images, faces, strict=True)
+    ]
+    flat = [crop for group in crops for crop in group]
+    judged = list(zip(flat, stages.classifier.classify(flat), strict=True))
+    stop()
+    names = _explain(images, judged, stages, stop)
+    each_ms = 1000 * (time.perf_counter() - started) / max(1, len(images))
+    reports = {
+        image.ref.index: _report(
+            image, [pair for pair in judged if pair[0].ref is image.ref], names, each_ms
+        )
+        for image in images
+    }
+    return [
+        item
+        if isinstance(item, ImageReport)
+        else unreadable(item)
+        if isinstance(item, Unreadable)
+        else reports[item.ref.index]
+        for item in batch
+    ]
+
+
+Judged = tuple[FaceCrop, Verdict]
+
+
+def _explain(
+    images: Sequence[DecodedImage],
+    judged: Sequence[Judged],
+    stages: Stages,
+    stop: Callable[[], None],
+) -> dict[tuple[int, int], str]:
+    """Write the overlays asked for; their names by image index and face number."""
+    names: dict[tuple[int, int], str] = {}
+    if stages.overlays is None or stages.explainer is None or stages.explain is Explain.NONE:
+        return names
+    by_index = {image.ref.index: image for image in images}
+    chosen = [
+        (crop, verdict)
+        for crop, verdict in judged
+        if stages.explain is Explain.ALL or verdict.label is Label.FLAGGED
+    ]
+    for start in range(0, len(chosen), _OVERLAYS_AT_ONCE):
+        part = chosen[start : start + _OVERLAYS_AT_ONCE]
+        heats = stages.explainer.explain([crop for crop, _ in part])
+        for (crop, verdict), heat in zip(part, heats, strict=True):
+            stop()
+            image = by_index[crop.ref.index]
+            name = overlay_name(crop.ref, crop.number, image.facts.sha256)
+            picture = draw_overlay(image, crop, heat, verdict, stages.model_name)
+            stages.overlays.write(name, picture)
+            names[crop.ref.index, crop.number] = name
+    return names
+
+
+def _report(
+    image: DecodedImage,
+    judged: Sequence[Judged],
+    names: dict[tuple[int, int], str],
+    elapsed_ms: float,
+) -> ImageReport:
+    findings = tuple(
+        FaceFinding(
+            box=crop.face.box,
+            detection_score=crop.face.score,
+            verdict=verdict,
+            overlay=names.get((crop.ref.index, crop.number)),
+        )
+        for crop, verdict in judged
+    )
+    return ImageReport(
+        ref=image.ref,
+        status=Status.OK if findings else Status.NO_FACE,
+        width=image.width,
+        height=image.height,
+        orientation=image.orientation,
+        facts=image.facts,
+        findings=findings,
+        provenance=image.provenance,
+        elapsed_ms=image.decode_ms + elapsed_ms,
+    )
+
+
+def unreadable(item: Unreadable) -> ImageReport:
+    """The report on an input without pixels; it takes no stages."""
+    return ImageReport(
+        ref=item.ref,
+        status=Status.ERROR,
+        facts=item.facts,
+        code=item.code,
+        message=item.message,
+        elapsed_ms=item.decode_ms,
+    )

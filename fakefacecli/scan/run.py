@@ -1,0 +1,170 @@
+"""One whole run: inputs in, rows out, reports moved into place at the end."""
+
+import contextlib
+import hashlib
+import json
+import os
+import uuid
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from fakefacecli import __version__
+from fakefacecli.base.errors import ExitCode, Interrupted, NothingToDo
+from fakefacecli.base.lock import locked
+from fakefacecli.base.options import ScanOptions, described
+from fakefacecli.base.records import ImageReport, Label, Status
+from fakefacecli.models.bundled import find_model
+from fakefacecli.models.checkpoint import Checkpoint
+from fakefacecli.reports.tally import Tally
+from fakefacecli.scan.build import versions
+from fakefacecli.scan.judging import Judging
+from fakefacecli.scan.output import Output
+from fakefacecli.scan.source import PathSource
+from fakefacecli.scan.targets import check_targets
+from fakefacecli.state.state import State
+
+JUDGED_BEFORE = "judged before"  # under the header's "skipped", with --since-last
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """What the caller does along the way; each may raise to end the run.
+
+    `begun` is called once nothing refuses the run any more, `say` writes report text to stdout,
+    `seen` is told of every finished image, `stop` is asked between steps.
+    """
+
+    say: Callable[[str], None] = lambda text: None
+    seen: Callable[[ImageReport], None] = lambda report: None
+    stop: Callable[[], None] = lambda: None
+    begun: Callable[[], None] = lambda: None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a complete run came to; `seconds` are those of the scan, loading left out.
+
+    `resumed` images were finished by the interrupted run, `known` ones taken from the state.
+    """
+
+    tally: Tally
+    header: dict[str, Any]
+    seconds: float
+    resumed: int
+    known: int
+    copies_missed: int
+
+
+def run_scan(options: ScanOptions, watch: Watch) -> Outcome:
+    """Scan and write every report.
+
+    Raises a FakeFaceError; then no report was replaced, and the journal beside the first report
+    holds what was finished.
+    """
+    source = PathSource(options.source)
+    if next(iter(source), None) is None:  # told before the model is loaded
+        raise NothingToDo("no image found in the inputs; nothing was scanned or written")
+    checkpoint = find_model(options.model)
+    check_targets(options)
+    with contextlib.ExitStack() as stack:
+        for target in options.reports:
+            if not target.is_stdout:
+                stack.enter_context(locked(target.path))
+        state = _open_state(options, checkpoint, stack) if options.state else None
+        output = Output(options, checkpoint, _head(options, checkpoint), watch.say)
+        stack.callback(output.close)
+        watch.begun()
+        try:
+            return _go(source, output, state, watch)
+        except Interrupted as stopped:
+            raise (stopped.resumable() if output.resumable else stopped) from None
+
+
+def exit_code_of(tally: Tally, fail_on: frozenset[Label]) -> ExitCode:
+    """The exit code of a complete run."""
+    unreadable = tally.status[Status.ERROR] > 0
+    if any(tally.verdict[label] for label in fail_on):
+        return ExitCode.FAIL_ON_AND_UNREADABLE if unreadable else ExitCode.FAIL_ON
+    return ExitCode.SOME_UNREADABLE if unreadable else ExitCode.COMPLETE
+
+
+def _open_state(options: ScanOptions, checkpoint: Checkpoint, stack: contextlib.ExitStack) -> State:
+    """Before the journal: a state that is refused must not cost an interrupted run's journal."""
+    path = os.path.realpath(options.state or "")
+    stack.enter_context(locked(path))
+    state = State(path, options, checkpoint, versions())
+    stack.callback(state.close)
+    return state
+
+
+def _go(source: PathSource, output: Output, state: State | None, watch: Watch) -> Outcome:
+    if state:
+        state.begin(output.head["run_id"])
+    for report in output.start():
+        watch.seen(report)
+    judging = Judging(source, output, state, watch.stop)
+    for report in judging:
+        output.take(report)
+        watch.seen(report)
+    watch.stop()
+    if judging.passed:
+        source.skipped[JUDGED_BEFORE] = judging.passed
+    header = _header(output, judging, source)
+    if state:
+        state.save()
+    output.commit(header)
+    if state and output.options.reports:
+        state.reported()
+    return Outcome(
+        tally=output.tally,
+        header=header,
+        seconds=judging.seconds,
+        resumed=len(output.done),
+        known=judging.known,
+        copies_missed=judging.copies_missed,
+    )
+
+
+def _head(options: ScanOptions, checkpoint: Checkpoint) -> dict[str, Any]:
+    """The journal's first line; runs with the same fingerprint make the same rows."""
+    # rows and done images go by the paths as they were typed, seen from this folder
+    where = [os.getcwd(), asdict(options.source)]
+    # with --since-last the state says which rows there are; otherwise it only saves work
+    state = os.path.abspath(options.state) if options.state and options.since_last else None
+    what = [where, options.deciding, state, checkpoint.sha256, versions()]
+    return {
+        "fingerprint": hashlib.sha256(json.dumps(what).encode()).hexdigest(),
+        "run_id": uuid.uuid4().hex,
+        "started": _now(),
+    }
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _header(output: Output, judging: Judging, source: PathSource) -> dict[str, Any]:
+    card, options = output.checkpoint.card, output.options
+    thresholds = options.thresholds or card.thresholds
+    return {
+        "run_id": output.head["run_id"],
+        "tool": "fakeface",
+        "tool_version": __version__,
+        "started": output.head["started"],
+        "ended": _now(),
+        "model": {
+            "name": card.name,
+            "sha256": output.checkpoint.sha256,
+            "backbone": card.backbone,
+            "calibration": card.calibration.facts() | {"state": card.calibration.state},
+            "thresholds": asdict(thresholds),
+            "min_face_px": card.min_face_px,
+        },
+        "device": judging.device,
+        "precision": judging.precision,
+        "versions": versions(),
+        "options": described(options),
+        "counts": output.tally.counts(source.skipped),
+    }

@@ -1,0 +1,227 @@
+"""Finding the inputs: files and folders, in a fixed order, without opening anything special."""
+
+import errno
+import fnmatch
+import itertools
+import os
+import stat
+from collections import Counter
+from collections.abc import Iterator
+from typing import IO
+
+from fakefacecli.base.errors import NothingToDo, UsageError
+from fakefacecli.base.options import SourceOptions
+from fakefacecli.base.records import ErrorCode, ImageRef, Unreadable
+from fakefacecli.base.text import printable
+
+IMAGE_SUFFIXES = frozenset(
+    f".{name}"
+    for name in (
+        *("jpg", "jpeg", "jpe", "jfif", "mpo", "png", "apng", "webp", "gif", "bmp", "dib"),
+        *("tif", "tiff", "heic", "heif", "hif", "avif"),
+    )
+)
+# so an upload without a suffix is not passed over: the first bytes of each format we read
+_MAGIC = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a", b"BM", b"II*\0", b"MM\0*")
+_SNIFF_BYTES = 16
+# a listing is held in memory: room for a million paths of 256 bytes, and for no endless stream
+LISTING_BYTES = 256 << 20
+LISTING_PATHS = 4_000_000
+_OWN_PARTS = ".fakeface-"  # files.whole's unfinished neighbours
+
+Problem = tuple[ErrorCode, str]
+Found = tuple[str, Problem | None]
+
+
+class PathSource:
+    """Walks the arguments and the listed files; `skipped` counts what was passed over, by kind.
+
+    Iterating raises NothingToDo, before the first item, when an argument does not exist.
+    """
+
+    def __init__(self, options: SourceOptions):
+        self.options = options
+        self.skipped: Counter[str] = Counter()
+        self._never = {os.path.realpath(folder) for folder in options.never}
+
+    def __iter__(self) -> Iterator[ImageRef | Unreadable]:
+        self.skipped.clear()
+        check_exist(self.options.paths)
+        inputs = [*self.options.paths, *self.options.listed]
+        base = common_folder(inputs)
+        seen: set[str] = set()
+        count = itertools.count()
+        for path, problem in itertools.chain.from_iterable(map(self._named, inputs)):
+            name = os.path.relpath(path, base)
+            if len(inputs) > 1:  # one tree cannot hold a file twice
+                if name in seen:
+                    self.skipped["named twice"] += 1
+                    continue
+                seen.add(name)
+            ref = ImageRef(next(count), path, name.replace(os.sep, "/"))
+            yield ref if problem is None else Unreadable(ref, *problem)
+
+    def _named(self, path: str) -> Iterator[Found]:
+        """An input somebody named: taken whatever its suffix."""
+        try:
+            kind = os.lstat(path).st_mode
+            if stat.S_ISLNK(kind) and self.options.follow_symlinks:
+                kind = os.stat(path).st_mode
+        except OSError as error:
+            yield path, problem_of(error)
+            return
+        if stat.S_ISDIR(kind):
+            yield from self._walk(path)
+        else:
+            yield path, special(kind)
+
+    def _walk(self, root: str) -> Iterator[Found]:
+        """Everything below `root`, sorted by name, depth first; a stack, so any depth will do."""
+        stack: list[str | os.DirEntry[str]] = [root]
+        while stack:
+            top = stack.pop()
+            path = top if isinstance(top, str) else top.path
+            try:
+                if not isinstance(top, str) and not self._is_folder(top):
+                    yield from self._file(top, os.path.relpath(path, root))
+                elif isinstance(top, str) or self._enter(top, os.path.relpath(path, root)):
+                    with os.scandir(path) as entries:
+                        listing = sorted(entries, key=_name_bytes, reverse=True)
+                    stack.extend(listing)
+            except OSError as error:
+                yield path, problem_of(error, "folder" if os.path.isdir(path) else "file")
+
+    def _is_folder(self, entry: os.DirEntry[str]) -> bool:
+        return entry.is_dir(follow_symlinks=self.options.follow_symlinks)
+
+    def _enter(self, entry: os.DirEntry[str], name: str) -> bool:
+        if not self.options.recursive:
+            self.skipped["folder (--no-recursive)"] += 1
+        elif _matches(name, self.options.exclude):
+            self.skipped["excluded"] += 1
+        elif self._never and os.path.realpath(entry.path) in self._never:
+            self.skipped["folder of this run's own output"] += 1
+        elif entry.is_symlink() and _leads_back(entry.path):
+            self.skipped["link back to a folder above"] += 1
+        else:
+            return True
+        return False
+
+    def _file(self, entry: os.DirEntry[str], name: str) -> Iterator[Found]:
+        if entry.name.startswith(_OWN_PARTS):
+            self.skipped["unfinished file of fakeface"] += 1
+        elif _matches(name, self.options.exclude):
+            self.skipped["excluded"] += 1
+        elif self.options.include and not _matches(name, self.options.include):
+            self.skipped["not included"] += 1
+        elif entry.is_symlink() and not self.options.follow_symlinks:
+            self.skipped["symbolic link"] += 1
+        else:
+            kind = entry.stat(follow_symlinks=self.options.follow_symlinks).st_mode
+            wanted = bool(self.options.include) or _has_image_suffix(entry.name)
+            if wanted or (stat.S_ISREG(kind) and looks_like_image(entry.path)):
+                yield entry.path, special(kind)
+            else:
+                self.skipped["not an image"] += 1
+
+
+def check_exist(paths: tuple[str, ...]) -> None:
+    """Raise NothingToDo, naming it, for the first argument that is not there."""
+    for path in paths:
+        if not os.path.lexists(path):
+            raise NothingToDo(f"no such file or folder: {printable(path)}; nothing was scanned")
+
+
+def common_folder(inputs: list[str]) -> str:
+    """The folder that names are relative to: the deepest that holds every input."""
+    if not inputs:
+        return os.curdir
+    folders = [
+        path
+        if os.path.isdir(path) and not os.path.islink(path.rstrip("/"))
+        else os.path.dirname(os.path.abspath(path))
+        for path in inputs
+    ]
+    return os.path.commonpath([os.path.abspath(folder) for folder in folders])
+
+
+def listing_bytes(handle: IO[bytes]) -> bytes:
+    """All of a --files-from listing; UsageError when it is too long to be one."""
+    data = handle.read(LISTING_BYTES + 1)
+    if len(data) > LISTING_BYTES:
+        raise UsageError(
+            f"the --files-from listing has more than {LISTING_BYTES >> 20} MiB; is it a listing? "
+            "If so, split it"
+        )
+    return data
+
+
+def read_listing(data: bytes, zero: bool) -> tuple[str, ...]:
+    """The paths in a --files-from listing: separated by newlines, or by NUL with `zero`.
+
+    Where every line ends in CR LF the CR belongs to the line's end, not to the name.
+    """
+    if not zero and b"\0" in data:
+        raise UsageError("the --files-from listing holds NUL bytes; read it with -0")
+    if not zero and data.count(b"\r\n") == data.count(b"\n"):
+        data = data.replace(b"\r\n", b"\n")
+    between = b"\0" if zero else b"\n"
+    if data.count(between) > LISTING_PATHS:
+        raise UsageError(f"the --files-from listing has over {LISTING_PATHS:,} paths; split it")
+    entries = data.split(between)
+    return tuple(os.fsdecode(entry) for entry in entries if entry)
+
+
+def problem_of(error: OSError, what: str = "file") -> Problem:
+    """The row that an OSError on a path becomes."""
+    if isinstance(error, FileNotFoundError):
+        return ErrorCode.VANISHED, f"no such {what}; it was listed, but is not there"
+    if isinstance(error, PermissionError):
+        return ErrorCode.FORBIDDEN, f"no permission to read this {what}"
+    if error.errno == errno.ELOOP:
+        return ErrorCode.NOT_A_FILE, "symbolic links that lead in a circle"
+    return ErrorCode.IO_ERROR, f"{what}: {(error.strerror or 'input/output error').lower()}"
+
+
+def special(mode: int) -> Problem | None:
+    """The row of a file that is never opened; None for a regular file."""
+    kinds = {
+        stat.S_ISLNK: "a symbolic link; --follow-symlinks reads what it points to",
+        stat.S_ISFIFO: "a named pipe (FIFO), which is never opened",
+        stat.S_ISSOCK: "a socket, which is never opened",
+        stat.S_ISCHR: "a character device, which is never opened",
+        stat.S_ISBLK: "a block device, which is never opened",
+    }
+    words = next((words for test, words in kinds.items() if test(mode)), "not a regular file")
+    return None if stat.S_ISREG(mode) else (ErrorCode.NOT_A_FILE, words)
+
+
+def _name_bytes(entry: os.DirEntry[str]) -> bytes:
+    return os.fsencode(entry.name)
+
+
+def _leads_back(link: str) -> bool:
+    above = os.path.realpath(os.path.dirname(link))
+    return os.path.join(above, "").startswith(os.path.join(os.path.realpath(link), ""))
+
+
+def _matches(name: str, globs: tuple[str, ...]) -> bool:
+    base = os.path.basename(name)
+    return any(fnmatch.fnmatchcase(name, g) or fnmatch.fnmatchcase(base, g) for g in globs)
+
+
+def _has_image_suffix(name: str) -> bool:
+    return os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES
+
+
+def looks_like_image(path: str) -> bool:
+    """Whether the first bytes are those of a format we read; OSError when it cannot be opened."""
+    # O_NONBLOCK: the entry was a regular file a moment ago, but uploads can be swapped
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        start = os.read(handle, _SNIFF_BYTES)
+    finally:
+        os.close(handle)
+    webp = start[:4] == b"RIFF" and start[8:12] == b"WEBP"
+    modern = start[4:8] == b"ftyp" and start[8:12] in (b"heic", b"heix", b"mif1", b"avif", b"avis")
+    return webp or modern or start.startswith(_MAGIC)

@@ -1,0 +1,173 @@
+"""Checking, before any scoring, that the run's output can be written where it should go."""
+
+import os
+import secrets
+import stat
+from collections.abc import Iterator
+
+from fakefacecli.base.errors import CannotWrite, UsageError
+from fakefacecli.base.files import cannot_write, require_folder
+from fakefacecli.base.options import REPORT_FORMATS, ReportTarget, ScanOptions
+from fakefacecli.base.text import printable
+from fakefacecli.scan.source import looks_like_image
+
+
+def report_target(path: str, format_name: str | None) -> ReportTarget:
+    """The target of one --report; raises UsageError when its format is anybody's guess."""
+    suffix = os.path.splitext(path)[1].lower().removeprefix(".")
+    if path == "-":
+        return ReportTarget(path, format_name or "jsonl")
+    if suffix not in REPORT_FORMATS:
+        known = ", ".join(f".{name}" for name in REPORT_FORMATS)
+        raise UsageError(
+            f"--report {printable(path)}: its suffix is none of {known}; rename it, "
+            "or use --report - with --format"
+        )
+    return ReportTarget(path, suffix)
+
+
+def check_targets(options: ScanOptions) -> None:
+    """Raise CannotWrite or UsageError, naming the path, for the first output that cannot work."""
+    paths = [os.path.realpath(t.path) if not t.is_stdout else "-" for t in options.reports]
+    if len(set(paths)) < len(paths):
+        raise UsageError("two --report name the same file; name each once")
+    _check_own_files(options)
+    for target in options.reports:
+        if not target.is_stdout:
+            _check_report(target.path, options)
+    if options.state:
+        require_folder(options.state)
+    folders = [folder for folder in (options.overlays, options.copy_flagged) if folder is not None]
+    _check_apart(options, folders)
+    for folder in folders:
+        _check_folder(folder)
+
+
+def check_picture(path: str, image: str) -> None:
+    """The same for the one picture of `fakeface explain`, which must not be its own input."""
+    if os.path.splitext(path)[1].lower() not in (".jpg", ".jpeg", ".png"):
+        raise UsageError(f"--out {printable(path)}: wanted a name that ends in .jpg or .png")
+    if os.path.realpath(path) == os.path.realpath(image):
+        raise CannotWrite(f"cannot write {printable(path)}: it is the input; name another file")
+    check_file(path)
+
+
+def _check_report(path: str, options: ScanOptions) -> None:
+    check_file(path)
+    where = printable(path)
+    try:
+        is_image = os.path.lexists(path) and looks_like_image(path)
+    except OSError as error:
+        raise cannot_write(path, error) from error
+    if is_image:
+        raise CannotWrite(f"cannot write {where}: it holds an image; name another file")
+    inputs = (*options.source.paths, *options.source.listed)
+    if os.path.realpath(path) in map(os.path.realpath, inputs):
+        raise CannotWrite(f"cannot write {where}: it is one of the inputs; name another file")
+
+
+def check_file(path: str) -> None:
+    """A file can be moved to `path`: its folder takes files, and nothing special is in the way."""
+    require_folder(path)
+    where = printable(path)
+    try:
+        if os.path.lexists(path):
+            kind = os.lstat(path).st_mode
+            if stat.S_ISDIR(kind):
+                raise CannotWrite(f"cannot write {where}: it is a folder; name a file")
+            if not stat.S_ISREG(kind):
+                raise CannotWrite(f"cannot write {where}: not a regular file; name another")
+    except OSError as error:
+        raise cannot_write(path, error) from error
+    _try_writing(os.path.dirname(path) or ".", path)
+
+
+def check_new(path: str) -> None:
+    """The same for a model: what took hours to make is not replaced unasked."""
+    check_file(path)
+    if os.path.lexists(path):
+        raise CannotWrite(
+            f"cannot write {printable(path)}: a model is there; name another file, "
+            "or remove it first"
+        )
+
+
+def _check_own_files(options: ScanOptions) -> None:
+    """The state is no file of a report, and no folder of pictures is where a file has to be."""
+    state = os.path.realpath(options.state) if options.state else ""
+    for flag, path, ending in _own_files(options):
+        file = os.path.realpath(path) + ending
+        if flag == "--report" and file == state:
+            raise UsageError("--state names a file of the report; name another")
+        for other, folder in (
+            ("--overlays", options.overlays),
+            ("--copy-flagged", options.copy_flagged),
+        ):
+            if folder is not None and _is_below(os.path.realpath(folder), file):
+                raise UsageError(
+                    f"{other} {printable(folder)}: {printable(path + ending)} is a file of {flag}; "
+                    "name a folder of its own"
+                )
+
+
+def _own_files(options: ScanOptions) -> Iterator[tuple[str, str, str]]:
+    """Flag, path and what is added to it, of every file the run writes that is no picture."""
+    for target in options.reports:
+        if not target.is_stdout:
+            yield from (("--report", target.path, end) for end in ("", ".journal", ".lock"))
+    if options.state:
+        beside = (".lock", "-wal", "-shm", "-journal")  # the last three are SQLite's
+        yield from (("--state", options.state, end) for end in ("", *beside))
+
+
+def _check_apart(options: ScanOptions, folders: list[str]) -> None:
+    """What a picture is called is up to strangers: none may get an input's name, or a report's."""
+    reports = [target.path for target in options.reports if not target.is_stdout]
+    places = _places(options)
+    written = {os.path.dirname(os.path.realpath(path)) for path in reports}
+    for folder in folders:
+        where = os.path.realpath(folder)
+        if any(_is_below(place, where) for place in places):
+            raise UsageError(
+                f"an input lies in the output folder {printable(folder)}; name a folder of its own"
+            )
+        if folder is options.copy_flagged and any(_is_below(p, where) for p in written):
+            raise UsageError(
+                f"a report would lie in --copy-flagged {printable(folder)}; "
+                "name a folder of its own"
+            )
+    if len(folders) == 2:
+        one, other = map(os.path.realpath, folders)
+        if _is_below(one, other) or _is_below(other, one):
+            raise UsageError("--overlays and --copy-flagged: one lies in the other; part them")
+
+
+def _places(options: ScanOptions) -> set[str]:
+    """The folders of the inputs, where a picture of ours could replace one or pass for one."""
+    paths = (*options.source.paths, *options.source.listed)
+    places = {path if os.path.isdir(path) else os.path.dirname(path) or "." for path in paths}
+    return {os.path.realpath(place) for place in places}
+
+
+def _is_below(path: str, folder: str) -> bool:
+    return os.path.join(path, "").startswith(os.path.join(folder, ""))
+
+
+def _check_folder(folder: str) -> None:
+    """A folder that is missing is made by the first picture: its nearest folder above must do."""
+    above = folder
+    while not os.path.lexists(above):
+        above = os.path.dirname(above) or "."
+    if not os.path.isdir(above):
+        raise CannotWrite(f"cannot write {printable(folder)}: {printable(above)} is not a folder")
+    _try_writing(above, folder)
+
+
+def _try_writing(folder: str, target: str) -> None:
+    probe = os.path.join(folder, f".fakeface-{secrets.token_hex(8)}.part")
+    try:
+        with open(probe, "xb") as handle:
+            handle.write(b"x")
+        os.unlink(probe)
+    except OSError as error:
+        raise cannot_write(target, error) from error

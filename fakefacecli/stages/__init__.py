@@ -1,1 +1,0 @@
-"""The stages of a scan, one a file; only the pipeline joins them."""

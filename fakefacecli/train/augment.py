@@ -1,0 +1,197 @@
+"""Disturbing faces in batches, so that no network can learn by what a file went through.
+
+Numbers are drawn on the CPU from one generator: but for noise, every device sees the same
+disturbances.
+"""
+
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from fakefacecli.train.jpeg import recompress
+
+if TYPE_CHECKING:
+    from torch import Generator, Tensor
+
+_TRACES = 0.25  # of the batches are only turned about and cut: fine traces survive in them
+_MOST_TURN = math.radians(11)
+
+
+class Augmenter:
+    """Turns pictures (N, 3, h, w), grey levels 0..255, into disturbed ones (N, 3, px, px).
+
+    `room` is how much wider the pictures are than what a network shall see of them; `px` is the
+    effective resolution of the answer.
+    """
+
+    def __init__(self, generator: "Generator"):
+        self.generator = generator
+
+    def __call__(self, pictures: "Tensor", room: float, px: int) -> "Tensor":
+        """The disturbed pictures, never the ones given."""
+        if self.chance() < _TRACES:
+            return self.flip(self.cut(pictures, room, px, gently=True))
+        seen = self.flip(self.cut(pictures, room, px, gently=False))
+        seen = self.some(seen, 0.3, self.blur)
+        seen = self.some(seen, 0.3, self.sharpen)
+        seen = self.some(seen, 0.8, self.recolour)
+        seen = self.some(seen, 0.1, self.grey)
+        seen = self.some(seen, 0.3, self.noise)
+        seen = self.some(seen, 0.6, self.jpeg)
+        seen = self.some(seen, 0.25, self.launder)
+        return self.some(seen, 0.3, self.erase)
+
+    def chance(self) -> float:
+        """A number in 0..1."""
+        import torch
+
+        return torch.rand((), generator=self.generator).item()
+
+    def draw(self, like: "Tensor", low: float, high: float, columns: int = 1) -> "Tensor":
+        """Numbers in low..high, (N, columns, 1, 1), on the device of `like`."""
+        import torch
+
+        numbers = torch.rand((len(like), columns, 1, 1), generator=self.generator)
+        return (numbers * (high - low) + low).to(like.device)
+
+    def some(
+        self, pictures: "Tensor", share: float, change: "Callable[[Tensor], Tensor]"
+    ) -> "Tensor":
+        """`change` about `share` of the pictures."""
+        chosen = (self.draw(pictures, 0, 1) < share).flatten()
+        if not chosen.any():
+            return pictures
+        pictures = pictures.clone()
+        pictures[chosen] = change(pictures[chosen])
+        return pictures
+
+    def cut(self, pictures: "Tensor", room: float, px: int, gently: bool) -> "Tensor":
+        """A part of each picture, turned, stretched and shifted; gently: only shifted."""
+        import torch
+        from torch.nn.functional import affine_grid, grid_sample, interpolate
+
+        height = pictures.shape[2]
+        if gently:
+            side = max(1, min(height, round(height / room)))
+            places = (torch.rand(2, generator=self.generator) * (height - side + 1)).int().tolist()
+            part = pictures[:, :, places[0] : places[0] + side, places[1] : places[1] + side]
+            return interpolate(part, (px, px), mode="bilinear", antialias=True)
+        count = len(pictures)
+        turn = self.draw(pictures, -_MOST_TURN, _MOST_TURN).flatten()
+        size = self.draw(pictures, 0.76, 1.0).flatten() / room
+        wide = self.draw(pictures, 0.94, 1.06).flatten()
+        spare = (1 - size).clamp(min=0) / 2
+        shift = self.draw(pictures, -1, 1, 2).flatten(1) * spare[:, None]
+        cosine, sine = turn.cos() * size, turn.sin() * size
+        matrix = torch.stack(
+            (cosine * wide, -sine, shift[:, 0], sine, cosine / wide, shift[:, 1]), 1
+        )
+        grid = affine_grid(matrix.view(count, 2, 3), [count, 3, px, px], align_corners=False)
+        return grid_sample(pictures, grid, padding_mode="border", align_corners=False)
+
+    def flip(self, pictures: "Tensor") -> "Tensor":
+        """Half of them mirrored."""
+        return self.some(pictures, 0.5, lambda chosen: chosen.flip(3))
+
+    def blur(self, pictures: "Tensor") -> "Tensor":
+        """By a Gaussian of 0.3 to 1.6 px."""
+        return blurred(pictures, self.draw(pictures, 0.3, 1.6))
+
+    def sharpen(self, pictures: "Tensor") -> "Tensor":
+        """By an unsharp mask."""
+        soft = blurred(pictures, self.draw(pictures, 0.5, 1.5))
+        return (pictures + self.draw(pictures, 0.2, 1.5) * (pictures - soft)).clamp(0, 255)
+
+    def recolour(self, pictures: "Tensor") -> "Tensor":
+        """Brightness, contrast, saturation, gamma and the balance of colours."""
+        grey = pictures.mean(1, keepdim=True)
+        seen = grey + self.draw(pictures, 0.5, 1.5) * (pictures - grey)
+        middle = seen.mean((1, 2, 3), keepdim=True)
+        seen = middle + self.draw(pictures, 0.7, 1.3) * (seen - middle)
+        seen = seen * self.draw(pictures, 0.8, 1.2) * self.draw(pictures, 0.92, 1.08, 3)
+        return (seen.clamp(0, 255) / 255) ** self.draw(pictures, 0.75, 1.35) * 255
+
+    def grey(self, pictures: "Tensor") -> "Tensor":
+        """Without colour."""
+        return pictures.mean(1, keepdim=True).expand_as(pictures)
+
+    def noise(self, pictures: "Tensor") -> "Tensor":
+        """Up to 10 grey levels of it."""
+        import torch
+
+        # so many numbers are drawn where they are used
+        there = torch.Generator(pictures.device).manual_seed(int(self.chance() * (1 << 53)))
+        noise = torch.randn(pictures.shape, generator=there, device=pictures.device)
+        return (pictures + noise * self.draw(pictures, 0, 10)).clamp(0, 255)
+
+    def jpeg(self, pictures: "Tensor") -> "Tensor":
+        """Quality 45 to 98, half of the batches with half the colours."""
+        quality = self.draw(pictures, 45, 98).flatten().round()
+        return recompress(pictures.round(), quality, halve=self.chance() < 0.5)
+
+    def launder(self, pictures: "Tensor") -> "Tensor":
+        """Shrunk, saved, enlarged and saved again, as pictures that are passed on."""
+        from torch.nn.functional import interpolate
+
+        px = pictures.shape[2]
+        less = max(8, round(px * (0.5 + 0.45 * self.chance())))
+        small = interpolate(pictures, (less, less), mode="bilinear", antialias=True)
+        large = interpolate(self.jpeg(small), (px, px), mode="bicubic", antialias=True)
+        return self.jpeg(large.clamp(0, 255))
+
+    def erase(self, pictures: "Tensor") -> "Tensor":
+        """A rectangle of one colour, 2 to 25 % of the picture."""
+        import torch
+
+        px = pictures.shape[2]
+        sides = self.draw(pictures, 0.15, 0.5, 2) * px
+        corners = self.draw(pictures, 0, 1, 2) * (px - sides)
+        ruler = torch.arange(px, device=pictures.device)
+        inside = [
+            (ruler >= corners[:, axis].view(-1, 1))
+            & (ruler < (corners + sides)[:, axis].view(-1, 1))
+            for axis in (0, 1)
+        ]
+        hole = (inside[0][:, :, None] & inside[1][:, None, :])[:, None]
+        return torch.where(hole, self.draw(pictures, 0, 255, 3), pictures)
+
+
+def blurred(pictures: "Tensor", sigma: "Tensor") -> "Tensor":
+    """A Gaussian of each picture's own `sigma` (N, 1, 1, 1), in pixels."""
+    import torch
+    from torch.nn.functional import conv2d, pad
+
+    radius = 4
+    count, channels, height, width = pictures.shape
+    ruler = torch.arange(-radius, radius + 1, device=pictures.device)
+    kernel = torch.exp(-(ruler**2) / (2 * sigma.view(-1, 1) ** 2))
+    kernel = (kernel / kernel.sum(1, keepdim=True)).repeat_interleave(channels, 0)
+    flat = pictures.reshape(1, count * channels, height, width)
+    mode = "reflect" if min(height, width) > radius else "replicate"
+    for shape, room in (
+        ((-1, 1, 1, 9), (radius, radius, 0, 0)),
+        ((-1, 1, 9, 1), (0, 0, radius, radius)),
+    ):
+        flat = conv2d(pad(flat, room, mode=mode), kernel.view(shape), groups=count * channels)
+    return flat.view(pictures.shape)
+
+
+def cut_mix(
+    pictures: "Tensor", targets: "Tensor", generator: "Generator"
+) -> "tuple[Tensor, Tensor]":
+    """A rectangle of each picture replaced by another's; the targets follow by area.
+
+    Yun et al. 2019, "CutMix", https://arxiv.org/abs/1905.04899.
+    """
+    import torch
+
+    px = pictures.shape[2]
+    share = torch.rand((), generator=generator).item()
+    side = max(1, round(px * math.sqrt(share)))
+    top, left = (torch.rand(2, generator=generator) * (px - side + 1)).int().tolist()
+    order = torch.randperm(len(pictures), generator=generator).to(pictures.device)
+    mixed = pictures.clone()
+    area = (slice(None), slice(None), slice(top, top + side), slice(left, left + side))
+    mixed[area] = pictures[order][area]
+    part = side * side / (px * px)
+    return mixed, targets * (1 - part) + targets[order] * part

@@ -1,0 +1,198 @@
+"""From labelled images to labelled faces: cut out once, with the scanner's own detector.
+
+The cache is a folder of PNG files and an index.
+"""
+
+import contextlib
+import hashlib
+import itertools
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from fakefacecli.base.errors import UsageError
+from fakefacecli.base.files import atomic_write, cannot_write
+from fakefacecli.base.records import DecodedImage, ImageRef, Pixels, Unreadable
+from fakefacecli.base.text import printable
+from fakefacecli.decode.image import DecodeLimits
+from fakefacecli.decode.pixels import rgb
+from fakefacecli.decode.pool import WorkerDecoder
+from fakefacecli.detect.cascade import MtcnnDetector
+from fakefacecli.labelled.data import LabelledImage
+from fakefacecli.scan.crop import cut
+from fakefacecli.train.cache import Entry, append, read_index
+from fakefacecli.train.traits import Traits, readable, sharpness_of, traits_of
+
+CACHE_SCALE = 1.3  # room for shifts and turns around the window a card names
+_CACHE_PX = 512  # larger faces are shrunk to this: more than any backbone here looks at
+_AT_ONCE = 8  # photographs
+
+Progress = Callable[[int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledFace:
+    """A picture of one face: the square in its middle, `side` px, is `scale` times the face's box.
+
+    `phash` is 64 bits of what it looks like; `traits` are those of the file it came from.
+    """
+
+    path: str
+    image: LabelledImage
+    side: int
+    scale: float
+    phash: int
+    traits: Traits
+
+
+@dataclass(frozen=True, slots=True)
+class Cutting:
+    """How faces are come by. `ready_scale`: the images are crops of this scale; None: photographs.
+
+    `folder` is the cache.
+    """
+
+    folder: str
+    ready_scale: float | None = None
+    device: str = "cpu"
+    workers: int = 2
+    min_face_px: int = 40
+
+
+def read_face(path: str) -> Pixels:
+    """The picture of a `LabelledFace`, (h, w, 3) uint8; UsageError when it is not there now."""
+    try:
+        with Image.open(path, formats=readable()) as image:
+            return rgb(ImageOps.exif_transpose(image))
+    except (OSError, ValueError, SyntaxError) as error:
+        raise UsageError(f"{printable(path)}: changed since it was first read ({error})") from None
+
+
+def find_faces(
+    images: Sequence[LabelledImage],
+    cutting: Cutting,
+    done: Progress = lambda count: None,
+    stop: Callable[[], None] = lambda: None,
+) -> tuple[list[LabelledFace], dict[str, str]]:
+    """The faces of `images`, in order, and the images that gave none, with the reason.
+
+    Every face of an image bears its label. Raises CannotWrite when the cache cannot be written.
+    """
+    try:
+        os.makedirs(cutting.folder, exist_ok=True)
+        digests = [_digest(image.path) for image in images]
+        kind = "ready" if cutting.ready_scale else f"cut-{cutting.min_face_px}px"
+        index = os.path.join(cutting.folder, f"{kind}.jsonl")
+        known = read_index(index)
+        new = [place for place, digest in enumerate(digests) if digest not in known]
+        done(len(images) - len(new))
+        detector = (
+            None if cutting.ready_scale else MtcnnDetector(cutting.device, cutting.min_face_px)
+        )
+        with open(index, "a", encoding="utf-8") as handle, _decoder(cutting, stop) as decoder:
+            refs = (ImageRef(place, images[place].path, "") for place in new)
+            decoded = decoder.decode(refs)
+            while batch := list(itertools.islice(decoded, _AT_ONCE)):
+                for digest, entry in _entries(batch, digests, cutting, detector):
+                    known[digest] = entry
+                    append(handle, digest, entry)
+                done(len(batch))
+    except OSError as error:
+        raise cannot_write(cutting.folder, error) from error
+    faces: list[LabelledFace] = []
+    left_out: dict[str, str] = {}
+    for image, digest in zip(images, digests, strict=True):
+        entry = known[digest]
+        faces += _faces(image, entry, cutting)
+        if not entry["faces"]:
+            left_out[image.path] = str(entry["why"])
+    return faces, left_out
+
+
+Decoded = DecodedImage | Unreadable
+
+
+def _entries(
+    batch: Sequence[Decoded],
+    digests: Sequence[str],
+    cutting: Cutting,
+    detector: MtcnnDetector | None,
+) -> Iterator[tuple[str, Entry]]:
+    images = [item for item in batch if isinstance(item, DecodedImage)]
+    if detector is None:
+        found = [[("", image.pixels)] for image in images]
+    else:
+        found = _cut_out(images, digests, cutting, detector)
+    parts = dict(zip((image.ref.index for image in images), found, strict=True))
+    for item in batch:
+        entry: Entry = {"faces": [], "why": "no face found"}
+        if isinstance(item, Unreadable):
+            entry["why"] = item.message
+        else:
+            entry["traits"] = traits_of(item).row()
+            entry["faces"] = [_describe(name, face) for name, face in parts[item.ref.index]]
+        yield digests[item.ref.index], entry
+
+
+def _cut_out(
+    images: Sequence[DecodedImage],
+    digests: Sequence[str],
+    cutting: Cutting,
+    detector: MtcnnDetector,
+) -> list[list[tuple[str, Pixels]]]:
+    found = []
+    for image, faces in zip(images, detector.detect(images), strict=True):
+        named = []
+        for number, face in enumerate(faces, 1):
+            picture = Image.fromarray(cut(image, face, number, CACHE_SCALE).pixels)
+            if picture.width > _CACHE_PX:
+                picture = picture.resize((_CACHE_PX, _CACHE_PX), Image.Resampling.BICUBIC)
+            # the smallest face in the name: with another the detector finds other boxes
+            digest = digests[image.ref.index][:32]
+            name = f"{digest}-{cutting.min_face_px}px-{number}.png"
+            with atomic_write(os.path.join(cutting.folder, name)) as handle:
+                picture.save(handle, "PNG")
+            named.append((name, np.asarray(picture)))
+        found.append(named)
+    return found
+
+
+def _describe(name: str, pixels: Pixels) -> Entry:
+    import imagehash
+
+    looks = imagehash.phash(Image.fromarray(pixels))
+    return {
+        "file": name,
+        "side": min(pixels.shape[:2]),
+        "phash": str(looks),
+        "sharpness": sharpness_of(pixels),
+    }
+
+
+def _faces(image: LabelledImage, entry: Entry, cutting: Cutting) -> Iterator[LabelledFace]:
+    for face in entry["faces"]:
+        yield LabelledFace(
+            path=os.path.join(cutting.folder, face["file"]) if face["file"] else image.path,
+            image=image,
+            side=face["side"],
+            scale=cutting.ready_scale or CACHE_SCALE,
+            phash=int(face["phash"], 16),
+            traits=replace(Traits(*entry["traits"]), sharpness=face["sharpness"]),
+        )
+
+
+def _decoder(cutting: Cutting, stop: Callable[[], None]) -> Any:
+    limits = DecodeLimits(timeout_s=30.0)
+    return contextlib.closing(WorkerDecoder(cutting.workers, limits, stop=stop))
+
+
+def _digest(path: str) -> str:
+    try:
+        with open(path, "rb") as handle:
+            return hashlib.file_digest(handle, "sha256").hexdigest()
+    except OSError as error:
+        raise UsageError(f"{printable(path)}: {(error.strerror or 'unreadable').lower()}") from None

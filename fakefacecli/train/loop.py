@@ -1,0 +1,183 @@
+"""The training loop: batches in, a network that gets better, the best epoch kept.
+
+The same seed, data and settings give the same weights on the same machine's CPU; an interrupted
+run that is resumed gives those of an uninterrupted one.
+"""
+
+import math
+import time
+from collections import deque
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image
+
+from fakefacecli.base.errors import FakeFaceError
+from fakefacecli.models.card import ModelCard
+from fakefacecli.models.preprocess import error_levels, normalised
+from fakefacecli.train.augment import Augmenter, cut_mix
+from fakefacecli.train.average import Average, precision
+from fakefacecli.train.batches import Batch, Sampler, stacked
+from fakefacecli.train.freeze import frozen_at_start, set_dropout, set_learning
+from fakefacecli.train.log import Callbacks, Epoch, Progress
+from fakefacecli.train.options import TrainOptions
+from fakefacecli.train.split import Division
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+_WARM_UP = 0.04  # of all steps
+_SMOOTHING = 0.02
+_CUT_MIX = 0.4  # of the batches
+_MOST_GRADIENT = 5.0
+_SETTLE_WITH = 512  # faces
+_SETTLED_AFTER = 200  # steps: by then the statistics have followed the weights
+
+
+class Training:
+    """A network on its way. `average` follows it, and is what is kept."""
+
+    def __init__(
+        self, network: "nn.Module", card: ModelCard, division: Division, options: TrainOptions
+    ):
+        import torch
+
+        self.card, self.options, self.val = card, options, division.val
+        self.network = network.to(options.device)
+        self.at_start = frozen_at_start(network, options.freeze)
+        set_dropout(network, options.dropout)
+        self.average = Average(network, card, options)
+        self.sampler = Sampler(division.train, card, options)
+        make = torch.optim.AdamW if options.optimizer == "adamw" else torch.optim.SGD
+        how: dict[str, Any] = {} if options.optimizer == "adamw" else {"momentum": 0.9}
+        self.optimizer = make(
+            network.parameters(), options.rate, weight_decay=options.weight_decay, **how
+        )
+        self.progress = Progress()
+        self.recent: deque[Tensor] = deque()
+
+    @property
+    def over(self) -> bool:
+        """Whether all epochs are done, or the last ones brought nothing."""
+        done, patience = len(self.progress.history), self.options.patience
+        stale = patience > 0 and done - self.progress.best >= patience and self.progress.best > 0
+        return done >= self.options.epochs or stale
+
+    def epoch(self, callbacks: Callbacks) -> Epoch:
+        """Learn for one epoch and measure the average's validation."""
+        import torch
+
+        began = time.monotonic()
+        number = len(self.progress.history) + 1
+        frozen = self._frozen(number)
+        set_learning(self.network, frozen)
+        # each epoch's own: a resumed run then draws what an uninterrupted one would
+        torch.manual_seed(self.options.seed * 100_003 + number)
+        generator = torch.Generator().manual_seed(self.options.seed * 100_003 + number)
+        losses = []
+        self.recent = deque(maxlen=-(-_SETTLE_WITH // self.options.batch_size))
+        for done, batch in enumerate(self.sampler.epoch(number), 1):
+            callbacks.stop()
+            losses.append(self._step(batch, generator, (number - 1) * self.sampler.steps + done))
+            callbacks.step(done, self.sampler.steps, losses[-1])
+        fresh = not (self.options.init or self.options.pretrained)
+        if fresh and number * self.sampler.steps < _SETTLED_AFTER:
+            self.average.settle(self.recent, frozen)
+        self.recent.clear()
+        figures = self.average.validate(self.val, callbacks.stop)
+        best = not self.progress.best or _better(figures, self.progress.best_epoch)
+        epoch = Epoch(
+            number=number,
+            rate=self.optimizer.param_groups[0]["lr"],
+            train_loss=float(np.mean(losses)),
+            **figures,
+            frozen=frozen,
+            seconds=time.monotonic() - began,
+            best=best,
+        )
+        self.progress.history.append(epoch)
+        self.progress.best = number if best else self.progress.best
+        return epoch
+
+    def state(self) -> dict[str, Any]:
+        """All that `restore` needs to go on from here; tensors, numbers and text only."""
+        return {
+            "network": self.network.state_dict(),
+            "average": self.average.network.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "history": [asdict(epoch) for epoch in self.progress.history],
+            "best": self.progress.best,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take up what `state` gave."""
+        self.network.load_state_dict(state["network"])
+        self.average.network.load_state_dict(state["average"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.progress = Progress([Epoch(**epoch) for epoch in state["history"]], state["best"])
+
+    def _frozen(self, number: int) -> int:
+        every = self.options.unfreeze_every
+        return max(0, self.at_start - (number - 1) // every) if every else self.at_start
+
+    def _step(self, batch: Batch, generator: Any, count: int) -> float:
+        import torch
+        from torch.nn.functional import binary_cross_entropy_with_logits
+
+        self._set_rate(count)
+        with torch.no_grad():
+            inputs, targets = self._inputs(batch, generator)
+        self.recent.append(inputs)
+        self.optimizer.zero_grad(set_to_none=True)
+        with precision(self.options):
+            logits = self.network(inputs).squeeze(1)
+        loss = binary_cross_entropy_with_logits(logits.float(), targets)
+        if not loss.isfinite():
+            raise FakeFaceError("the loss is not finite any more; try a lower --lr")
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), _MOST_GRADIENT)
+        self.optimizer.step()
+        self.average.follow(self.network, count)
+        return float(loss.detach())
+
+    def _inputs(self, batch: Batch, generator: Any) -> "tuple[Tensor, Tensor]":
+        """What the network sees of a batch, and its smoothed targets."""
+        from torch.nn.functional import interpolate
+
+        device = self.options.device
+        pictures, targets = batch.pictures.to(device).float(), batch.targets.to(device)
+        if self.options.augment:
+            augmenter = Augmenter(generator)
+            pictures = augmenter(pictures, batch.room, batch.px)
+            px = (self.card.input_px, self.card.input_px)
+            pictures = interpolate(pictures, px, mode="bicubic", antialias=True).clamp(0, 255)
+            if self.card.channels == "ela":
+                pictures = _error_levels(pictures)
+            elif augmenter.chance() < _CUT_MIX:
+                pictures, targets = cut_mix(pictures, targets, generator)
+        targets = targets * (1 - _SMOOTHING) + _SMOOTHING / 2
+        return normalised(pictures, self.card), targets
+
+    def _set_rate(self, count: int) -> None:
+        steps = self.options.epochs * self.sampler.steps
+        share = (count - 1) / steps
+        warm = min(1.0, count / max(1, _WARM_UP * steps))
+        fall = {
+            "cosine": (1 + math.cos(math.pi * min(1.0, share))) / 2,
+            "step": 0.1 ** min(2, int(3 * share)),  # a tenth after each third
+            "constant": 1.0,
+        }[self.options.schedule]
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.options.rate * warm * fall
+
+
+def _better(figures: dict[str, float], than: Epoch) -> bool:
+    return (figures["auc"], -figures["val_loss"]) > (than.auc, -than.val_loss)
+
+
+def _error_levels(pictures: "Tensor") -> "Tensor":
+    """Error Level Analysis of each picture, on the CPU with the encoder a scan uses."""
+    whole = pictures.round().byte().permute(0, 2, 3, 1).cpu().numpy()
+    levels = [np.asarray(error_levels(Image.fromarray(picture))) for picture in whole]
+    return stacked(levels).to(pictures.device).float()

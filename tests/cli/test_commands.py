@@ -1,0 +1,215 @@
+"""The smaller commands, and what starts without torch."""
+
+import pathlib
+import re
+import subprocess
+import sys
+
+import pytest
+from PIL import Image
+
+from fakefacecli.base.errors import ExitCode
+from tests.builders import PHOTOS, ROOT
+from tests.command import fakeface, powerless
+
+WATCH_IMPORTS = """
+import sys
+from fakefacecli.cli.app import app
+try:
+    app(sys.argv[1:])
+except SystemExit:
+    pass
+heavy = {"torch", "torchvision", "facenet_pytorch", "pytorch_grad_cam", "numpy", "PIL", "pandas"}
+sys.exit(f"imported {heavy & set(sys.modules)}" if heavy & set(sys.modules) else 0)
+"""
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["--help", "scan --help", "explain --help", "train --help", "models --help", "--version"],
+)
+def test_help_imports_nothing_heavy(command: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", WATCH_IMPORTS, *command.split()],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_explain_saves_a_picture_and_prints_a_table(tmp_path: pathlib.Path) -> None:
+    done = fakeface("explain", PHOTOS / "generated_000.jpg", cwd=tmp_path)
+    assert done.returncode == ExitCode.COMPLETE, done.stderr
+    assert "flagged" in done.stdout
+    assert "generated_000.jpg.overlay.jpg" in done.stdout
+    with Image.open(tmp_path / "generated_000.jpg.overlay.jpg") as picture:
+        assert min(picture.size) > 300
+
+
+def two_faces() -> Image.Image:
+    pair = Image.new("RGB", (1024, 512))
+    for left, name in ((0, "official_003.jpg"), (512, "generated_001.jpg")):
+        with Image.open(PHOTOS / name) as picture:
+            pair.paste(picture.resize((512, 512)), (left, 0))
+    return pair
+
+
+def test_explain_numbers_the_pictures_of_several_faces(tmp_path: pathlib.Path) -> None:
+    two_faces().save(tmp_path / "pair.png")
+    done = fakeface("explain", tmp_path / "pair.png", "--out", tmp_path / "shown.png")
+    assert done.returncode == ExitCode.COMPLETE, done.stderr
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {"pair.png", "shown.png", "shown-2.png"}
+
+
+def test_explain_says_when_there_is_nothing_to_explain(tmp_path: pathlib.Path) -> None:
+    Image.new("RGB", (64, 64)).save(tmp_path / "plain.png")
+    done = fakeface("explain", tmp_path / "plain.png", cwd=tmp_path)
+    assert (done.returncode, "no face" in done.stdout) == (ExitCode.COMPLETE, True)
+    (tmp_path / "broken.jpg").write_bytes(b"\xff\xd8\xff")
+    done = fakeface("explain", tmp_path / "broken.jpg", cwd=tmp_path)
+    assert done.returncode == ExitCode.SOME_UNREADABLE
+    assert fakeface("explain", tmp_path / "gone.jpg").returncode == ExitCode.NOTHING_TO_DO
+    assert fakeface("explain", tmp_path).returncode == ExitCode.NOTHING_TO_DO
+
+
+def test_explain_never_overwrites_its_input(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "a.jpg").write_bytes((PHOTOS / "generated_000.jpg").read_bytes())
+    done = fakeface("explain", tmp_path / "a.jpg", "--out", tmp_path / "a.jpg")
+    assert done.returncode == ExitCode.CANNOT_WRITE
+    assert (tmp_path / "a.jpg").read_bytes() == (PHOTOS / "generated_000.jpg").read_bytes()
+
+
+def test_explain_overwrites_its_input_with_no_further_face_either(tmp_path: pathlib.Path) -> None:
+    two_faces().save(tmp_path / "crowd-2.png")
+    before = (tmp_path / "crowd-2.png").read_bytes()
+    done = fakeface("explain", tmp_path / "crowd-2.png", "--out", tmp_path / "crowd.png")
+    assert done.returncode == ExitCode.CANNOT_WRITE
+    assert (tmp_path / "crowd-2.png").read_bytes() == before
+
+
+def test_explain_replaces_no_file_that_nobody_named(tmp_path: pathlib.Path) -> None:
+    two_faces().save(tmp_path / "pair.png")
+    for name in ("shown.png", "shown-2.png"):
+        (tmp_path / name).write_bytes(b"precious")
+    done = fakeface("explain", tmp_path / "pair.png", "--out", tmp_path / "shown.png")
+    assert done.returncode == ExitCode.CANNOT_WRITE
+    assert done.stderr.count("\n") == 1
+    assert "shown-2.png" in done.stderr
+    for name in ("shown.png", "shown-2.png"):
+        assert (tmp_path / name).read_bytes() == b"precious"
+    (tmp_path / "shown-2.png").unlink()  # what --out names itself is replaced
+    (tmp_path / "shown-3.png").write_bytes(b"precious")  # there is no third face
+    done = fakeface("explain", tmp_path / "pair.png", "--out", tmp_path / "shown.png")
+    assert done.returncode == ExitCode.COMPLETE, done.stderr
+    assert (tmp_path / "shown.png").read_bytes() != b"precious"
+    assert (tmp_path / "shown-3.png").read_bytes() == b"precious"
+
+
+def test_explain_follows_the_link_it_is_given_and_a_scan_does_not(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "link.jpg").symlink_to(PHOTOS / "generated_000.jpg")
+    done = fakeface("explain", "link.jpg", cwd=tmp_path)
+    assert done.returncode == ExitCode.COMPLETE, done.stderr
+    assert (tmp_path / "link.jpg.overlay.jpg").exists()
+    done = fakeface("scan", "link.jpg", cwd=tmp_path)
+    assert done.returncode == ExitCode.SOME_UNREADABLE
+    assert "link.jpg: not_a_file" in done.stderr
+
+
+def test_explain_refuses_empty_values(tmp_path: pathlib.Path) -> None:
+    photo = PHOTOS / "generated_000.jpg"
+    for flags in (("",), (photo, "--out", ""), (photo, "--model", "")):
+        done = fakeface("explain", *flags, cwd=tmp_path)
+        assert (done.returncode, "is empty" in done.stderr) == (ExitCode.USAGE, True)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_models_are_listed_shown_and_verified(tmp_path: pathlib.Path) -> None:
+    assert "inception-resnet-v1 (default)" in fakeface("models", "list").stdout
+    shown = fakeface("models", "info", "inception-resnet-v1").stdout
+    for words in ("0.9263", "0.2448", "StyleGAN2", "gpt-4o", "64 px"):
+        assert words in shown
+    done = fakeface("models", "verify")
+    assert (done.returncode, "ok" in done.stdout) == (0, True)
+    (tmp_path / "bad.safetensors").write_bytes(b"bad")
+    done = fakeface("models", "verify", "inception-resnet-v1", tmp_path / "bad.safetensors")
+    assert done.returncode == ExitCode.MODEL_REFUSED
+    assert "bad.safetensors" in done.stderr
+
+
+def test_doctor_finds_this_installation_well() -> None:
+    done = fakeface("doctor", "--device", "cpu")
+    assert done.returncode == ExitCode.COMPLETE, done.stderr
+    for words in ("torch", "facenet-pytorch", "cpu", "p_fake", "all is well"):
+        assert words in done.stdout
+
+
+def test_a_device_that_cannot_be_is_told_with_those_that_can() -> None:
+    for device, words in (
+        ("foo", "--device foo: wanted auto, cpu, cuda, cuda:N or mps"),
+        ("cuda:", "--device cuda:: wanted auto, cpu"),
+        ("cuda:999", "--device cuda:999: no such device here, only cpu"),
+    ):
+        done = fakeface("doctor", "--device", device)
+        assert (done.returncode, done.stdout) == (ExitCode.USAGE, ""), done.stderr
+        assert words in done.stderr
+
+
+def test_a_bare_command_shows_its_help() -> None:
+    assert "scan" in fakeface().stdout + fakeface().stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "out"),
+    [
+        ("train no-data --out", "no/m.safetensors"),
+        ("calibrate no-data --out", "no/m.safetensors"),
+        ("embed no-data --out", "no/map.png"),
+        ("scan . --report", "no/out.csv"),
+        ("scan . --state", "no/state.db"),
+        ("scan . --dry-run --state", "no/state.db"),
+        ("explain a.jpg --out", "no/a.png"),
+        ("bench . --json", "no/figures.json"),
+    ],
+)
+def test_a_folder_that_is_not_there_is_named_in_one_wording(
+    tmp_path: pathlib.Path, command: str, out: str
+) -> None:
+    (tmp_path / "a.jpg").write_bytes((PHOTOS / "generated_000.jpg").read_bytes())
+    done = fakeface(*command.split(), out, cwd=tmp_path)
+    assert done.stderr == f"fakeface: cannot write {out}: there is no folder no; make it first\n"
+    assert done.returncode == ExitCode.CANNOT_WRITE
+
+
+def test_a_folder_that_takes_no_files_is_told_by_what_was_typed(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "a.jpg").write_bytes((PHOTOS / "generated_000.jpg").read_bytes())
+    (tmp_path / "closed").mkdir(mode=0)
+    before = powerless(tmp_path / "closed")
+    for command, out in (
+        ("train no-data --out", "closed/m.safetensors"),
+        ("calibrate no-data --out", "closed/m.safetensors"),
+        ("scan a.jpg --state", "closed/state.db"),
+    ):
+        done = fakeface(*command.split(), out, cwd=tmp_path, before=before)
+        assert done.returncode == ExitCode.CANNOT_WRITE, done.stderr
+        assert f"{out}: permission denied" in done.stderr
+
+
+def test_every_command_and_flag_is_in_the_readme() -> None:
+    from typer.main import get_command
+
+    from fakefacecli.cli.app import app
+
+    readme = (ROOT / "README.md").read_text()
+
+    def walk(command: object, name: str) -> None:
+        for option in getattr(command, "params", []):
+            for flag in [*option.opts, *option.secondary_opts]:
+                if flag.startswith("-"):
+                    assert re.search(rf"[` ]{flag}[` ]", readme), f"{name} {flag}"
+        for child, inner in getattr(command, "commands", {}).items():
+            assert f"`{name} {child}" in readme
+            walk(inner, f"{name} {child}")
+
+    walk(get_command(app), "fakeface")

@@ -1,0 +1,196 @@
+"""What files say about their origin."""
+
+import io
+import struct
+import zlib
+from typing import Any
+
+import pytest
+from PIL import Image, PngImagePlugin
+
+from fakefacecli.base.records import Provenance, ProvenanceKind
+from fakefacecli.evidence.provenance import GENERATORS, read_provenance
+from tests import bad_files
+
+AI, CAMERA = ProvenanceKind.AI_DECLARED, ProvenanceKind.CAMERA_DECLARED
+NONE, INVALID = ProvenanceKind.NONE, ProvenanceKind.INVALID
+TERM = "http://cv.iptc.org/newscodes/digitalsourcetype/"
+TRAINED = b"trainedAlgorithmicMedia"
+
+
+def claim(data: bytes) -> Provenance:
+    with Image.open(io.BytesIO(data)) as image:
+        image.load()
+        return read_provenance(image, data)
+
+
+def made(kind: str = "JPEG", **how: Any) -> bytes:
+    return bad_files.saved(bad_files.picture(), kind, **how)
+
+
+def xmp(term: str, form: str = 'Iptc4xmpExt:DigitalSourceType="{}"') -> bytes:
+    return f"<x:xmpmeta><rdf:Description {form.format(TERM + term)}/></x:xmpmeta>".encode()
+
+
+def text(**chunks: str) -> bytes:
+    info = PngImagePlugin.PngInfo()
+    for key, value in chunks.items():
+        info.add_text(key, value)
+    return made("PNG", pnginfo=info)
+
+
+def comment(value: bytes) -> bytes:
+    block = Image.Exif()
+    block.get_ifd(0x8769)[0x9286] = value
+    return block.tobytes()
+
+
+def test_a_plain_picture_claims_nothing() -> None:
+    for kind in ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF"):
+        assert claim(made(kind)) == Provenance(NONE, "")
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF"])
+@pytest.mark.parametrize(
+    "form",
+    [
+        'Iptc4xmpExt:DigitalSourceType="{}"',
+        "><Iptc4xmpExt:DigitalSourceType>{}</Iptc4xmpExt:DigitalSourceType><a",
+        "><Iptc4xmpExt:DigitalSourceType rdf:resource='{}'/><a",
+    ],
+)
+def test_an_iptc_term_in_xmp_is_found(kind: str, form: str) -> None:
+    packet = xmp("trainedAlgorithmicMedia", form)
+    how: dict[str, Any] = {"xmp": packet}
+    if kind == "PNG":
+        info = PngImagePlugin.PngInfo()
+        info.add_itxt("XML:com.adobe.xmp", packet.decode())
+        how = {"pnginfo": info}
+    if kind == "TIFF":
+        how = {"tiffinfo": {700: packet}}
+    found = claim(made(kind, **how))
+    assert found == Provenance(AI, "XMP DigitalSourceType trainedAlgorithmicMedia")
+
+
+@pytest.mark.parametrize(
+    ("term", "kind"),
+    [
+        ("compositeWithTrainedAlgorithmicMedia", AI),
+        ("algorithmicMedia", AI),
+        ("digitalCapture", CAMERA),
+        ("negativeFilm", NONE),
+        ("trainedAlgorithmicMediaNot", NONE),
+    ],
+)
+def test_each_term_has_its_kind(term: str, kind: ProvenanceKind) -> None:
+    assert claim(made(xmp=xmp(term))).kind is kind
+
+
+@pytest.mark.parametrize(
+    ("chunks", "kind"),
+    [
+        ({"parameters": "a face\nSteps: 20, Sampler: Euler a"}, AI),
+        ({"parameters": "ISO 100"}, NONE),
+        ({"prompt": '{"3": {"class_type": "KSampler"}}'}, AI),
+        ({"prompt": "please rotate"}, NONE),
+        ({"workflow": '{"nodes": []}'}, AI),
+        ({"invokeai_metadata": "{}"}, AI),
+        ({"Software": "NovelAI"}, AI),
+        ({"Software": "GIMP 3.0"}, NONE),
+        ({"Description": "portrait, midjourney v6"}, AI),
+    ],
+)
+def test_png_texts_of_generators_are_known(chunks: dict[str, str], kind: ProvenanceKind) -> None:
+    assert claim(text(**chunks)).kind is kind
+
+
+@pytest.mark.parametrize("generator", GENERATORS)
+def test_each_generator_is_known_by_name(generator: str) -> None:
+    found = claim(text(Software=f"Made by {generator.upper()} 3"))
+    assert found == Provenance(AI, f"PNG text Software names {generator.upper()}")
+
+
+def test_a_generator_is_known_from_exif() -> None:
+    found = claim(made(exif=bad_files.exif(Artist="midjourney v6")))
+    assert found == Provenance(AI, "EXIF Artist names midjourney")
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "utf-16-le", "utf-16-be"])
+def test_a_web_ui_comment_is_found_in_exif(encoding: str) -> None:
+    words = "a face\nSteps: 30, Sampler: DPM++ 2M, Seed: 1".encode(encoding)
+    lead = b"ASCII\0\0\0" if encoding == "ascii" else b"UNICODE\0"
+    assert claim(made(exif=comment(lead + words))).kind is AI
+
+
+def test_a_camera_needs_make_and_model() -> None:
+    both = claim(made(exif=bad_files.exif(Make="Canon", Model="EOS R5")))
+    assert both == Provenance(CAMERA, "EXIF Make Canon, Model EOS R5")
+    assert claim(made(exif=bad_files.exif(Make="Canon"))).kind is NONE
+    assert claim(made(exif=bad_files.exif(Make="Canon", Model="  "))).kind is NONE
+
+
+def test_ai_goes_before_camera() -> None:
+    block = bad_files.exif(Make="Canon", Model="EOS R5")
+    assert claim(made(exif=block, xmp=xmp("trainedAlgorithmicMedia"))).kind is AI
+
+
+def manifest(word: bytes) -> bytes:
+    return b"jumb\0\0\0\x1ejumdc2pa\0claim_generator" + word + bytes(40)
+
+
+def in_jpeg(block: bytes, seam: int = 30_000) -> bytes:
+    data, parts = made(), []
+    for number, at in enumerate(range(0, len(block), seam), 1):
+        payload = (
+            b"JP\0\1" + struct.pack(">LL", number, len(block)) + b"jumb" + block[at : at + seam]
+        )
+        parts.append(struct.pack(">BBH", 0xFF, 0xEB, len(payload) + 2) + payload)
+    return data[:2] + b"".join(parts) + data[2:]
+
+
+def in_png(block: bytes) -> bytes:
+    data = made("PNG")
+    checksum = struct.pack(">L", zlib.crc32(b"caBX" + block))
+    return data[:33] + struct.pack(">L", len(block)) + b"caBX" + block + checksum + data[33:]
+
+
+def in_webp(block: bytes) -> bytes:
+    body = (
+        made("WEBP")[8:]
+        + b"C2PA"
+        + struct.pack("<L", len(block))
+        + block
+        + b"\0" * (len(block) % 2)
+    )
+    return b"RIFF" + struct.pack("<L", len(body)) + body
+
+
+@pytest.mark.parametrize("put", [in_jpeg, in_png, in_webp])
+def test_a_c2pa_manifest_is_searched_but_not_verified(put: Any) -> None:
+    term = b"digitalSourceType" + b"xI" + TERM.encode() + TRAINED
+    assert claim(put(manifest(term))) == Provenance(
+        AI, "C2PA manifest says trainedAlgorithmicMedia (not verified)"
+    )
+    assert claim(put(manifest(b"Adobe Firefly 1.0"))).kind is AI
+    assert claim(put(manifest(b"Leica M11-P"))).kind is NONE
+
+
+def test_a_word_over_the_seam_of_two_segments_is_found() -> None:
+    assert claim(in_jpeg(bytes(95) + b"Adobe Firefly" + bytes(50), seam=100)).kind is AI
+
+
+def test_generator_names_outside_the_metadata_do_not_count() -> None:
+    assert claim(made() + b"Midjourney " + TERM.encode() + TRAINED).kind is NONE
+
+
+def test_broken_exif_is_invalid_unless_something_else_speaks() -> None:
+    found = claim(made(exif=b"Exif\0\0garbage!"))
+    assert found == Provenance(INVALID, "EXIF cannot be read")
+    assert claim(made(exif=b"Exif\0\0garbage!", xmp=xmp("algorithmicMedia"))).kind is AI
+
+
+def test_details_are_short_and_printable() -> None:
+    found = claim(made(exif=bad_files.exif(Make="\x1b[31m" * 99 + "\n", Model="x" * 999)))
+    assert found.kind is CAMERA
+    assert len(found.detail) <= 120
+    assert found.detail.isprintable()

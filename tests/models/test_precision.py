@@ -1,0 +1,156 @@
+"""Judging in bfloat16: near float32, and the same verdicts."""
+
+import copy
+import dataclasses
+import pathlib
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from fakefacecli.base.options import Precision
+from fakefacecli.base.records import Box, Face, FaceCrop, Label, Thresholds, Window
+from fakefacecli.models.backbones import build
+from fakefacecli.models.bundled import BUNDLED, find_model
+from fakefacecli.models.calibration import Calibration
+from fakefacecli.models.checkpoint import load
+from fakefacecli.models.folding import folded
+from fakefacecli.models.precision import KEPT, bfloat16_copy, in_bfloat16, is_unsure
+from fakefacecli.scan.classify import TorchClassifier
+from tests import builders
+from tests.command import fakeface, json_lines, rows
+
+[MODEL] = BUNDLED
+CHECKPOINT = find_model(MODEL)
+
+
+@pytest.fixture(scope="module")
+def network() -> torch.nn.Module:
+    return folded(load(CHECKPOINT), CHECKPOINT.card.input_px)
+
+
+@pytest.fixture(scope="module")
+def quick(network: torch.nn.Module) -> torch.nn.Module:
+    return bfloat16_copy(network, CHECKPOINT.card.backbone)
+
+
+def crops() -> list[FaceCrop]:
+    """The middle of each sample photograph, at several sizes."""
+    found = []
+    for number, path in enumerate(sorted(builders.PHOTOS.iterdir())):
+        with Image.open(path) as picture:
+            side = 120 + 40 * number
+            pixels = np.asarray(picture.convert("RGB").resize((side, side)))
+        face = Face(Box(0, 0, side, side), np.zeros((5, 2), np.float32), 0.99)
+        window = Window(0, 0, side)
+        found.append(FaceCrop(builders.ref(number, path.name), 1, face, window, pixels))
+    return found
+
+
+def test_the_kept_layers_are_layers_of_their_backbone() -> None:
+    for name, layers in KEPT.items():
+        modules = dict(build(name, "linear", "here").named_modules())
+        assert set(layers) <= modules.keys()
+
+
+def test_scores_stay_near_those_of_float32(
+    network: torch.nn.Module, quick: torch.nn.Module
+) -> None:
+    exact = TorchClassifier(network, CHECKPOINT.card).classify(crops())
+    near = TorchClassifier(network, CHECKPOINT.card, quick=quick).classify(crops())
+    gaps = [abs(a.fake_probability - b.fake_probability) for a, b in zip(exact, near, strict=True)]
+    assert 0 < max(gaps) < 0.005
+    assert [verdict.label for verdict in near] == [verdict.label for verdict in exact]
+
+
+def test_a_face_near_a_threshold_is_judged_in_float32(
+    network: torch.nn.Module, quick: torch.nn.Module
+) -> None:
+    for crop in crops():
+        [few] = TorchClassifier(quick, CHECKPOINT.card).classify([crop])
+        [wanted] = TorchClassifier(network, CHECKPOINT.card).classify([crop])
+        # the threshold between the two answers: in bfloat16 alone the verdict would be wrong
+        edge = (few.fake_probability + wanted.fake_probability) / 2
+        near = TorchClassifier(
+            network, CHECKPOINT.card, thresholds=Thresholds(edge, edge), quick=quick
+        )
+        [found] = near.classify([crop])
+        assert found.fake_probability == pytest.approx(wanted.fake_probability, abs=1e-6)
+        right = Label.FLAGGED if wanted.fake_probability >= edge else Label.NOT_FLAGGED
+        assert found.label in (right, Label.INCONCLUSIVE)
+
+
+def steep(logit: float) -> Calibration:
+    """From 0.2 to 0.95 within a hundredth around `logit`."""
+    return Calibration("isotonic", knots=((logit - 0.005, 0.2), (logit + 0.005, 0.95)))
+
+
+def test_few_bits_change_no_verdict_however_steep_the_calibration(
+    network: torch.nn.Module, quick: torch.nn.Module
+) -> None:
+    exact = TorchClassifier(network, CHECKPOINT.card).logits(crops())
+    few = TorchClassifier(quick, CHECKPOINT.card).logits(crops())
+    for crop, right, wrong in zip(crops(), exact, few, strict=True):
+        card = dataclasses.replace(CHECKPOINT.card, calibration=steep((right + wrong) / 2))
+        for thresholds in (Thresholds(0.575, 0.575), Thresholds(0.0, 1.0)):
+            [found] = TorchClassifier(network, card, "cpu", thresholds, quick=quick).classify(
+                [crop]
+            )
+            wanted = card.calibration.probability(right)
+            assert found.fake_probability == pytest.approx(wanted, abs=0.005)
+
+
+@pytest.mark.parametrize(
+    ("logit", "unsure"),
+    [(0.0, True), (0.029, True), (-0.029, True), (0.04, False), (-0.04, False), (5.0, False)],
+)
+def test_a_face_is_unsure_near_a_threshold(logit: float, unsure: bool) -> None:
+    calibration = Calibration("platt", a=1.2, b=0.0)
+    assert is_unsure(logit, calibration, Thresholds(0.1, 0.5)) is unsure
+
+
+def test_auto_takes_bfloat16_only_where_it_was_measured_and_the_device_has_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for able in (True, False):
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda able=able: {"amx_bf16": able})
+        assert in_bfloat16(Precision.AUTO, "inception_resnet_v1", "cpu") is able
+        assert not in_bfloat16(Precision.AUTO, "another", "cpu")
+        assert in_bfloat16(Precision.BF16, "another", "cpu")
+        assert not in_bfloat16(Precision.FP32, "inception_resnet_v1", "cpu")
+    assert not in_bfloat16(Precision.AUTO, "inception_resnet_v1", "mps")
+
+
+def test_the_command_gives_the_same_verdicts_in_either_precision(tmp_path: pathlib.Path) -> None:
+    for name in ("fp32", "bf16"):
+        report = tmp_path / f"{name}.csv"
+        done = fakeface("scan", builders.PHOTOS, "--report", report, "--precision", name)
+        assert done.returncode == 0, done.stderr
+    exact, few = rows(tmp_path / "fp32.csv"), rows(tmp_path / "bf16.csv")
+    assert [row["verdict"] for row in few] == [row["verdict"] for row in exact]
+    gaps = [abs(float(a["p_fake"]) - float(b["p_fake"])) for a, b in zip(exact, few, strict=True)]
+    assert 0 < max(gaps) < 0.005
+
+
+def test_the_header_says_what_was_judged_in() -> None:
+    for name in ("fp32", "bf16"):
+        done = fakeface(
+            "scan", builders.PHOTOS / "official_003.jpg", "--report", "-", "--precision", name
+        )
+        _, run = json_lines(done.stdout)
+        assert run["options"]["precision"] == name
+        assert run["precision"] == name
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("few_bits", [False, True])
+def test_a_gpu_gives_the_verdicts_of_the_cpu(network: torch.nn.Module, few_bits: bool) -> None:
+    wanted = TorchClassifier(network, CHECKPOINT.card).classify(crops())
+    there = copy.deepcopy(network).to("cuda")
+    quick = bfloat16_copy(there, CHECKPOINT.card.backbone) if few_bits else None
+    found = TorchClassifier(there, CHECKPOINT.card, "cuda", quick=quick).classify(crops())
+    assert [verdict.label for verdict in found] == [verdict.label for verdict in wanted]
+    for one, other in zip(found, wanted, strict=True):
+        near = pytest.approx(other.fake_probability, abs=0.005 if few_bits else 1e-4)
+        assert one.fake_probability == near
