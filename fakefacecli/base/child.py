@@ -17,7 +17,7 @@ def interpreter(code: str, *arguments: str) -> list[str]:
     untrusted one, off the path, and so do relative entries. `multiprocessing` would import the
     program's main module again.
     """
-    root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    root = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
     paths = [path for path in sys.path if os.path.isabs(path)]
     options = ["-X", f"utf8={sys.flags.utf8_mode}"]  # as here: the same bytes must be the same str
     if sys.dont_write_bytecode:
