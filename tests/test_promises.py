@@ -1,4 +1,4 @@
-"""README's promises name tests that exist, and its closed lists are those of the code."""
+"""The promises name tests that exist; exit and error codes are written as the code has them."""
 
 import ast
 import re
@@ -8,12 +8,16 @@ from fakefacecli.base.errors import EXIT_CODE_MEANINGS, ExitCode
 from fakefacecli.base.verdicts import ErrorCode
 from tests.builders import ROOT
 
-HEADING = "## What fakeface promises"
-NAMED = re.compile(r"`(test_\w+\.py)::(test_\w+)`")
+DOCS = ROOT / "fakefacecli" / "docs"
+NAMED = re.compile(r"`((?:\w+/)+)(test_\w+\.py)::(test_\w+)`")
 
 
 def readme() -> str:
     return (ROOT / "README.md").read_text("utf-8")
+
+
+def page(name: str) -> str:
+    return (DOCS / f"{name}.md").read_text("utf-8")
 
 
 def table_rows(text: str) -> Iterator[list[str]]:
@@ -30,25 +34,30 @@ def section(text: str, heading: str) -> str:
     return after.split(f"\n{heading.split(maxsplit=1)[0]} ", 1)[0]
 
 
-def functions_of(file: str) -> set[str]:
-    path = ROOT / "tests" / file
-    assert path.exists(), f"README names {file}, which is not there"
-    tree = ast.parse(path.read_text("utf-8"))
-    return {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+def named_tests(package: str) -> dict[str, set[str]]:
+    """The files that have each test function, anywhere below tests/`package`."""
+    found: dict[str, set[str]] = {}
+    for path in (ROOT / "tests" / package).rglob("test_*.py"):
+        for node in ast.parse(path.read_text("utf-8")).body:
+            if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
+                found.setdefault(node.name, set()).add(path.name)
+    return found
 
 
 def test_every_promise_names_a_test_that_exists() -> None:
-    promises = list(table_rows(section(readme(), HEADING)))
+    promises = list(table_rows(page("promises")))
     assert len(promises) >= 25
     for cells in promises:
         named = NAMED.findall(cells[-1])
         assert named, f"no test keeps the promise: {cells[0]}"
-        for file, name in named:
-            assert name in functions_of(file), f"{file} has no {name}"
+        assert len(named) == cells[-1].count("::"), f"not package/test_file.py::test_name: {cells}"
+        for package, file, name in named:
+            files = named_tests(package).get(name, set())
+            assert file in files, f"{package}{file} has no {name}; it is in {files or 'no file'}"
 
 
 def test_the_exit_codes_in_the_readme_are_those_of_the_code() -> None:
-    listed = dict(table_rows(section(readme(), "### Exit codes").replace("`", "")))
+    listed = dict(table_rows(section(readme(), "## Exit codes").replace("`", "")))
     signals = {ExitCode.SIGINT, ExitCode.SIGTERM}
     assert listed.pop(", ".join(str(int(code)) for code in sorted(signals))).startswith("interr")
     assert {code: words.replace("\\|", "|") for code, words in listed.items()} == {
@@ -61,7 +70,7 @@ def test_the_readme_says_which_commands_end_with_which_exit_code() -> None:
 
     from fakefacecli.cli.app import app
 
-    words = section(readme(), "### Exit codes").split("\n\n")[-1]
+    words = section(readme(), "## Exit codes").split("\n\n")[-1]
     commands = set(getattr(get_command(app), "commands", {}))
     named = set(re.findall(r"`(\w+)`", words))
     assert named
@@ -69,8 +78,8 @@ def test_the_readme_says_which_commands_end_with_which_exit_code() -> None:
     assert {int(code) for code in re.findall(r"\d+", words)} == set(map(int, ExitCode))
 
 
-def test_the_error_codes_in_the_readme_are_those_of_the_code() -> None:
-    text = readme()
+def test_the_error_codes_in_the_report_page_are_those_of_the_code() -> None:
+    text = page("report")
     start = text.index("| error_code |")
     table = text[start:].split("\n\n", 1)[0]
     listed = [code for cells in table_rows(table) for code in re.findall(r"`(\w+)`", cells[0])]

@@ -9,6 +9,7 @@ from fakefacecli import __version__
 from fakefacecli.cli import (
     bench,
     calibrate,
+    docs,
     doctor,
     embed,
     evaluate,
@@ -55,6 +56,7 @@ app.add_typer(models.app, name="models")
 app.add_typer(state.app, name="state")
 app.command("bench")(bench.bench)
 app.command("doctor")(doctor.doctor)
+app.command("docs")(docs.docs)
 
 
 @app.command("schema")

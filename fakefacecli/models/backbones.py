@@ -163,7 +163,7 @@ def _public_state(name: str) -> "dict[str, Tensor]":
         why = " ".join(str(error).split())[:200] or type(error).__name__
         raise ModelRefused(
             f"the public weights of {name} cannot be had ({why}); put their file into torch's "
-            "cache (README, under fakeface train), or train without --pretrained"
+            "cache (see fakeface docs train), or train without --pretrained"
         ) from None
     state: dict[str, Tensor] = network.state_dict()
     return state

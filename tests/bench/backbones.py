@@ -1,4 +1,4 @@
-"""Every backbone trained alike on a small budget, and measured: the table in the README.
+"""Every backbone trained alike on a small budget, and measured: the table in docs/train.md.
 
     python -m tests.bench.backbones FACES [--out DIR] [--epochs N] [--input-px N] [--only NAME ...]
 

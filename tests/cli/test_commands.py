@@ -1,7 +1,6 @@
 """The smaller commands, and what starts without torch."""
 
 import pathlib
-import re
 import subprocess
 import sys
 
@@ -9,7 +8,7 @@ import pytest
 from PIL import Image
 
 from fakefacecli.base.errors import ExitCode
-from tests.builders import PHOTOS, ROOT
+from tests.builders import PHOTOS
 from tests.command import fakeface, powerless
 
 WATCH_IMPORTS = """
@@ -26,7 +25,15 @@ sys.exit(f"imported {heavy & set(sys.modules)}" if heavy & set(sys.modules) else
 
 @pytest.mark.parametrize(
     "command",
-    ["--help", "scan --help", "explain --help", "train --help", "models --help", "--version"],
+    [
+        "--help",
+        "scan --help",
+        "explain --help",
+        "train --help",
+        "models --help",
+        "docs",
+        "--version",
+    ],
 )
 def test_help_imports_nothing_heavy(command: str) -> None:
     done = subprocess.run(
@@ -194,22 +201,3 @@ def test_a_folder_that_takes_no_files_is_told_by_what_was_typed(tmp_path: pathli
         done = fakeface(*command.split(), out, cwd=tmp_path, before=before)
         assert done.returncode == ExitCode.CANNOT_WRITE, done.stderr
         assert f"{out}: permission denied" in done.stderr
-
-
-def test_every_command_and_flag_is_in_the_readme() -> None:
-    from typer.main import get_command
-
-    from fakefacecli.cli.app import app
-
-    readme = (ROOT / "README.md").read_text()
-
-    def walk(command: object, name: str) -> None:
-        for option in getattr(command, "params", []):
-            for flag in [*option.opts, *option.secondary_opts]:
-                if flag.startswith("-"):
-                    assert re.search(rf"[` ]{flag}[` ]", readme), f"{name} {flag}"
-        for child, inner in getattr(command, "commands", {}).items():
-            assert f"`{name} {child}" in readme
-            walk(inner, f"{name} {child}")
-
-    walk(get_command(app), "fakeface")

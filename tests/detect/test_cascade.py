@@ -171,7 +171,7 @@ def test_a_box_may_be_about_half_smaller_than_the_least_face_as_the_help_says() 
     [found] = MtcnnDetector(min_face_px=240).detect([picture(np.asarray(small))])
     assert [0.5 < face.box.longer_side / 240 < 0.6 for face in found] == [True]
     words = "up to about half smaller"
-    assert words in (ROOT / "README.md").read_text("utf-8")
+    assert words in (ROOT / "fakefacecli" / "docs" / "scan.md").read_text("utf-8")
     assert words in (ROOT / "fakefacecli" / "cli" / "scan.py").read_text("utf-8")
 
 
