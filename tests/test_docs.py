@@ -99,7 +99,7 @@ def test_without_a_topic_the_pages_are_listed_one_a_line() -> None:
     assert [line.split()[0] for line in done.stdout.splitlines()] == [page.stem for page in PAGES]
     for line in done.stdout.splitlines():
         assert line.endswith(".")
-        assert 20 < len(line) <= 120, line
+        assert 20 < len(line) < 80, line
 
 
 def test_a_pipe_gets_the_markdown_without_the_markers() -> None:
