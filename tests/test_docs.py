@@ -65,7 +65,8 @@ def test_every_option_of_every_command_is_in_a_generated_table() -> None:
             if param.param_type_name == "argument":
                 names = [param.metavar.replace("|", "\\|")]
             for name in names:
-                assert f"`{name}" in tables[words], f"fakeface {words}: no {name}; add a table"
+                shown = re.search(rf"`{re.escape(name)}[ `]", tables[words])
+                assert shown, f"fakeface {words}: no {name}; add a table to a page"
 
 
 def test_every_command_is_in_the_readme_and_in_a_page() -> None:
@@ -142,3 +143,9 @@ def test_a_terminal_gets_a_formatted_page_through_its_pager() -> None:
     assert "\x1b" not in text
     assert "#checks" not in text  # a link to a file means nothing here
     assert max(map(len, text.splitlines())) <= 80
+
+
+def test_the_tree_of_packages_names_each_of_them() -> None:
+    tree = re.findall(r"^ {6}(\w+)/ ", (DOCS / "contributing.md").read_text("utf-8"), re.MULTILINE)
+    packages = {path.parent.name for path in (ROOT / "fakefacecli").glob("*/__init__.py")}
+    assert sorted(tree) == sorted({*packages, "docs"})
