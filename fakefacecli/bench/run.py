@@ -73,8 +73,9 @@ def bench(
     if not items:
         raise NothingToDo("no image found in the inputs; there is nothing to measure")
     began = time.perf_counter()
-    stages, device = build(options, find_model(options.model), stop)
+    stages = build(options, find_model(options.judge.model), stop)
     load_s = time.perf_counter() - began
+    device = stages.judge.device
     runs, demos = [], []
     with contextlib.closing(stages.decoder), tempfile.TemporaryDirectory() as folder:
         written = dataclasses.replace(
@@ -103,12 +104,12 @@ def bench(
         "machine": machine(device),
         "settings": {
             "device": device,
-            "precision": stages.precision,
-            "lanes": stages.lanes,
-            "workers": options.workers,
-            "batch_size": options.batch_size,
-            "min_face_px": options.min_face_px,
-            "model": options.model,
+            "precision": stages.judge.precision,
+            "lanes": stages.judge.lanes,
+            "workers": options.decode.workers,
+            "batch_size": options.judge.batch_size,
+            "min_face_px": options.judge.min_face_px,
+            "model": options.judge.model,
             "runs": repeats,
         },
         "versions": versions(),
@@ -138,15 +139,18 @@ def _one(
     timed = dataclasses.replace(
         stages,
         decoder=TimedDecoder(stages.decoder, decoding),
-        detector=TimedDetector(stages.detector, detecting),
-        classifier=TimedClassifier(stages.classifier, judging),
+        judge=dataclasses.replace(
+            stages.judge,
+            detector=TimedDetector(stages.judge.detector, detecting),
+            classifier=TimedClassifier(stages.judge.classifier, judging),
+        ),
     )
     head = {"run_id": "bench", "started": "", "fingerprint": ""}
-    output = Output(options, find_model(options.model), head, lambda text: None)
+    output = Output(options, find_model(options.judge.model), head, lambda text: None)
     faces = unreadable = 0
     began = time.perf_counter()
     with contextlib.closing(output):
-        for report in scan(items, timed, options.batch_size, stop):
+        for report in scan(items, timed, options.judge.batch_size, stop):
             with writing.running():
                 output.take(report)
             faces += len(report.findings)
@@ -207,7 +211,7 @@ def _rates(runs: Sequence[Run], seconds: Sequence[float], counts: Sequence[int])
 
 def _stage(name: str, runs: Sequence[Run], stages: Stages, options: ScanOptions) -> dict[str, Any]:
     """Rates of a stage if it had its threads or processes for itself; its share of their time."""
-    hands = {"decode": options.workers, "write": 1}.get(name, stages.lanes)
+    hands = {"decode": options.decode.workers, "write": 1}.get(name, stages.judge.lanes)
     alone = [max(run.busy_s[name] / hands, 1e-9) for run in runs]
     share = [spent / run.seconds for run, spent in zip(runs, alone, strict=True)]
     seen = name in {"detect", "judge"}  # what cannot be read never gets there

@@ -7,7 +7,14 @@ import typer
 
 from fakefacecli.base.errors import ExitCode
 from fakefacecli.base.files import atomic_write
-from fakefacecli.base.options import DEFAULT_MODEL, Precision, ScanOptions, SourceOptions
+from fakefacecli.base.options import (
+    DEFAULT_MODEL,
+    DecodeOptions,
+    JudgeOptions,
+    Precision,
+    ScanOptions,
+    SourceOptions,
+)
 from fakefacecli.base.text import printable
 from fakefacecli.cli.console import complain, error_boundary, say, stoppable
 
@@ -54,12 +61,8 @@ def bench(  # noqa: PLR0913, PLR0917 - one parameter a flag
 
     options = ScanOptions(
         SourceOptions((folder,)),
-        model=model,
-        min_face_px=min_face,
-        device=device,
-        precision=precision,
-        batch_size=batch_size,
-        workers=workers or default_workers(),
+        judge=JudgeOptions(model, None, min_face, device, precision, batch_size),
+        decode=DecodeOptions(workers or default_workers()),
     )
     if json_ and json_ != "-":
         check_file(json_)  # now rather than after minutes of measuring

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fakefacecli.base.errors import CannotWrite, ExitCode, UsageError
-from fakefacecli.base.options import DEFAULT_MODEL
+from fakefacecli.base.options import DEFAULT_MODEL, JudgeOptions
 from fakefacecli.base.text import counted, printable
 from fakefacecli.cli.console import complain, error_boundary, stoppable
 from fakefacecli.cli.labelled import (
@@ -61,8 +61,9 @@ def calibrate(  # noqa: PLR0913, PLR0917 - one parameter a flag
     _check_out(out, model)
     note = "; only val, or images of no split, are calibrated on"
     images = labelled_images(data, (model,), SPLITS, note)
+    options = JudgeOptions(model, min_face_px=min_face, device=device)
     with stoppable() as stop:
-        with open_model(model, (faces_only, faces_scale), min_face, device, stop) as subject:
+        with open_model(options, (faces_only, faces_scale), stop) as subject:
             judged = score_images(images, subject, grid=False)
             checkpoint = subject.checkpoint
         done = recalibrate(checkpoint.card, judged, str(method), target_fpr)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fakefacecli.base.errors import ExitCode, NothingToDo, UsageError
-from fakefacecli.base.options import DEFAULT_MODEL
+from fakefacecli.base.options import DEFAULT_MODEL, JudgeOptions
 from fakefacecli.base.text import counted, printable
 from fakefacecli.cli.console import complain, error_boundary, stoppable
 from fakefacecli.cli.labelled import (
@@ -94,9 +94,10 @@ def embed(  # noqa: PLR0913, PLR0917 - one parameter a flag
     rows = read_report(data) if report else []
     if report:
         check_images(data, rows)
+    options = JudgeOptions(model, min_face_px=min_face, device=device)
     with (
         stoppable() as stop,
-        open_model(model, (faces_only, faces_scale), min_face, device, stop) as subject,
+        open_model(options, (faces_only, faces_scale), stop) as subject,
     ):
         missed: list[Missed] = []
         embedder = Embedder(subject.classifier)

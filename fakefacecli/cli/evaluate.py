@@ -1,12 +1,13 @@
 """`fakeface evaluate`: how good is a model on labelled images?"""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from fakefacecli.base.errors import ExitCode, UsageError
-from fakefacecli.base.options import DEFAULT_MODEL
+from fakefacecli.base.options import DEFAULT_MODEL, JudgeOptions
 from fakefacecli.base.text import printable
 from fakefacecli.cli.console import complain, error_boundary, stoppable
 from fakefacecli.cli.labelled import (
@@ -21,6 +22,7 @@ from fakefacecli.cli.labelled import (
 )
 
 if TYPE_CHECKING:
+    from fakefacecli.evaluate.run import Subject, Wanted
     from fakefacecli.labelled.data import LabelledImage
 
 # a model remembers what it was trained on: those faces only when asked for
@@ -75,28 +77,34 @@ def evaluate(  # noqa: PLR0913, PLR0917 - one parameter a flag
     models = compare or (model or DEFAULT_MODEL,)
     images = labelled_images(data, models, split or _BY_DEFAULT)
     check_place(out)
-    faces = (faces_only, faces_scale)
     with stoppable() as stop:
+
+        def opened(name: str) -> "AbstractContextManager[Subject]":
+            options = JudgeOptions(name, min_face_px=min_face, device=device)
+            return open_model(options, (faces_only, faces_scale), stop)
+
         if compare:
-            facts = _compare(images, compare, faces, (min_face, device, stop), resamples, out)
+            facts = _compare(images, compare, opened, resamples, out)
         else:
             from fakefacecli.evaluate.run import Wanted
 
             wanted = Wanted(grid=grid, mistakes=mistakes, resamples=resamples)
-            name = model or DEFAULT_MODEL
-            facts = _measure(images, name, faces, (min_face, device, stop), wanted, out)
+            facts = _measure(images, opened(models[0]), wanted, out)
     if 1 in facts["data"]["clusters"].values():
         complain(ALONE)
     return told_missed(facts["data"]["without_a_face"])
 
 
 def _measure(
-    images: "list[LabelledImage]", model: str, faces: Any, running: Any, wanted: Any, out: str
+    images: "list[LabelledImage]",
+    opened: "AbstractContextManager[Subject]",
+    wanted: "Wanted",
+    out: str,
 ) -> dict[str, Any]:
     from fakefacecli.evaluate.run import evaluate, score_images
     from fakefacecli.evaluate.write import write_evaluation
 
-    with open_model(model, faces, *running) as subject:
+    with opened as subject:
         judged = score_images(images, subject, wanted.grid)
         facts = evaluate(judged, subject, wanted)
         write_evaluation(out, facts, judged, subject, wanted)
@@ -107,8 +115,7 @@ def _measure(
 def _compare(
     images: "list[LabelledImage]",
     models: tuple[str, str],
-    faces: Any,
-    running: Any,
+    opened: "Callable[[str], AbstractContextManager[Subject]]",
     resamples: int,
     out: str,
 ) -> dict[str, Any]:
@@ -117,7 +124,7 @@ def _compare(
 
     judged, subjects = [], []
     for model in models:
-        with open_model(model, faces, *running) as subject:
+        with opened(model) as subject:
             judged.append(score_images(images, subject, grid=False))
             subjects.append(subject)
     facts, curves = compare(judged, subjects, resamples)

@@ -19,7 +19,7 @@ from fakefacecli.models.bundled import find_model
 from fakefacecli.models.checkpoint import Checkpoint
 from fakefacecli.reports.tally import Tally
 from fakefacecli.scan.build import versions
-from fakefacecli.scan.judging import Judging
+from fakefacecli.scan.judging import PendingReports
 from fakefacecli.scan.output import Output
 from fakefacecli.scan.source import PathSource
 from fakefacecli.scan.targets import check_targets
@@ -66,7 +66,7 @@ def run_scan(options: ScanOptions, watch: Watch) -> Outcome:
     source = PathSource(options.source)
     if next(iter(source), None) is None:  # told before the model is loaded
         raise NothingToDo("no image found in the inputs; nothing was scanned or written")
-    checkpoint = find_model(options.model)
+    checkpoint = find_model(options.judge.model)
     check_targets(options)
     with contextlib.ExitStack() as stack:
         for target in options.reports:
@@ -104,14 +104,14 @@ def _go(source: PathSource, output: Output, state: State | None, watch: Watch) -
         state.begin(output.head["run_id"])
     for report in output.start():
         watch.seen(report)
-    judging = Judging(source, output, state, watch.stop)
-    for report in judging:
+    pending = PendingReports(source, output, state, watch.stop)
+    for report in pending:
         output.take(report)
         watch.seen(report)
     watch.stop()
-    if judging.passed:
-        source.skipped[JUDGED_BEFORE] = judging.passed
-    header = _header(output, judging, source)
+    if pending.not_new:
+        source.skipped[JUDGED_BEFORE] = pending.not_new
+    header = _header(output, pending, source)
     if state:
         state.save()
     output.commit(header)
@@ -120,10 +120,10 @@ def _go(source: PathSource, output: Output, state: State | None, watch: Watch) -
     return Outcome(
         tally=output.tally,
         header=header,
-        seconds=judging.seconds,
+        seconds=pending.seconds,
         resumed=len(output.done),
-        known=judging.known,
-        copies_missed=judging.copies_missed,
+        known=pending.known,
+        copies_missed=pending.copies_missed,
     )
 
 
@@ -133,7 +133,7 @@ def _head(options: ScanOptions, checkpoint: Checkpoint) -> dict[str, Any]:
     where = [os.getcwd(), asdict(options.source)]
     # with --since-last the state says which rows there are; otherwise it only saves work
     state = os.path.abspath(options.state) if options.state and options.since_last else None
-    what = [where, options.deciding, state, checkpoint.sha256, versions()]
+    what = [where, options.affecting_rows, state, checkpoint.sha256, versions()]
     return {
         "fingerprint": hashlib.sha256(json.dumps(what).encode()).hexdigest(),
         "run_id": uuid.uuid4().hex,
@@ -145,9 +145,9 @@ def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def _header(output: Output, judging: Judging, source: PathSource) -> dict[str, Any]:
+def _header(output: Output, pending: PendingReports, source: PathSource) -> dict[str, Any]:
     card, options = output.checkpoint.card, output.options
-    thresholds = options.thresholds or card.thresholds
+    thresholds = options.judge.thresholds or card.thresholds
     return {
         "run_id": output.head["run_id"],
         "tool": "fakeface",
@@ -162,8 +162,8 @@ def _header(output: Output, judging: Judging, source: PathSource) -> dict[str, A
             "thresholds": asdict(thresholds),
             "min_face_px": card.min_face_px,
         },
-        "device": judging.device,
-        "precision": judging.precision,
+        "device": pending.device,
+        "precision": pending.precision,
         "versions": versions(),
         "options": described(options),
         "counts": output.tally.counts(source.skipped),

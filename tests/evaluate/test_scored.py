@@ -15,7 +15,7 @@ from fakefacecli.evaluate.scored import Judged, JudgedFace
 from fakefacecli.labelled.data import LabelledImage
 from fakefacecli.labelled.faces import FaceReader, FoundFace, Missed, read_faces
 from fakefacecli.models.bundled import find_model
-from fakefacecli.scan.pipeline import Stages
+from fakefacecli.scan.pipeline import Judge
 from tests.builders import FakeClassifier, FakeDecoder, face
 
 CARD = find_model("inception-resnet-v1").card
@@ -28,7 +28,7 @@ class Pair:
         return [(face(1, 1, 3), face(0, 0, 6)) * (item.ref.index % 2) for item in images]
 
 
-STAGES = Stages(FakeDecoder(), Pair(), FakeClassifier(), 1.15)
+JUDGE = Judge(Pair(), FakeClassifier(), 1.15)
 
 
 def labelled(name: str, fake: bool = False, **more: object) -> LabelledImage:
@@ -49,7 +49,7 @@ def judged(real: list[float], fake: list[float], face_px: float = 200, split: st
 
 def test_every_face_bears_its_images_label_and_none_is_told() -> None:
     images = [labelled("a.jpg"), labelled("b.jpg", True), labelled("bad.jpg")]
-    found = list(read_faces(images, FaceReader(STAGES)))
+    found = list(read_faces(images, FaceReader(JUDGE, FakeDecoder())))
     assert [item.image.path for item in found] == ["a.jpg", "b.jpg", "b.jpg", "bad.jpg"]
     assert [item.why for item in found if isinstance(item, Missed)] == [
         "no face found",
@@ -61,7 +61,11 @@ def test_every_face_bears_its_images_label_and_none_is_told() -> None:
 
 def test_a_ready_crop_is_cut_in_the_middle_to_the_models_window() -> None:
     images = [labelled("a.jpg", face_px=300.0), labelled("b.jpg")]
-    found = [f for f in read_faces(images, FaceReader(STAGES, 1.6)) if isinstance(f, FoundFace)]
+    found = [
+        f
+        for f in read_faces(images, FaceReader(JUDGE, FakeDecoder(), 1.6))
+        if isinstance(f, FoundFace)
+    ]
     # 8 pixels at scale 1.6: the box is 5 px, the window of 1.15 times that 6, from 1 to 7
     assert [item.crop.window.side for item in found] == [6, 6]
     assert (found[0].crop.pixels == found[0].photo.pixels[1:7, 1:7]).all()
