@@ -1,6 +1,6 @@
-"""`fakeface train DATA`: flags to options, a training, a table row an epoch."""
+"""`fakeface train DATA`: flags to options, a training, one table row for each epoch."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -9,7 +9,11 @@ from fakefacecli.base.options import Progress
 from fakefacecli.base.text import printable
 from fakefacecli.cli.console import complain, error_boundary, stoppable
 from fakefacecli.cli.parse import refuse_idle
+from fakefacecli.models.card import CHANNELS, HEADS
 from fakefacecli.train.options import OPTIMIZERS, SCHEDULES, TrainOptions
+
+if TYPE_CHECKING:
+    from fakefacecli.models.checkpoint import Checkpoint
 
 DATA, MODEL, LEARNING, RUNNING = "Data", "Model", "Learning", "Running"
 _GRACE_SECONDS = 30.0  # a step of a large network takes longer than one of a scan
@@ -218,10 +222,13 @@ def train(  # noqa: PLR0913, PLR0917 - one parameter a flag
         }
     )
     from fakefacecli.labelled.data import CACHE_ENDING
+    from fakefacecli.models.bundled import find_model
     from fakefacecli.scan.build import default_workers, pick_device
 
     where = pick_device(device)
-    scale = _scale_of(init) if init else crop_scale or TrainOptions.crop_scale
+    checkpoint = find_model(init) if init else None
+    own_scale = crop_scale or TrainOptions.crop_scale
+    scale = checkpoint.card.crop_scale if checkpoint else own_scale
     options = TrainOptions(
         data=data,
         out=out,
@@ -254,22 +261,15 @@ def train(  # noqa: PLR0913, PLR0917 - one parameter a flag
         resume=resume,
         allow_shortcuts=allow_shortcuts,
     )
-    return _run(options, progress, quiet)
-
-
-def _scale_of(init: str) -> float:
-    """The window of the model to go on with."""
-    from fakefacecli.models.bundled import find_model
-
-    return find_model(init).card.crop_scale
+    return _run(options, progress, quiet, checkpoint)
 
 
 def _check(out: str, optimizer: str, schedule: str, head: str | None, channels: str | None) -> None:
     closed = {
         "--optimizer": (optimizer, OPTIMIZERS),
         "--schedule": (schedule, SCHEDULES),
-        "--head": (head or "linear", ("linear", "1000-500")),
-        "--input": (channels or "rgb", ("rgb", "ela")),
+        "--head": (head or TrainOptions.head, HEADS),
+        "--input": (channels or TrainOptions.channels, CHANNELS),
     }
     for flag, (found, wanted) in closed.items():
         if found not in wanted:
@@ -278,7 +278,9 @@ def _check(out: str, optimizer: str, schedule: str, head: str | None, channels: 
         raise UsageError(f"--out {printable(out)}: wanted a name that ends in .safetensors")
 
 
-def _run(options: TrainOptions, progress: Progress, quiet: bool) -> ExitCode:
+def _run(
+    options: TrainOptions, progress: Progress, quiet: bool, init: "Checkpoint | None"
+) -> ExitCode:
     from fakefacecli.base.lock import locked
     from fakefacecli.cli.training import Screen
     from fakefacecli.train.run import Watch, run_training
@@ -289,7 +291,7 @@ def _run(options: TrainOptions, progress: Progress, quiet: bool) -> ExitCode:
         Screen(progress, quiet) as screen,
     ):
         watch = Watch(screen.say, screen.images, screen.step, screen.epoch, stop)
-        done = run_training(options, watch)
+        done = run_training(options, watch, init)
         best = done.best_epoch
         screen.say(
             f"{printable(options.out)}: epoch {best.number} of {len(done.history)}, validation "

@@ -24,6 +24,10 @@ _KNOWN_CROP = {"centre": "centre of the box", "outside": "edge pixels repeated"}
 
 Triple = tuple[float, float, float]
 
+# of red, green and blue in 0..1: what torchvision's and most of timm's public weights were fed with
+IMAGENET_MEAN: Triple = (0.485, 0.456, 0.406)
+IMAGENET_STD: Triple = (0.229, 0.224, 0.225)
+
 
 @dataclass(frozen=True, slots=True)
 class ModelCard:
