@@ -22,8 +22,8 @@ from fakefacecli.cli.labelled import (
 )
 
 if TYPE_CHECKING:
-    from fakefacecli.evaluate.bootstrap import Estimate
     from fakefacecli.evaluate.calibrate import Recalibrated
+    from fakefacecli.figures.results import Estimate
 
 
 class Method(StrEnum):
@@ -55,7 +55,7 @@ def calibrate(  # noqa: PLR0913, PLR0917 - one parameter a flag
 ) -> ExitCode:
     """Fit calibration and thresholds on labelled images; write a checkpoint that holds them."""
     from fakefacecli.evaluate.calibrate import SPLITS, recalibrate, write_checkpoint
-    from fakefacecli.evaluate.run import data_facts, score_images
+    from fakefacecli.evaluate.run import missed_images, score_images
     from fakefacecli.train.split_file import keep_division
 
     _check_out(out, model)
@@ -71,7 +71,7 @@ def calibrate(  # noqa: PLR0913, PLR0917 - one parameter a flag
         write_checkpoint(out, checkpoint, done.card)
         keep_division(model, out)
     _summary(done, out)
-    return told_missed(data_facts(judged)["without_a_face"])
+    return told_missed(missed_images(judged.missed))
 
 
 def _check_out(out: str, model: str) -> None:

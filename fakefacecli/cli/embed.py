@@ -137,10 +137,10 @@ def _of_report(rows: "list[Row]", subject: "Subject") -> "Iterator[tuple[FoundFa
 
 
 def _told(missed: "list[Missed]", report: bool) -> ExitCode:
-    from fakefacecli.evaluate.run import missed_facts
+    from fakefacecli.evaluate.run import missed_images
 
     unread = "could not be read as scanned" if report else "could not be read"
-    return told_missed(missed_facts(missed), unread)
+    return told_missed(missed_images(missed), unread)
 
 
 def _write(points: "list[Point]", out: list[str], by: str, projection: str, model: str) -> None:

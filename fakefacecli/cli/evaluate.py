@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -22,7 +22,9 @@ from fakefacecli.cli.labelled import (
 )
 
 if TYPE_CHECKING:
+    from fakefacecli.evaluate.evaluation import Comparison, DataFacts, Evaluation
     from fakefacecli.evaluate.run import Subject, Wanted
+    from fakefacecli.figures.results import Estimate
     from fakefacecli.labelled.data import LabelledImage
 
 # a model remembers what it was trained on: those faces only when asked for
@@ -90,9 +92,9 @@ def evaluate(  # noqa: PLR0913, PLR0917 - one parameter a flag
 
             wanted = Wanted(grid=grid, mistakes=mistakes, resamples=resamples)
             facts = _measure(images, opened(models[0]), wanted, out)
-    if 1 in facts["data"]["clusters"].values():
+    if 1 in (facts.clusters.real, facts.clusters.fake):
         complain(ALONE)
-    return told_missed(facts["data"]["without_a_face"])
+    return told_missed(facts.without_a_face)
 
 
 def _measure(
@@ -100,16 +102,16 @@ def _measure(
     opened: "AbstractContextManager[Subject]",
     wanted: "Wanted",
     out: str,
-) -> dict[str, Any]:
+) -> "DataFacts":
     from fakefacecli.evaluate.run import evaluate, score_images
     from fakefacecli.evaluate.write import write_evaluation
 
     with opened as subject:
         judged = score_images(images, subject, wanted.grid)
-        facts = evaluate(judged, subject, wanted)
-        write_evaluation(out, facts, judged, subject, wanted)
-    _summary(facts, out)
-    return facts
+        found = evaluate(judged, subject, wanted)
+        write_evaluation(out, found, judged, subject, wanted)
+    _summary(found, out)
+    return found.data
 
 
 def _compare(
@@ -118,7 +120,7 @@ def _compare(
     opened: "Callable[[str], AbstractContextManager[Subject]]",
     resamples: int,
     out: str,
-) -> dict[str, Any]:
+) -> "DataFacts":
     from fakefacecli.evaluate.compare import compare, write_comparison
     from fakefacecli.evaluate.run import score_images
 
@@ -127,49 +129,49 @@ def _compare(
         with opened(model) as subject:
             judged.append(score_images(images, subject, grid=False))
             subjects.append(subject)
-    facts, curves = compare(judged, subjects, resamples)
-    write_comparison(out, facts, curves)
-    _comparison_summary(facts, out)
-    return facts
+    found, curves = compare(judged, subjects, resamples)
+    write_comparison(out, found, curves)
+    _comparison_summary(found, out)
+    return found.data
 
 
-def _summary(facts: dict[str, Any], out: str) -> None:
+def _summary(found: "Evaluation", out: str) -> None:
     from fakefacecli.figures.html import NAMES
 
-    data, model = facts["data"], facts["model"]
-    by_image = facts["measures_by_image"]
-    rows = [(NAMES[name], _estimate(facts["measures"][name], by_image[name])) for name in NAMES]
-    for label in ("real", "fake"):
-        share = facts["verdicts"][label]["flagged_share"]
-        rows.append((f"{label} faces flagged", _estimate(share)))
-    for part, found in facts["verdicts"]["precision_at_prevalence"].items():
-        rows.append((f"fakes among flagged at {100 * float(part):g} % fakes", _estimate(found)))
-    time = facts["time"]["judging_ms_per_face"]
-    rows.append((f"judging on {facts['time']['device']}", f"{time:.1f} ms a face"))
-    title = f"{model['name']} ({model['calibration']['state']}): {data['real']} real and "
-    _table(f"{title}{data['fake']} fake faces", ["", "95 % interval"], rows, out)
+    data, model, time = found.data, found.model, found.time
+    rows = [
+        (NAMES[name], _estimate(found.measures[name], found.measures_by_image[name]))
+        for name in NAMES
+    ]
+    for label, counts in (("real", found.verdicts.real), ("fake", found.verdicts.fake)):
+        rows.append((f"{label} faces flagged", _estimate(counts.flagged_share)))
+    for part, worth in found.verdicts.precision_at_prevalence.items():
+        rows.append((f"fakes among flagged at {100 * float(part):g} % fakes", _estimate(worth)))
+    rows.append((f"judging on {time.device}", f"{time.judging_ms_per_face:.1f} ms a face"))
+    title = f"{model.name} ({model.calibration.state}): {data.real} real and {data.fake} fake faces"
+    _table(title, ["", "95 % interval"], rows, out)
 
 
-def _comparison_summary(facts: dict[str, Any], out: str) -> None:
+def _comparison_summary(found: "Comparison", out: str) -> None:
     from fakefacecli.figures.html import NAMES
 
     rows = []
-    for name, found in facts["measures"].items():
-        sides = [f"{found[s]:.3f}" if found[s] is not None else "-" for s in ("first", "second")]
-        rows.append((NAMES[name], *sides, _estimate(found["more"], facts["more_by_image"][name])))
-    models = facts["models"]
-    title = f"A {models[0]['name']}, B {models[1]['name']}: {facts['data']['compared']} faces"
+    for name, row in found.measures.items():
+        sides = ["-" if side is None else f"{side:.3f}" for side in (row.first, row.second)]
+        rows.append((NAMES[name], *sides, _estimate(row.more, found.more_by_image[name])))
+    first, second = found.models
+    title = f"A {first.name}, B {second.name}: {found.compared} faces"
     _table(title, ["", "A", "B", "B less A, 95 % interval"], rows, out)
 
 
-def _estimate(found: dict[str, Any], by_image: dict[str, Any] | None = None) -> str:
-    if found["value"] is None:
+def _estimate(found: "Estimate", by_image: "Estimate | None" = None) -> str:
+    if found.value is None:
         return "not defined"
-    if found["low"] is None:
-        if by_image is None or by_image["low"] is None:
-            return f"{found['value']:.3f}"
-        return f"{found['value']:.3f}  (by image {by_image['low']:.3f} to {by_image['high']:.3f})"
-    return f"{found['value']:.3f}  ({found['low']:.3f} to {found['high']:.3f})"
+    if found.low is not None:
+        return f"{found.value:.3f}  ({found.low:.3f} to {found.high:.3f})"
+    if by_image is None or by_image.low is None:
+        return f"{found.value:.3f}"
+    return f"{found.value:.3f}  (by image {by_image.low:.3f} to {by_image.high:.3f})"
 
 
 def _table(title: str, head: list[str], rows: Sequence[tuple[str, ...]], out: str) -> None:

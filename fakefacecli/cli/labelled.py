@@ -2,8 +2,8 @@
 
 import contextlib
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,6 +13,7 @@ from fakefacecli.base.text import counted, printable
 from fakefacecli.cli.console import complain
 
 if TYPE_CHECKING:
+    from fakefacecli.evaluate.evaluation import MissedImage
     from fakefacecli.evaluate.run import Subject
     from fakefacecli.labelled.data import LabelledImage
 
@@ -115,16 +116,15 @@ def _left_out(left: dict[str, int]) -> str:
     return f"left out: {parts}" if parts else ""
 
 
-def told_missed(missed: Sequence[Mapping[str, Any]], unread: str = "could not be read") -> ExitCode:
-    """Say which images gave no face (rows of `without_a_face`); the exit code that follows.
+def told_missed(missed: "Sequence[MissedImage]", unread: str = "could not be read") -> ExitCode:
+    """Say which images gave no face ; the exit code that follows.
 
     `unread` are the words for those that could not be looked at."""
-    unreadable = [row for row in missed if row["unreadable"]]
-    faceless = [row for row in missed if not row["unreadable"]]
+    unreadable = [image for image in missed if image.unreadable]
+    faceless = [image for image in missed if not image.unreadable]
     for words, found in (("gave no face", faceless), (unread, unreadable)):
         if found:
             complain(
-                f"{counted(len(found), 'image')} {words}, such as {found[0]['path']}: "
-                f"{found[0]['why']}"
+                f"{counted(len(found), 'image')} {words}, such as {found[0].path}: {found[0].why}"
             )
     return ExitCode.SOME_UNREADABLE if unreadable else ExitCode.COMPLETE

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from fakefacecli.base.errors import UsageError
-from fakefacecli.base.records import DecodedImage, Face, Label
+from fakefacecli.base.records import DecodedImage, Face
 from fakefacecli.evaluate import measure, pictures, slices
 from fakefacecli.evaluate.calibrate import recalibrate
 from fakefacecli.evaluate.scored import Judged, JudgedFace
+from fakefacecli.figures.results import Estimate
 from fakefacecli.labelled.data import LabelledImage
 from fakefacecli.labelled.faces import FaceReader, FoundFace, Missed, read_faces
 from fakefacecli.models.bundled import find_model
@@ -93,8 +94,8 @@ def test_a_sample_takes_both_kinds_in_turn_and_ends() -> None:
 
 def test_small_faces_are_inconclusive_in_the_verdicts() -> None:
     found = measure.verdicts(judged([9.0], [9.0], face_px=50), CARD, CARD.thresholds, 20)
-    assert found["real"]["inconclusive"] == found["fake"][Label.INCONCLUSIVE] == 1
-    assert found["precision_at_prevalence"]["0.01"]["value"] is None
+    assert found.real.inconclusive == found.fake.inconclusive == 1
+    assert found.precision_at_prevalence["0.01"].value is None
 
 
 def test_precision_at_a_prevalence_worked_out_by_hand() -> None:
@@ -111,11 +112,11 @@ def test_precision_at_a_prevalence_worked_out_by_hand() -> None:
 def test_a_slice_of_fakes_is_held_against_all_real_faces() -> None:
     one = judged([-2, 0], [1, -1])
     [group] = slices.slices(one, CARD, CARD.thresholds, 20)["group"]
-    assert (group["real"], group["fake"], group["auc_against_all_others"]) == (2, 2, False)
+    assert (group.real, group.fake, group.auc_against_all_others) == (2, 2, False)
     [none, real] = slices.slices(one, CARD, CARD.thresholds, 20)["generator"]
-    assert (none["name"], none["fake"], none["auc_against_all_others"]) == ("(not stated)", 2, True)
-    assert none["auc"] == {"value": 0.75, "low": None, "high": None}
-    assert real["name"] == "(real)"
+    assert (none.name, none.fake, none.auc_against_all_others) == ("(not stated)", 2, True)
+    assert none.auc == Estimate(0.75, None, None)
+    assert real.name == "(real)"
 
 
 @pytest.mark.parametrize(
@@ -169,7 +170,7 @@ def test_faces_of_a_group_or_else_of_an_image_belong_together() -> None:
 def test_a_slice_of_one_group_is_resampled_by_image() -> None:
     chance = np.random.default_rng(0)
     one = judged(list(chance.normal(-1, 1, 20)), list(chance.normal(1, 1, 20)))  # all of group g
-    assert measure.measures(one, CARD, 50)["auc"]["low"] is None
-    assert measure.measures(one, CARD, 50, groups=False)["auc"]["low"] is not None
+    assert measure.measures(one, CARD, 50)["auc"].low is None
+    assert measure.measures(one, CARD, 50, groups=False)["auc"].low is not None
     [group] = slices.slices(one, CARD, CARD.thresholds, 50)["group"]
-    assert group["auc"]["low"] < group["auc"]["value"] < group["auc"]["high"]
+    assert group.auc.low < group.auc.value < group.auc.high
