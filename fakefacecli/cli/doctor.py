@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from fakefacecli.base.errors import ExitCode, ModelRefused
+from fakefacecli.cli import flags
 from fakefacecli.cli.console import complain, error_boundary
 
 TOLERANCE = 0.01  # of the probability: what another CPU, GPU or library version may change
@@ -15,9 +16,7 @@ TOLERANCE = 0.01  # of the probability: what another CPU, GPU or library version
 
 @error_boundary
 def doctor(
-    device: Annotated[
-        str, typer.Option(metavar="auto|cpu|cuda|cuda:N|mps", help="Where the self-test runs.")
-    ] = "auto",
+    device: Annotated[str, flags.device("Where the self-test runs.")] = "auto",
 ) -> ExitCode:
     """Show versions and devices, check the bundled model and judge a shipped photograph."""
     from fakefacecli.scan.build import pick_device, versions

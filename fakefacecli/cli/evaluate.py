@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,20 +11,12 @@ from fakefacecli.base.errors import ExitCode, UsageError
 from fakefacecli.base.options import DEFAULT_MODEL, JudgeOptions
 from fakefacecli.base.text import printable
 from fakefacecli.cli.console import complain, error_boundary, stoppable
-from fakefacecli.cli.labelled import (
-    Data,
-    Device,
-    FacesOnly,
-    FacesScale,
-    MinFace,
-    labelled_images,
-    open_model,
-    told_missed,
-)
+from fakefacecli.cli.flags import Data, Device, FacesOnly, FacesScale, MinFace, takes
+from fakefacecli.cli.labelled import labelled_images, open_model, report_missed
 
 if TYPE_CHECKING:
     from fakefacecli.evaluate.evaluation import Comparison, DataFacts, Evaluation
-    from fakefacecli.evaluate.run import Subject, Wanted
+    from fakefacecli.evaluate.run import Subject
     from fakefacecli.figures.results import Estimate
     from fakefacecli.labelled.data import LabelledImage
 
@@ -31,19 +24,21 @@ if TYPE_CHECKING:
 _BY_DEFAULT = ("", "val", "test", "held_out")
 
 
-@error_boundary
-def evaluate(  # noqa: PLR0913, PLR0917 - one parameter a flag
-    data: Data,
+@dataclass(frozen=True, slots=True)
+class EvaluateFlags:
+    """What was typed behind `fakeface evaluate`."""
+
+    data: Data
     out: Annotated[
         str, typer.Option(metavar="DIR", help="Where page, JSON, scores and pictures go.")
-    ],
+    ]
     model: Annotated[
         str | None, typer.Option(metavar="NAME|FILE", help="The model.", show_default=DEFAULT_MODEL)
-    ] = None,
+    ] = None
     compare: Annotated[
         tuple[str, str] | None,
         typer.Option(metavar="A B", help="Two models side by side instead of --model."),
-    ] = None,
+    ] = None
     split: Annotated[
         list[str] | None,
         typer.Option(
@@ -51,87 +46,83 @@ def evaluate(  # noqa: PLR0913, PLR0917 - one parameter a flag
             help="Take only this split. Repeatable (default: all but train).",
             show_default=False,
         ),
-    ] = None,
-    faces_only: FacesOnly = False,
-    faces_scale: FacesScale = None,
-    grid: Annotated[
-        bool, typer.Option("--grid/--no-grid", help="Judge degraded faces too.")
-    ] = True,
+    ] = None
+    faces_only: FacesOnly = False
+    faces_scale: FacesScale = None
+    grid: Annotated[bool, typer.Option("--grid/--no-grid", help="Judge degraded faces too.")] = True
     mistakes: Annotated[
         int, typer.Option(min=0, max=500, help="Mistakes of each kind shown with overlays.")
-    ] = 12,
+    ] = 12
     resamples: Annotated[
         int, typer.Option(min=20, max=100_000, help="Bootstrap resamples of an interval.")
-    ] = 1000,
-    min_face: MinFace = 40,
-    device: Device = "auto",
-) -> ExitCode:
+    ] = 1000
+    min_face: MinFace = 40
+    device: Device = "auto"
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The models to measure: one, or two to compare."""
+        return self.compare or (self.model or DEFAULT_MODEL,)
+
+    def opened(self, model: str, stop: Callable[[], None]) -> "AbstractContextManager[Subject]":
+        """One of the models, ready to judge faces as the flags say."""
+        options = JudgeOptions(model, min_face_px=self.min_face, device=self.device)
+        return open_model(options, (self.faces_only, self.faces_scale), stop)
+
+
+@error_boundary
+@takes(EvaluateFlags)
+def evaluate(flags: EvaluateFlags) -> ExitCode:
     """Measure a model on labelled images; write figures with intervals, plots and a page."""
     from fakefacecli.evaluate.output_folder import check_place
     from fakefacecli.evaluate.write import ALONE
     from fakefacecli.labelled.data import SPLITS
 
-    unknown = [name for name in split or () if name not in SPLITS]
+    unknown = [name for name in flags.split or () if name not in SPLITS]
     if unknown:
         raise UsageError(f"--split {printable(unknown[0])}: wanted {', '.join(SPLITS)}")
-    if compare and model:
+    if flags.compare and flags.model:
         raise UsageError("--compare names both models; leave --model out")
-    models = compare or (model or DEFAULT_MODEL,)
-    images = labelled_images(data, models, split or _BY_DEFAULT)
-    check_place(out)
+    images = labelled_images(flags.data, flags.models, flags.split or _BY_DEFAULT)
+    check_place(flags.out)
     with stoppable() as stop:
-
-        def opened(name: str) -> "AbstractContextManager[Subject]":
-            options = JudgeOptions(name, min_face_px=min_face, device=device)
-            return open_model(options, (faces_only, faces_scale), stop)
-
-        if compare:
-            facts = _compare(images, compare, opened, resamples, out)
-        else:
-            from fakefacecli.evaluate.run import Wanted
-
-            wanted = Wanted(grid=grid, mistakes=mistakes, resamples=resamples)
-            facts = _measure(images, opened(models[0]), wanted, out)
+        measure = _compare if flags.compare else _measure
+        facts = measure(images, flags, stop)
     if 1 in (facts.clusters.real, facts.clusters.fake):
         complain(ALONE)
-    return told_missed(facts.without_a_face)
+    return report_missed(facts.without_a_face)
 
 
 def _measure(
-    images: "list[LabelledImage]",
-    opened: "AbstractContextManager[Subject]",
-    wanted: "Wanted",
-    out: str,
+    images: "list[LabelledImage]", flags: EvaluateFlags, stop: Callable[[], None]
 ) -> "DataFacts":
-    from fakefacecli.evaluate.run import evaluate, score_images
+    from fakefacecli.evaluate.run import Wanted, evaluate, score_images
     from fakefacecli.evaluate.write import write_evaluation
 
-    with opened as subject:
+    wanted = Wanted(grid=flags.grid, mistakes=flags.mistakes, resamples=flags.resamples)
+    [model] = flags.models
+    with flags.opened(model, stop) as subject:
         judged = score_images(images, subject, wanted.grid)
         found = evaluate(judged, subject, wanted)
-        write_evaluation(out, found, judged, subject, wanted)
-    _summary(found, out)
+        write_evaluation(flags.out, found, judged, subject, wanted)
+    _summary(found, flags.out)
     return found.data
 
 
 def _compare(
-    images: "list[LabelledImage]",
-    models: tuple[str, str],
-    opened: "Callable[[str], AbstractContextManager[Subject]]",
-    resamples: int,
-    out: str,
+    images: "list[LabelledImage]", flags: EvaluateFlags, stop: Callable[[], None]
 ) -> "DataFacts":
     from fakefacecli.evaluate.compare import compare, write_comparison
     from fakefacecli.evaluate.run import score_images
 
     judged, subjects = [], []
-    for model in models:
-        with opened(model) as subject:
+    for model in flags.models:
+        with flags.opened(model, stop) as subject:
             judged.append(score_images(images, subject, grid=False))
             subjects.append(subject)
-    found, curves = compare(judged, subjects, resamples)
-    write_comparison(out, found, curves)
-    _comparison_summary(found, out)
+    found, curves = compare(judged, subjects, flags.resamples)
+    write_comparison(flags.out, found, curves)
+    _comparison_summary(found, flags.out)
     return found.data
 
 

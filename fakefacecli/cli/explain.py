@@ -10,6 +10,7 @@ import typer
 from fakefacecli.base.errors import CannotWrite, ExitCode, NothingToDo
 from fakefacecli.base.options import DEFAULT_MODEL
 from fakefacecli.base.text import printable
+from fakefacecli.cli import flags
 from fakefacecli.cli.console import complain, error_boundary, stoppable
 from fakefacecli.cli.parse import parse_thresholds, refuse_empty
 
@@ -79,14 +80,10 @@ def explain(
             "further faces get -2, -3... before the suffix and replace no file.",
         ),
     ] = None,
-    model: Annotated[str, typer.Option(metavar="NAME|FILE", help="The model.")] = DEFAULT_MODEL,
-    threshold: Annotated[str | None, typer.Option(metavar="LOW,HIGH", help="As in scan.")] = None,
-    min_face: Annotated[
-        int, typer.Option(min=12, max=2000, help="Smallest face looked for, px, as in scan.")
-    ] = 40,
-    device: Annotated[
-        str, typer.Option(metavar="auto|cpu|cuda|cuda:N|mps", help="As in scan.")
-    ] = "auto",
+    model: flags.Model = DEFAULT_MODEL,
+    threshold: Annotated[str | None, flags.threshold("As in scan.")] = None,
+    min_face: Annotated[int, flags.min_face("Smallest face looked for, px, as in scan.")] = 40,
+    device: flags.Device = "auto",
 ) -> ExitCode:
     """Save an overlay of every face of one image and print a table."""
     import dataclasses

@@ -1,11 +1,9 @@
-"""What the measuring commands share: flags, and a model ready to be given labelled faces."""
+"""What the measuring commands share: labelled images, and a model ready to judge their faces."""
 
 import contextlib
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Annotated
-
-import typer
+from typing import TYPE_CHECKING
 
 from fakefacecli.base.errors import ExitCode, NothingToDo
 from fakefacecli.base.options import DecodeOptions, JudgeOptions, Precision
@@ -16,24 +14,6 @@ if TYPE_CHECKING:
     from fakefacecli.evaluate.evaluation import MissedImage
     from fakefacecli.evaluate.run import Subject
     from fakefacecli.labelled.data import LabelledImage
-
-Data = Annotated[
-    str,
-    typer.Argument(
-        metavar="DATA", help="A folder with real/ and fake/, or a CSV with path and label."
-    ),
-]
-FacesOnly = Annotated[bool, typer.Option("--faces-only", help="The images are ready face crops.")]
-FacesScale = Annotated[
-    float | None,
-    typer.Option(
-        min=1.0,
-        max=4.0,
-        help="With --faces-only: a crop's side over the face's box (the model's own).",
-    ),
-]
-MinFace = Annotated[int, typer.Option(min=12, max=2000, help="Smallest face, px.")]
-Device = Annotated[str, typer.Option(metavar="auto|cpu|cuda|cuda:N|mps", help="As in scan.")]
 
 
 @contextlib.contextmanager
@@ -116,8 +96,8 @@ def _left_out(left: dict[str, int]) -> str:
     return f"left out: {parts}" if parts else ""
 
 
-def told_missed(missed: "Sequence[MissedImage]", unread: str = "could not be read") -> ExitCode:
-    """Say which images gave no face ; the exit code that follows.
+def report_missed(missed: "Sequence[MissedImage]", unread: str = "could not be read") -> ExitCode:
+    """Say which images gave no face; the exit code that follows.
 
     `unread` are the words for those that could not be looked at."""
     unreadable = [image for image in missed if image.unreadable]
