@@ -33,12 +33,6 @@ class BenchFlags:
         str | None,
         typer.Option("--json", metavar="FILE|-", help="Write the figures; - is stdout."),
     ] = None
-    against_demo_loop: Annotated[
-        bool,
-        typer.Option(
-            "--against-demo-loop", help="In turn with the original demo's loop; give the ratio."
-        ),
-    ] = False
     runs: Annotated[int, typer.Option(min=1, max=100, help="Scans of the folder.")] = 3
     limit: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Only the first N images.")
@@ -69,7 +63,7 @@ def bench(given: BenchFlags) -> ExitCode:
     if given.json_ and given.json_ != "-":
         check_file(given.json_)  # now rather than after minutes of measuring
     with stoppable(last_words="nothing was written") as stop:
-        found = measure(options, given.runs, given.limit, given.against_demo_loop, stop, complain)
+        found = measure(options, given.runs, given.limit, stop, complain)
     figures = json.dumps(found, indent=2) + "\n"
     if given.json_ == "-":
         say(figures)
@@ -97,11 +91,6 @@ def _show(found: dict[str, Any]) -> None:
         console.print(Text(printable(line)), soft_wrap=True)
     console.print(_table(found))
     after = [f"images/s from run to run: {_range(found['end_to_end']['images_per_s'])}"]
-    if demo := found["demo_loop"]:
-        after += [
-            f"the demo's loop: {_range(demo['images_per_s'])} images/s, {demo['faces']} faces",
-            f"fakeface is {_range(demo['ratio'])} times as fast",
-        ]
     after.append(
         f"memory: {memory['peak_mb']:.0f} MB at most, {memory['before_mb']:.0f} MB before the runs"
     )
