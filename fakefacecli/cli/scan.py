@@ -136,13 +136,13 @@ def _judge(flags: ScanFlags) -> JudgeOptions:
 
 def _run(options: ScanOptions, progress: Progress, quiet: bool) -> ExitCode:
     from fakefacecli.cli.summary import journal_note, progress_bar, summary
-    from fakefacecli.scan.run import Watch, exit_code_of, run_scan
+    from fakefacecli.scan.run import Callbacks, exit_code_of, run_scan
 
     note = "" if quiet else journal_note(options)  # looked up before the run makes a journal
     with stoppable() as stop, contextlib.ExitStack() as stack:
-        seen = stack.enter_context(progress_bar(options.source, progress, quiet))
-        begun = (lambda: complain(note)) if note else (lambda: None)
-        outcome = run_scan(options, Watch(say, seen, stop, begun))
+        on_report = stack.enter_context(progress_bar(options.source, progress, quiet))
+        on_start = (lambda: complain(note)) if note else (lambda: None)
+        outcome = run_scan(options, Callbacks(say, on_report, stop, on_start))
         stack.close()
         if not quiet:
             summary(options, outcome)

@@ -81,7 +81,8 @@ def build_judge(
     stop()
     explainer = None
     if explains:
-        shown = copy.deepcopy(network)  # while it explains, other threads judge
+        # a copy, as Grad-CAM hooks into the network while other threads judge with it
+        shown = copy.deepcopy(network)
         explainer = GradCamExplainer(
             shown,
             last_block(shown, card.backbone, card.input_px),
@@ -117,13 +118,14 @@ def build_decoder(
         timeout_s=options.timeout_s,
         follow_symlinks=follow_symlinks,
     )
-    # with one lane nobody asks for more while a batch is judged: the next must be on its way
+    # with one lane nobody asks for more while a batch is judged: the next one's images must be
+    # decoded meanwhile, or judging and decoding would take turns
     ahead = max(2 * options.workers + 2, batch_size) if lanes == 1 else None
     return WorkerDecoder(options.workers, limits, ahead, stop=stop)
 
 
 def _lanes(batch_size: int) -> int:
-    """A lane a core, as long as each has four images: of very few faces each takes far longer."""
+    """One lane a core, but four images for each: a face costs far more in a batch of very few."""
     import torch
 
     return max(1, min(torch.get_num_threads(), batch_size // 4))

@@ -11,7 +11,7 @@ from fakefacecli.base.records import ImageRef, ImageReport, Label, Unreadable
 from fakefacecli.scan.build import build
 from fakefacecli.scan.keep import FlaggedKeeper
 from fakefacecli.scan.output import Output
-from fakefacecli.scan.pipeline import Item, scan, unreadable
+from fakefacecli.scan.pipeline import Item, scan, unreadable_report
 from fakefacecli.state.state import State
 
 
@@ -60,7 +60,7 @@ class PendingReports:
                 # from here on all pass through the pipeline, which keeps them in order
                 yield from self._judged(itertools.chain([item], items))
                 return
-            yield (unreadable(item) if isinstance(item, Unreadable) else item), False
+            yield (unreadable_report(item) if isinstance(item, Unreadable) else item), False
 
     def _judged(self, items: Iterator[Item]) -> Iterator[tuple[ImageReport, bool]]:
         options = self.output.options

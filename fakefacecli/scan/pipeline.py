@@ -22,10 +22,10 @@ from fakefacecli.base.threads import in_lanes
 from fakefacecli.overlay.writer import draw_overlay, overlay_name
 from fakefacecli.scan.crop import cut
 
-# of all that is judged or waits for it at one time: 16 photographs of 3 megapixels. A batch ends
-# at its share of them, whatever its count
-_PIXELS = 48_000_000
-_OVERLAYS_AT_ONCE = 16  # heatmaps of large faces are large
+# Of all that is judged or waits for it at one time: 16 photographs of 3 megapixels. A batch ends at
+# its share of them, whatever its count: 16 pictures of 100 megapixels are 5 GB
+_MOST_PIXELS = 48_000_000
+_OVERLAYS_AT_ONCE = 16  # a heatmap is as large as its face's crop
 
 Item = ImageRef | Unreadable | ImageReport
 
@@ -68,28 +68,32 @@ def scan(
     cannot be written.
     """
     lanes = stages.judge.lanes
-    batches = _batches(
-        stages.decoder.decode(items), -(-batch_size // lanes), _PIXELS // (2 * lanes - 1)
-    )
+    # --batch-size is what all lanes hold together; a lane's batch is its part of that. Of pixels
+    # there is room for a batch at work in every lane and, but for one, the next beside it
+    images_each, pixels_each = -(-batch_size // lanes), _MOST_PIXELS // (2 * lanes - 1)
+    batches = _batches(stages.decoder.decode(items), images_each, pixels_each)
     work = partial(_judge_batch, stages=stages, stop=stop)
-    for reports in in_lanes(work, batches, lanes, _pixels, _PIXELS):
+    for reports in in_lanes(work, batches, lanes, _pixels, _MOST_PIXELS):
         yield from reports
 
 
 Decoded = DecodedImage | Unreadable | ImageReport
 
 
-def _batches(items: Iterator[Decoded], size: int, most: int) -> Iterator[list[Decoded]]:
+def _batches(
+    items: Iterator[Decoded], most_items: int, most_pixels: int
+) -> Iterator[list[Decoded]]:
+    """The items in order, in batches within both limits; a picture above `most_pixels` is alone."""
     batch: list[Decoded] = []
     pixels = 0
     for item in items:
         more = _pixels([item])
-        if pixels and pixels + more > most:
+        if pixels and pixels + more > most_pixels:
             yield batch
             batch, pixels = [], 0
         pixels += more
         batch.append(item)
-        if len(batch) == size:
+        if len(batch) == most_items:
             yield batch
             batch, pixels = [], 0
     if batch:
@@ -103,6 +107,7 @@ def _pixels(batch: Sequence[Decoded]) -> int:
 def _judge_batch(
     batch: Sequence[Decoded], stages: Stages, stop: Callable[[], None]
 ) -> list[ImageReport]:
+    """The reports on a batch, in its order; what is no picture keeps its place."""
     stop()
     started = time.perf_counter()
     images = [item for item in batch if isinstance(item, DecodedImage)]
@@ -113,6 +118,7 @@ def _judge_batch(
         [cut(image, face, number, judge.crop_scale) for number, face in enumerate(found, 1)]
         for image, found in zip(images, faces, strict=True)
     ]
+    # all faces of the batch at once: most images have one, and networks want many
     flat = [crop for group in crops for crop in group]
     judged = list(zip(flat, judge.classifier.classify(flat), strict=True))
     stop()
@@ -127,7 +133,7 @@ def _judge_batch(
     return [
         item
         if isinstance(item, ImageReport)
-        else unreadable(item)
+        else unreadable_report(item)
         if isinstance(item, Unreadable)
         else reports[item.ref.index]
         for item in batch
@@ -195,7 +201,7 @@ def _report(
     )
 
 
-def unreadable(item: Unreadable) -> ImageReport:
+def unreadable_report(item: Unreadable) -> ImageReport:
     """The report on an input without pixels; it takes no stages."""
     return ImageReport(
         ref=item.ref,

@@ -29,17 +29,17 @@ JUDGED_BEFORE = "judged before"  # under the header's "skipped", with --since-la
 
 
 @dataclass(frozen=True, slots=True)
-class Watch:
+class Callbacks:
     """What the caller does along the way; each may raise to end the run.
 
-    `begun` is called once nothing refuses the run any more, `say` writes report text to stdout,
-    `seen` is told of every finished image, `stop` is asked between steps.
+    `say` writes report text to stdout, `on_start` is called once nothing can refuse the run any
+    more, `on_report` with every finished image, `stop` between steps.
     """
 
     say: Callable[[str], None] = lambda text: None
-    seen: Callable[[ImageReport], None] = lambda report: None
+    on_report: Callable[[ImageReport], None] = lambda report: None
     stop: Callable[[], None] = lambda: None
-    begun: Callable[[], None] = lambda: None
+    on_start: Callable[[], None] = lambda: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +57,14 @@ class Outcome:
     copies_missed: int
 
 
-def run_scan(options: ScanOptions, watch: Watch) -> Outcome:
+def run_scan(options: ScanOptions, callbacks: Callbacks) -> Outcome:
     """Scan and write every report.
 
     Raises a FakeFaceError; then no report was replaced, and the journal beside the first report
     holds what was finished.
     """
     source = PathSource(options.source)
-    if next(iter(source), None) is None:  # told before the model is loaded
+    if next(iter(source), None) is None:  # before a model is read, let alone loaded
         raise NothingToDo("no image found in the inputs; nothing was scanned or written")
     checkpoint = find_model(options.judge.model)
     check_targets(options)
@@ -73,11 +73,11 @@ def run_scan(options: ScanOptions, watch: Watch) -> Outcome:
             if not target.is_stdout:
                 stack.enter_context(locked(target.path))
         state = _open_state(options, checkpoint, stack) if options.state else None
-        output = Output(options, checkpoint, _head(options, checkpoint), watch.say)
+        output = Output(options, checkpoint, _journal_head(options, checkpoint), callbacks.say)
         stack.callback(output.close)
-        watch.begun()
+        callbacks.on_start()
         try:
-            return _go(source, output, state, watch)
+            return _scan_and_report(source, output, state, callbacks)
         except Interrupted as stopped:
             raise (stopped.resumable() if output.resumable else stopped) from None
 
@@ -99,19 +99,23 @@ def _open_state(options: ScanOptions, checkpoint: Checkpoint, stack: contextlib.
     return state
 
 
-def _go(source: PathSource, output: Output, state: State | None, watch: Watch) -> Outcome:
+def _scan_and_report(
+    source: PathSource, output: Output, state: State | None, callbacks: Callbacks
+) -> Outcome:
     if state:
         state.begin(output.head["run_id"])
     for report in output.start():
-        watch.seen(report)
-    pending = PendingReports(source, output, state, watch.stop)
+        callbacks.on_report(report)
+    pending = PendingReports(source, output, state, callbacks.stop)
     for report in pending:
         output.take(report)
-        watch.seen(report)
-    watch.stop()
+        callbacks.on_report(report)
+    callbacks.stop()
     if pending.not_new:
         source.skipped[JUDGED_BEFORE] = pending.not_new
     header = _header(output, pending, source)
+    # The verdicts are kept whatever becomes of the reports. That they were reported is noted last:
+    # with --since-last a report that could not be written must come out with the next run
     if state:
         state.save()
     output.commit(header)
@@ -127,7 +131,7 @@ def _go(source: PathSource, output: Output, state: State | None, watch: Watch) -
     )
 
 
-def _head(options: ScanOptions, checkpoint: Checkpoint) -> dict[str, Any]:
+def _journal_head(options: ScanOptions, checkpoint: Checkpoint) -> dict[str, Any]:
     """The journal's first line; runs with the same fingerprint make the same rows."""
     # rows and done images go by the paths as they were typed, seen from this folder
     where = [os.getcwd(), asdict(options.source)]
