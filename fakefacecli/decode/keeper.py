@@ -67,7 +67,7 @@ class Keeper(threading.Thread):
         self,
         limits: DecodeLimits,
         function: str,
-        jobs: "SimpleQueue[Job | None]",
+        jobs: SimpleQueue[Job | None],
         closing: threading.Event,
     ):
         super().__init__(name="fakeface-decode", daemon=True)
