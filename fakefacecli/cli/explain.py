@@ -93,7 +93,7 @@ def explain(
     device: flags.Device = "auto",
 ) -> ExitCode:
     """Save an overlay of every face of one image and print a table."""
-    from fakefacecli.base.records import Status
+    from fakefacecli.base.verdicts import Status
     from fakefacecli.scan.targets import check_picture
 
     refuse_empty({"IMAGE": image, "--out": out, "--model": model})
