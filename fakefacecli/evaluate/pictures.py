@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from PIL import Image, ImageDraw
 
-from fakefacecli.base.records import ImageRef, Thresholds, Verdict
+from fakefacecli.base.records import ImageRef
+from fakefacecli.base.verdicts import Thresholds, Verdict
 from fakefacecli.evaluate.scored import Judged
 from fakefacecli.labelled.faces import FaceReader, FoundFace, read_faces
 from fakefacecli.models.card import ModelCard
@@ -73,7 +74,7 @@ def look_again(
 
 def sheets(shown: Sequence[Shown], reader: FaceReader, model: str) -> Iterator[Image.Image]:
     """The overlay of each, as `fakeface explain` draws it."""
-    explainer = reader.stages.explainer
+    explainer = reader.judge.explainer
     for item in shown:
         photo, crop = item.found.photo, item.found.crop
         if explainer is not None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fakefacecli.base.errors import ModelRefused
-from fakefacecli.base.records import Thresholds
+from fakefacecli.base.verdicts import Thresholds
 from fakefacecli.models.calibration import Calibration, finite, read_calibration
 
 # the only conventions this version can reproduce exactly; any other value is refused, not guessed
@@ -23,6 +23,10 @@ _KNOWN = {"positive": "fake", "outputs": 1}
 _KNOWN_CROP = {"centre": "centre of the box", "outside": "edge pixels repeated"}
 
 Triple = tuple[float, float, float]
+
+# of red, green and blue in 0..1: what torchvision's and most of timm's public weights were fed with
+IMAGENET_MEAN: Triple = (0.485, 0.456, 0.406)
+IMAGENET_STD: Triple = (0.229, 0.224, 0.225)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from fakefacecli.base.errors import ModelRefused, UsageError
-from fakefacecli.base.records import Thresholds
 from fakefacecli.base.text import printable
+from fakefacecli.base.verdicts import Thresholds
 from fakefacecli.models.backbones import build
 from fakefacecli.models.calibration import Calibration
-from fakefacecli.models.card import HEADS, RESIZES, ModelCard, Triple
+from fakefacecli.models.card import HEADS, IMAGENET_MEAN, IMAGENET_STD, RESIZES, ModelCard, Triple
 from fakefacecli.models.checkpoint import is_ours, require_file
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ _NOT_LEARNT = "num_batches_tracked"
 # levels, mean and std; "facenet" is what InceptionResnetV1 was published with
 NORMALISATIONS: dict[str, tuple[int, Triple, Triple]] = {
     "unit": (1, (0.0,) * 3, (1.0,) * 3),
-    "imagenet": (1, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+    "imagenet": (1, IMAGENET_MEAN, IMAGENET_STD),
     "symmetric": (255, (127.5,) * 3, (127.5,) * 3),
     "facenet": (255, (127.5,) * 3, (128.0,) * 3),
 }

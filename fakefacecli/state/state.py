@@ -16,13 +16,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from fakefacecli.base.options import ScanOptions
-from fakefacecli.base.records import (
-    ErrorCode,
-    FileFacts,
-    ImageRef,
-    ImageReport,
-    Status,
-)
+from fakefacecli.base.records import FileFacts, ImageRef, ImageReport
+from fakefacecli.base.verdicts import ErrorCode, Status
 from fakefacecli.decode.file import Refused, read_file
 from fakefacecli.decode.image import DecodeLimits, needs_too_much
 from fakefacecli.models.checkpoint import Checkpoint
@@ -221,7 +216,7 @@ class State:
     def _lasting(self, report: ImageReport) -> bool:
         if report.status is not Status.ERROR:
             return report.facts.sha256 is not None
-        limits = DecodeLimits(max_pixels=self.options.max_pixels)
+        limits = DecodeLimits(max_pixels=self.options.decode.max_pixels)
         if report.message == needs_too_much(limits):  # depends on the decoder's heap, too
             return False
         known = report.facts.sha256 is not None or report.code is ErrorCode.EMPTY

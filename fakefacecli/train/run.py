@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 from fakefacecli.base.errors import FakeFaceError, Interrupted
 from fakefacecli.base.text import counted, printable
 from fakefacecli.labelled.data import LabelledImage, read_data
+from fakefacecli.models.bundled import find_model
 from fakefacecli.models.card import ModelCard
-from fakefacecli.models.checkpoint import save
+from fakefacecli.models.checkpoint import Checkpoint, save
 from fakefacecli.train.audit import Audit, audit
 from fakefacecli.train.faces import Cutting, LabelledFace, find_faces
 from fakefacecli.train.log import Callbacks, Epoch, Progress, write_curves, write_log
@@ -41,15 +42,18 @@ class Watch:
     stop: Callable[[], None] = lambda: None
 
 
-def run_training(options: TrainOptions, watch: Watch) -> Progress:
+def run_training(options: TrainOptions, watch: Watch, init: Checkpoint | None = None) -> Progress:
     """Train and write the checkpoint, the division of the data, the log, the curves.
 
+    `init` is the model of --init, where the caller has found it already.
     After each epoch that is the best so far the checkpoint is replaced, so an interruption keeps
     it. Raises a FakeFaceError; before any image is read where an earlier run's work would be lost
     or the network cannot be had.
     """
     check_out(options)
-    network, card = start_with(options)
+    if options.init and init is None:
+        init = find_model(options.init)
+    network, card = start_with(options, init)
     images = read_data(options.data)
     if options.init:  # what it has learnt from is no validation of what it goes on to learn
         images, told = with_division(images, options.init)

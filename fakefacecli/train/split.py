@@ -102,7 +102,7 @@ def _look_pairs(hashes: Sequence[int]) -> Iterator[tuple[int, int]]:
                 yield row + start, column
 
 
-def _groups_of(pairs: "Iterator[tuple[int, int]] | list[tuple[int, int]]", count: int) -> list[int]:
+def _groups_of(pairs: Iterator[tuple[int, int]] | list[tuple[int, int]], count: int) -> list[int]:
     """A number for each of `count` things, the same for those that pairs join (union-find)."""
     parents = list(range(count))
 

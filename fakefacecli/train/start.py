@@ -5,13 +5,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from fakefacecli.base.errors import ModelRefused, UsageError
-from fakefacecli.base.records import Thresholds
 from fakefacecli.base.text import printable
+from fakefacecli.base.verdicts import Thresholds
 from fakefacecli.models.backbones import build, check_flag, load_pretrained, public_levels
-from fakefacecli.models.bundled import find_model
 from fakefacecli.models.calibration import Calibration
-from fakefacecli.models.card import ModelCard, Triple
-from fakefacecli.models.checkpoint import load
+from fakefacecli.models.card import IMAGENET_MEAN, IMAGENET_STD, ModelCard, Triple
+from fakefacecli.models.checkpoint import Checkpoint, load
 from fakefacecli.train.faces import CACHE_SCALE
 from fakefacecli.train.freeze import frozen_at_start
 from fakefacecli.train.options import TrainOptions
@@ -19,38 +18,41 @@ from fakefacecli.train.options import TrainOptions
 if TYPE_CHECKING:
     from torch import nn
 
-IMAGENET_MEAN: Triple = (0.485, 0.456, 0.406)
-IMAGENET_STD: Triple = (0.229, 0.224, 0.225)
 # nothing is calibrated yet: wide apart, so that only clear scores get a verdict
 _THRESHOLDS = Thresholds(0.25, 0.9)
 _MEANING = "not tuned; fakeface calibrate sets them"
 _MIN_FACE_PX = 64
 
 
-def start_with(options: TrainOptions) -> "tuple[nn.Module, ModelCard]":
-    """The network to train and its card, before any data is read.
+def start_with(
+    options: TrainOptions, init: Checkpoint | None = None
+) -> "tuple[nn.Module, ModelCard]":
+    """The network to train and its card, before any data is read; `init` is the model of --init.
 
     Raises UsageError for a --backbone, --freeze or --input-px that cannot be, ModelRefused for
     weights that cannot be had.
     """
-    if not options.init:
+    if not init:
         check_flag(options.backbone, options.head)
-    card = fresh_card(options)
-    network = start_network(options, card)
+    card = fresh_card(options, init)
+    network = start_network(options, card, init)
     check_px(network, card)
     frozen_at_start(network, options.freeze)
     return network, card
 
 
-def fresh_card(options: TrainOptions) -> ModelCard:
-    """The card of a model that is about to be trained; --init keeps how its faces are fed."""
+def fresh_card(options: TrainOptions, init: Checkpoint | None = None) -> ModelCard:
+    """The card of a model that is about to be trained; that of `init` says how its faces are fed.
+
+    Raises ModelRefused when training cannot feed them so.
+    """
     name = os.path.splitext(os.path.basename(options.out))[0]
-    if options.init:
-        card = find_model(options.init).card
+    if init:
+        card = init.card
         if card.stretch or card.crop_scale > CACHE_SCALE:
             raise ModelRefused(
-                f"{printable(options.init)}: its card wants faces cut in a way that training does "
-                "not cut them; it can scan, but not learn on"
+                f"{printable(init.path)}: its card wants faces cut in a way that training does not "
+                "cut them; it can scan, but not learn on"
             )
         return replace(
             card,
@@ -87,13 +89,15 @@ def _levels(options: TrainOptions) -> tuple[Triple, Triple]:
     return public or (IMAGENET_MEAN, IMAGENET_STD)
 
 
-def start_network(options: TrainOptions, card: ModelCard) -> "nn.Module":
+def start_network(
+    options: TrainOptions, card: ModelCard, init: Checkpoint | None = None
+) -> "nn.Module":
     """The network to train; random weights follow the seed alone."""
     import torch
 
     torch.manual_seed(options.seed)
-    if options.init:
-        return load(find_model(options.init)).requires_grad_(True)
+    if init:
+        return load(init).requires_grad_(True)
     network = build(card.backbone, card.head, "--backbone")
     if options.pretrained:
         load_pretrained(network, card.backbone)

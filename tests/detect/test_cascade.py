@@ -172,7 +172,7 @@ def test_a_box_may_be_about_half_smaller_than_the_least_face_as_the_help_says() 
     assert [0.5 < face.box.longer_side / 240 < 0.6 for face in found] == [True]
     words = "up to about half smaller"
     assert words in (ROOT / "fakefacecli" / "docs" / "scan.md").read_text("utf-8")
-    assert words in (ROOT / "fakefacecli" / "cli" / "scan.py").read_text("utf-8")
+    assert words in (ROOT / "fakefacecli" / "cli" / "scan_flags.py").read_text("utf-8")
 
 
 def test_a_stricter_last_threshold_only_takes_faces_away(like_facenet: MtcnnDetector) -> None:
@@ -268,7 +268,7 @@ def test_suppression_goes_on_along_a_chain() -> None:
 
 def test_boxes_that_are_no_numbers_are_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
     detector = MtcnnDetector()
-    judge = detector.output.evaluate
+    judge = detector.output.forward
 
     def spoilt(pixels: torch.Tensor) -> torch.Tensor:
         answer = judge(pixels)
@@ -276,7 +276,7 @@ def test_boxes_that_are_no_numbers_are_dropped(monkeypatch: pytest.MonkeyPatch) 
         answer[1::2, 7] = float("inf")
         return answer
 
-    monkeypatch.setattr(detector.output, "evaluate", spoilt)
+    monkeypatch.setattr(detector.output, "forward", spoilt)
     assert detector.detect([picture(photo(PHOTOS / "official_000.jpg"))]) == [()]
 
 

@@ -17,7 +17,7 @@ from fakefacecli.base.errors import ExitCode, Interrupted, ModelRefused, UsageEr
 from fakefacecli.cli.app import app
 from fakefacecli.labelled.data import LabelledImage
 from fakefacecli.models.backbones import LAST_BLOCKS, build
-from fakefacecli.models.checkpoint import load, read_checkpoint, save
+from fakefacecli.models.checkpoint import load, read_checkpoint, save, sha256_of
 from fakefacecli.train.batches import Sampler
 from fakefacecli.train.faces import LabelledFace
 from fakefacecli.train.freeze import blocks, frozen_at_start, set_dropout, set_learning
@@ -162,6 +162,24 @@ def test_learning_goes_on_from_a_model_of_ours(data: pathlib.Path, tmp_path: pat
         "from m.safetensors"
         in read_checkpoint(str(tmp_path / "next/m.safetensors")).card.trained_on
     )
+
+
+def test_the_model_of_init_is_found_and_hashed_once(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    how = options(tmp_path, tmp_path)
+    save(how.out, build("mobilenet_v1", "linear", "here").state_dict(), fresh_card(how))
+    hashed: list[str] = []
+
+    def counting(path: str, where: str) -> str:
+        hashed.append(path)
+        return sha256_of(path, where)
+
+    monkeypatch.setattr("fakefacecli.models.checkpoint.sha256_of", counting)
+    words = ("train", "no-data", "--init", how.out, "--out", str(tmp_path / "n.safetensors"))
+    done = CliRunner().invoke(app, [*words, "--device", "cpu"])
+    assert done.exit_code == ExitCode.NOTHING_TO_DO, done.output  # the network was built before
+    assert hashed == [how.out]
 
 
 @pytest.mark.parametrize(
