@@ -40,6 +40,7 @@ def atomic_write(target: str, mode: str = "wb", most: int = 0o666, **how: Any) -
                     os.fchmod(handle.fileno(), kept)
             yield handle
             settle(handle)
+        # the file is on the disk before its name is: a power cut leaves the old file or the new one
         os.replace(beside, target)
         sync_folder(folder)
     except OSError as error:

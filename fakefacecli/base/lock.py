@@ -39,7 +39,8 @@ def locked(target: str) -> Iterator[None]:
         yield
     finally:
         with contextlib.suppress(OSError):
-            os.unlink(path)  # while it is still ours
+            # while it is still ours: after the close another run could hold a lock of this name
+            os.unlink(path)
         os.close(handle)
 
 

@@ -79,6 +79,7 @@ def draw_views(
     frame = Frame.around(crop)
     pixels = _cut(image.pixels, frame)
     bare = hot = _scale(pixels)
+    # beyond the photograph's edge the network saw repeated pixels: heat is laid over those
     if frame.inner.overhangs(image):
         inside = slice(frame.margin, frame.side - frame.margin)
         pixels[inside, inside] = crop.pixels

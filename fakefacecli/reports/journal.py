@@ -176,6 +176,7 @@ def resume_journal(path: str, head: Plain) -> tuple[Journal, Plain, set[str]]:
                 )
             done: set[str] = set()
             last, in_order = -1, True
+            # `lines` goes on reading the old file, while the new one is written beside it
             with atomic_write(path) as kept:
                 kept.write(_line(found))
                 for line, report in _finished(lines):
@@ -201,6 +202,7 @@ def _finished(lines: IO[bytes]) -> Iterator[tuple[bytes, ImageReport]]:
 
 def _sorted(lines: IO[bytes]) -> Iterator[bytes]:
     """The lines by their images' place in the scan: images judged again stand at the end."""
+    # only places are held in memory and sorted, not the lines: a scan may have millions
     places = []
     while line := lines.readline():
         places.append((json.loads(line)["ref"][0], lines.tell() - len(line)))

@@ -100,7 +100,7 @@ class GradCamExplainer:
         ):
             inputs = self.prepare(crops)
             cam = GradCAM(self.network, [self.target_layer])
-            end_with(_copy)
+            end_with(_copy)  # hooks run in the order they were added: this one after grad-cam's
             seen = cam.activations_and_grads
             try:
                 cam(inputs, targets)  # its answer stretches every map to 0..1, noise as well

@@ -24,6 +24,10 @@ _REFUSED_WRITE = frozenset(
     }
 )
 
+# A verdict is kept once for a picture, however many files hold it: `files` says which bytes a path
+# held when it was last read, `verdicts` what was said of those bytes, `overlays` which pictures on
+# disk show that.
+#
 # `settings` is all that a verdict hangs on besides the image's bytes; `read_ns` is a time before
 # the bytes behind `sha256` were read; `pending` is the run whose report of this verdict, or of this
 # file with these bytes, still has to come out
@@ -59,6 +63,7 @@ def open_state(path: str, create: bool = True, verb: Verb = "write") -> sqlite3.
     with refusals(path, verb), contextlib.ExitStack() as stack:
         db = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)
         stack.callback(db.close)
+        # SQLite opens an empty file as an empty database: only a look inside tells
         blank = _is_blank(db)
         if not (blank and create):
             _require_ours(db, path)
