@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from typing import IO, Any
 
 from fakefacecli.base.errors import CannotWrite
-from fakefacecli.base.text import printable
 
 _ENDING = ".part"
 
@@ -114,22 +113,19 @@ def require_folder(target: str) -> None:
     """Raise CannotWrite when the folder that `target` should go into is not there."""
     folder = os.path.dirname(target) or "."
     if not os.path.isdir(folder):
-        raise CannotWrite(
-            f"cannot write {printable(target)}: there is no folder "
-            f"{printable(folder)}; make it first"
-        )
+        raise CannotWrite(f"cannot write {target}: there is no folder {folder}; make it first")
 
 
 def cannot_write(target: str, error: OSError) -> CannotWrite:
     """The one wording for every failed write."""
     why = (error.strerror or type(error).__name__).lower()
-    return CannotWrite(f"cannot write {printable(target)}: {why}; nothing was replaced")
+    return CannotWrite(f"cannot write {target}: {why}; nothing was replaced")
 
 
 def in_the_way(path: str) -> CannotWrite:
     """The wording for a link, a folder, a pipe or a stranger's file where ours should be."""
     return CannotWrite(
-        f"cannot write {printable(path)}: something that is not fakeface's has this name; "
+        f"cannot write {path}: something that is not fakeface's has this name; "
         "remove it, or name another report"
     )
 

@@ -18,7 +18,6 @@ from fakefacecli.base.child import interpreter
 from fakefacecli.base.errors import FakeFaceError, NothingToDo
 from fakefacecli.base.options import ReportTarget, ScanOptions
 from fakefacecli.base.records import ImageRef, Status, Unreadable
-from fakefacecli.base.text import printable
 from fakefacecli.bench.clocks import (
     Clock,
     TimedClassifier,
@@ -190,7 +189,7 @@ def _demo(items: Sequence[Item], device: str, stop: Callable[[], None]) -> dict[
         complaints.seek(0)
         if process.returncode:
             why = complaints.read().decode(errors="replace").strip().splitlines()[-1:]
-            raise FakeFaceError(f"the demo's loop failed: {printable(' '.join(why))}")
+            raise FakeFaceError(f"the demo's loop failed: {' '.join(why)}")
         found: dict[str, float] = json.load(said)
     return found
 

@@ -10,7 +10,7 @@ import typer
 
 from fakefacecli.base.errors import ExitCode, NothingToDo, UsageError
 from fakefacecli.base.options import DEFAULT_MODEL
-from fakefacecli.base.text import counted, printable
+from fakefacecli.base.text import counted
 from fakefacecli.cli.console import complain, error_boundary, stoppable
 from fakefacecli.cli.labelled import (
     Device,
@@ -108,7 +108,7 @@ def embed(  # noqa: PLR0913, PLR0917 - one parameter a flag
             points += embedder.points([face for face, _ in faces], [label for _, label in faces])
         if not points:
             _told(missed, report)
-            raise NothingToDo(f"{printable(data)}: no face could be taken from its images")
+            raise NothingToDo(f"{data}: no face could be taken from its images")
         stop()
         by = colour or (Colour.VERDICT if report else Colour.LABEL)
         _write(points, out, str(by), str(projection), subject.checkpoint.card.name)
@@ -161,7 +161,7 @@ def _write(points: "list[Point]", out: list[str], by: str, projection: str, mode
             content = write_map(points, at, by, title).encode()
         with atomic_write(path) as handle:
             handle.write(content)
-        complain(f"written {printable(path)}")
+        complain(f"written {path}")
 
 
 def _check_out(out: list[str]) -> None:
@@ -174,7 +174,7 @@ def _check_out(out: list[str]) -> None:
         ending = os.path.splitext(path)[1].lower()
         if ending not in SUFFIXES:
             wanted = ", ".join(SUFFIXES)
-            raise UsageError(f"--out {printable(path)}: wanted a name that ends in {wanted}")
+            raise UsageError(f"--out {path}: wanted a name that ends in {wanted}")
         if ending == VECTORS:
             check_parquet()
         check_file(path)

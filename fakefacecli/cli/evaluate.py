@@ -69,7 +69,7 @@ def evaluate(  # noqa: PLR0913, PLR0917 - one parameter a flag
 
     unknown = [name for name in split or () if name not in SPLITS]
     if unknown:
-        raise UsageError(f"--split {printable(unknown[0])}: wanted {', '.join(SPLITS)}")
+        raise UsageError(f"--split {unknown[0]}: wanted {', '.join(SPLITS)}")
     if compare and model:
         raise UsageError("--compare names both models; leave --model out")
     models = compare or (model or DEFAULT_MODEL,)
@@ -175,4 +175,4 @@ def _table(title: str, head: list[str], rows: Sequence[tuple[str, ...]], out: st
     for row in rows:
         table.add_row(*map(Text, row))
     console.print(table)
-    console.print(Text(f"page            {printable(out)}/index.html"), soft_wrap=True)
+    console.print(Text(printable(f"page            {out}/index.html")), soft_wrap=True)

@@ -74,7 +74,7 @@ def info(name: Name = DEFAULT_MODEL) -> None:
     for key, value in facts.items():
         table.add_row(key, Text(printable(value)))
     for group, figures in card.measured.items():
-        table.add_row("measured", Text(f"{printable(group)}: {_figures(figures)}"))
+        table.add_row("measured", Text(printable(f"{group}: {_figures(figures)}")))
     Console(highlight=False).print(table)
 
 
@@ -94,11 +94,9 @@ def _input(card: "ModelCard") -> str:
 
 def _figures(figures: Any) -> str:
     if not isinstance(figures, dict):
-        return printable(str(figures))
+        return str(figures)
     inner = (
-        f"{printable(str(key))} ({_figures(value)})"
-        if isinstance(value, dict)
-        else f"{printable(str(key))} {printable(str(value))}"
+        f"{key} ({_figures(value)})" if isinstance(value, dict) else f"{key} {value}"
         for key, value in figures.items()
     )
     return ", ".join(inner)
@@ -174,13 +172,14 @@ def import_(  # noqa: PLR0913, PLR0917 - one parameter a flag
         ("--input", input_, CHANNELS),
     ):
         if found not in wanted:
-            raise UsageError(f"{flag} {printable(found)}: wanted {' or '.join(wanted)}")
+            raise UsageError(f"{flag} {found}: wanted {' or '.join(wanted)}")
     check_flag(backbone)
     found_state = read_foreign(file)
     stem = os.path.splitext(os.path.basename(file))[0]
     target = _target(file, out, stem)
-    state, head = fit(found_state, backbone, positive_class, printable(file))
+    state, head = fit(found_state, backbone, positive_class, file)
     feeding = Feeding(input_px, normalise, crop_scale, input_)
+    # escaped here: a card's words are stored, and quoted by reports and pages as they are
     card = foreign_card(stem, backbone, head, feeding, printable(os.path.basename(file)))
     save(target, state, card, check=True)
     typer.echo(f"{printable(target)}: {backbone}, head {head}, {_input(card)}")
@@ -198,10 +197,8 @@ def _target(file: str, out: str | None, stem: str) -> str:
 
     target = out or f"{stem}.safetensors"
     if os.path.realpath(target) == os.path.realpath(file):
-        raise UsageError(f"{printable(target)} is the file itself; name another with --out")
+        raise UsageError(f"{target} is the file itself; name another with --out")
     if out is None and os.path.lexists(target):
-        raise UsageError(
-            f"{printable(target)} is there already; name another file, or this one, with --out"
-        )
+        raise UsageError(f"{target} is there already; name another file, or this one, with --out")
     check_file(target)
     return target

@@ -15,7 +15,6 @@ from fakefacecli.base.options import (
     ScanOptions,
     SourceOptions,
 )
-from fakefacecli.base.text import printable
 from fakefacecli.cli.console import complain, error_boundary, say, stoppable
 from fakefacecli.cli.listing import list_inputs
 from fakefacecli.cli.parse import (
@@ -232,7 +231,7 @@ def scan(  # noqa: PLR0913, PLR0917 - one parameter a flag
         }
     )
     if format_ is not None and format_ not in REPORT_FORMATS:
-        raise UsageError(f"--format {printable(format_)}: wanted csv, json or jsonl")
+        raise UsageError(f"--format {format_}: wanted csv, json or jsonl")
     targets = tuple(report_target(path, format_) for path in report or ())
     on_stdout = sum(target.is_stdout for target in targets)
     refuse_idle(

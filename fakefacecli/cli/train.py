@@ -6,7 +6,6 @@ import typer
 
 from fakefacecli.base.errors import ExitCode, UsageError
 from fakefacecli.base.options import Progress
-from fakefacecli.base.text import printable
 from fakefacecli.cli.console import complain, error_boundary, stoppable
 from fakefacecli.cli.parse import refuse_idle
 from fakefacecli.train.options import OPTIMIZERS, SCHEDULES, TrainOptions
@@ -273,9 +272,9 @@ def _check(out: str, optimizer: str, schedule: str, head: str | None, channels: 
     }
     for flag, (found, wanted) in closed.items():
         if found not in wanted:
-            raise UsageError(f"{flag} {printable(found)}: wanted {' or '.join(wanted)}")
+            raise UsageError(f"{flag} {found}: wanted {' or '.join(wanted)}")
     if not out.endswith(".safetensors"):
-        raise UsageError(f"--out {printable(out)}: wanted a name that ends in .safetensors")
+        raise UsageError(f"--out {out}: wanted a name that ends in .safetensors")
 
 
 def _run(options: TrainOptions, progress: Progress, quiet: bool) -> ExitCode:
@@ -292,7 +291,7 @@ def _run(options: TrainOptions, progress: Progress, quiet: bool) -> ExitCode:
         done = run_training(options, watch)
         best = done.best_epoch
         screen.say(
-            f"{printable(options.out)}: epoch {best.number} of {len(done.history)}, validation "
+            f"{options.out}: epoch {best.number} of {len(done.history)}, validation "
             f"AUC {best.auc:.4f}; uncalibrated"
         )
     if quiet:

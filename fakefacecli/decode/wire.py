@@ -138,4 +138,5 @@ def _whole(value: object) -> int:
 def _text(value: object) -> str:
     if type(value) is not str or len(value) > _LONGEST_TEXT:
         raise Garbled
+    # escaped on arrival, as for one field of the two the sender has done so already
     return value if value.isprintable() else printable(value)

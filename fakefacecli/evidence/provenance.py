@@ -96,6 +96,7 @@ def read_provenance(image: Image.Image, data: bytes) -> Provenance:
 
 
 def _claim(kind: ProvenanceKind, detail: str) -> Provenance:
+    # made printable here, as the row's cell is to be cut to a length with its escapes in it
     line = " ".join(detail.split())
     return Provenance(kind, printable(line[:_DETAIL_CHARS])[:_DETAIL_CHARS])
 

@@ -28,7 +28,6 @@ from fakefacecli.base.records import (
     Thresholds,
     Verdict,
 )
-from fakefacecli.base.text import printable
 
 Plain = dict[str, Any]
 
@@ -171,7 +170,7 @@ def resume_journal(path: str, head: Plain) -> tuple[Journal, Plain, set[str]]:
                 return open_journal(path, head), head, set()
             if found["fingerprint"] != head["fingerprint"]:
                 raise UsageError(
-                    f"{printable(path)} was written with another model, other options or inputs; "
+                    f"{path} was written with another model, other options or inputs; "
                     "resume with the same ones, or run without --resume to start over"
                 )
             done: set[str] = set()

@@ -10,7 +10,6 @@ from importlib.metadata import PackageNotFoundError, version
 from fakefacecli import __version__
 from fakefacecli.base.errors import UsageError
 from fakefacecli.base.options import Explain, ScanOptions
-from fakefacecli.base.text import printable
 from fakefacecli.decode.image import DecodeLimits
 from fakefacecli.decode.pool import WorkerDecoder
 from fakefacecli.detect.cascade import MtcnnDetector
@@ -107,7 +106,7 @@ def pick_device(name: str) -> str:
     import torch
 
     if not re.fullmatch(r"auto|cpu|mps|cuda(:\d{1,3})?", name):
-        raise UsageError(f"--device {printable(name)}: wanted auto, cpu, cuda, cuda:N or mps")
+        raise UsageError(f"--device {name}: wanted auto, cpu, cuda, cuda:N or mps")
     there = ["cpu"]
     if torch.cuda.is_available():
         there += [f"cuda:{number}" for number in range(torch.cuda.device_count())]

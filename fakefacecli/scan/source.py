@@ -12,7 +12,6 @@ from typing import IO
 from fakefacecli.base.errors import NothingToDo, UsageError
 from fakefacecli.base.options import SourceOptions
 from fakefacecli.base.records import ErrorCode, ImageRef, Unreadable
-from fakefacecli.base.text import printable
 from fakefacecli.decode import formats
 
 IMAGE_SUFFIXES = frozenset(
@@ -127,7 +126,7 @@ def check_exist(paths: tuple[str, ...]) -> None:
     """Raise NothingToDo, naming it, for the first argument that is not there."""
     for path in paths:
         if not os.path.lexists(path):
-            raise NothingToDo(f"no such file or folder: {printable(path)}; nothing was scanned")
+            raise NothingToDo(f"no such file or folder: {path}; nothing was scanned")
 
 
 def common_folder(inputs: list[str]) -> str:

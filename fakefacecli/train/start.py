@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from fakefacecli.base.errors import ModelRefused, UsageError
 from fakefacecli.base.records import Thresholds
-from fakefacecli.base.text import printable
 from fakefacecli.models.backbones import build, check_flag, load_pretrained, public_levels
 from fakefacecli.models.bundled import find_model
 from fakefacecli.models.calibration import Calibration
@@ -49,7 +48,7 @@ def fresh_card(options: TrainOptions) -> ModelCard:
         card = find_model(options.init).card
         if card.stretch or card.crop_scale > CACHE_SCALE:
             raise ModelRefused(
-                f"{printable(options.init)}: its card wants faces cut in a way that training does "
+                f"{options.init}: its card wants faces cut in a way that training does "
                 "not cut them; it can scan, but not learn on"
             )
         return replace(
