@@ -123,7 +123,7 @@ def cannot_write(target: str, error: OSError) -> CannotWrite:
 
 
 def in_the_way(path: str) -> CannotWrite:
-    """The wording for a link, a folder, a pipe or a stranger's file where ours should be."""
+    """The wording for a link, a folder, a pipe or a foreign file where ours should be."""
     return CannotWrite(
         f"cannot write {path}: something that is not fakeface's has this name; "
         "remove it, or name another report"

@@ -1,4 +1,4 @@
-"""The threads behind `workers`: each owns one worker process and replaces it when it is lost."""
+"""The threads behind `decode.pool`: each owns one worker process and replaces it when lost."""
 
 import signal
 import threading
@@ -90,7 +90,7 @@ class Keeper(threading.Thread):
     def _start_early(self) -> None:
         try:
             self._start()
-        except Exception:  # noqa: BLE001  (the first job tries again: then someone can be told)
+        except Exception:  # noqa: BLE001  (the first job tries again, and reports it)
             self._drop()
 
     def _start(self) -> WorkerProcess:

@@ -37,7 +37,7 @@ class WorkerDecoder:
 
     The processes start at once and live until `close`. `stop` is called before each answer and
     every 0.1 s while one is awaited; what it raises leaves `decode`. `function` names what a worker
-    calls for each file, "module:function", with the signature of `decode.read_image`.
+    calls for each file, "module:function", with the signature of `decode.image.read_image`.
     """
 
     def __init__(

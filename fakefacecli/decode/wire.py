@@ -30,7 +30,7 @@ _LONGEST_TEXT = 500
 
 
 class Garbled(Exception):
-    """The other end sent something that it has no business to send."""
+    """The other end sent what is no message of this protocol."""
 
 
 def packed(header: dict[str, Any]) -> bytes:

@@ -46,7 +46,7 @@ def without_metadata(data: bytes, what: str | None) -> bytes | None:
     if what in ("JPEG", "MPO"):
         cut, kept = 2, [b"\xff\xd8"]
         for marker, start, end in jpeg_segments(data):
-            # APP0 (JFIF) and APP14 (Adobe) say how to read the colours; the rest is talk
+            # APP0 (JFIF) and APP14 (Adobe) say how to read the colours; the others are metadata
             if not (marker == 0xFE or (0xE1 <= marker <= 0xEF and marker != 0xEE)):
                 kept.append(data[start:end])
             cut = end
@@ -85,7 +85,7 @@ def _bmp_reach(data: bytes) -> int:
 
 
 def _tiff_reach(data: bytes) -> int:
-    """How many bytes the first picture of a classic TIFF needs; 0 where that cannot be told."""
+    """How many bytes the first picture of a classic TIFF needs; 0 where it does not say."""
     order = "<" if data[:2] == b"II" else ">"
     try:
         (start,) = struct.unpack_from(order + "L", data, 4)
@@ -121,7 +121,7 @@ def _boxes_reach(data: bytes) -> int:
 
 
 # How many bytes the first picture needs by its own account; more than there are where its end is
-# missing, as many as there are where that cannot be told.
+# missing, as many as there are where it does not say.
 _REACH: dict[str, Callable[[bytes], int]] = {
     "JPEG": _jpeg_reach,
     "MPO": _jpeg_reach,

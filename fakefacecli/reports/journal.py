@@ -124,7 +124,7 @@ class Journal:
 
     def close(self) -> None:
         """Close the file; what was appended stays."""
-        with contextlib.suppress(OSError):  # a full disk has been told by the write that met it
+        with contextlib.suppress(OSError):  # the write that met a full disk has raised already
             self._handle.close()
 
     def _write(self, plain: Plain) -> None:
@@ -211,7 +211,7 @@ def _sorted(lines: IO[bytes]) -> Iterator[bytes]:
 
 
 def _require_own(path: str, handle: int) -> None:
-    """In a folder where anybody may write, somebody else's journal would be somebody's rows."""
+    """Refuse another user's journal where anybody may write: its rows could be made up."""
     shared = os.stat(os.path.dirname(path) or ".").st_mode & stat.S_IWOTH
     if shared and os.fstat(handle).st_uid != os.geteuid():
         raise in_the_way(path)

@@ -24,7 +24,7 @@ IMAGE_SUFFIXES = frozenset(
 # a listing is held in memory: room for a million paths of 256 bytes, and for no endless stream
 LISTING_BYTES = 256 << 20
 LISTING_PATHS = 4_000_000
-_OWN_PARTS = ".fakeface-"  # files.whole's unfinished neighbours
+_OWN_PARTS = ".fakeface-"  # files.atomic_write's unfinished files
 
 Problem = tuple[ErrorCode, str]
 Found = tuple[str, Problem | None]

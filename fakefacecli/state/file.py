@@ -14,7 +14,7 @@ Verb = Literal["read", "write"]  # what is wanted of a state
 
 APPLICATION = 0x46414B45  # "FAKE" in SQLite's application_id: other programs' files are refused
 VERSION = 1
-_BUSY_SECONDS = 5.0  # our own runs wait for nobody: this is for a shell that somebody left open
+_BUSY_SECONDS = 5.0  # our own runs hold a lock first; an open sqlite3 shell may hold the file
 
 _REFUSED_WRITE = frozenset(
     {
