@@ -1,6 +1,7 @@
 """What can go wrong with a run, and the exit code each case ends in.
 
-A bad image is never one of these: it is a row (`records.Unreadable`).
+A bad image is never one of these: it is a row (`records.Unreadable`). Messages carry names as the
+system has them; `console.complain` makes them printable.
 """
 
 import signal

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from typing import IO, Any
 
 from fakefacecli.base.errors import CannotWrite
-from fakefacecli.base.text import printable
 
 _ENDING = ".part"
 
@@ -40,6 +39,7 @@ def atomic_write(target: str, mode: str = "wb", most: int = 0o666, **how: Any) -
                     os.fchmod(handle.fileno(), kept)
             yield handle
             settle(handle)
+        # the file is on the disk before its name is: a power cut leaves the old file or the new one
         os.replace(beside, target)
         sync_folder(folder)
     except OSError as error:
@@ -113,22 +113,19 @@ def require_folder(target: str) -> None:
     """Raise CannotWrite when the folder that `target` should go into is not there."""
     folder = os.path.dirname(target) or "."
     if not os.path.isdir(folder):
-        raise CannotWrite(
-            f"cannot write {printable(target)}: there is no folder "
-            f"{printable(folder)}; make it first"
-        )
+        raise CannotWrite(f"cannot write {target}: there is no folder {folder}; make it first")
 
 
 def cannot_write(target: str, error: OSError) -> CannotWrite:
     """The one wording for every failed write."""
     why = (error.strerror or type(error).__name__).lower()
-    return CannotWrite(f"cannot write {printable(target)}: {why}; nothing was replaced")
+    return CannotWrite(f"cannot write {target}: {why}; nothing was replaced")
 
 
 def in_the_way(path: str) -> CannotWrite:
-    """The wording for a link, a folder, a pipe or a stranger's file where ours should be."""
+    """The wording for a link, a folder, a pipe or a foreign file where ours should be."""
     return CannotWrite(
-        f"cannot write {printable(path)}: something that is not fakeface's has this name; "
+        f"cannot write {path}: something that is not fakeface's has this name; "
         "remove it, or name another report"
     )
 

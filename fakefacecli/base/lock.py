@@ -9,7 +9,6 @@ from collections.abc import Iterator
 
 from fakefacecli.base.errors import Locked
 from fakefacecli.base.files import cannot_write, in_the_way, open_plain, require_folder
-from fakefacecli.base.text import printable
 
 # a pid, or what a crash of the machine made of one
 _OURS = re.compile(rb"[0-9\0]{0,20}\n?\Z")
@@ -39,7 +38,8 @@ def locked(target: str) -> Iterator[None]:
         yield
     finally:
         with contextlib.suppress(OSError):
-            os.unlink(path)  # while it is still ours
+            # while it is still ours: after the close another run could hold a lock of this name
+            os.unlink(path)
         os.close(handle)
 
 
@@ -57,7 +57,7 @@ def _acquire(path: str, target: str) -> int:
             holder = _holder(handle)
             os.close(handle)
             raise Locked(
-                f"another run (pid {holder}) is writing {printable(target)}; "
+                f"another run (pid {holder}) is writing {target}; "
                 "wait for it to end, or name another report"
             ) from None
         except BaseException:
@@ -76,6 +76,6 @@ def _holder(handle: int) -> str:
     deadline = time.monotonic() + _PATIENCE_S
     while time.monotonic() < deadline:
         if pid := os.pread(handle, _READ_BYTES, 0).strip(b"\0\n").decode("ascii", "replace"):
-            return printable(pid)
+            return pid
         time.sleep(0.02)
     return "unknown"

@@ -28,7 +28,7 @@ class ImageRef:
     """One input. `index` counts from 0 in scan order; `name` is relative to the scan root.
 
     `path` and `name` are str in the file system's encoding with surrogateescape, so that bytes
-    which are not UTF-8 survive; `text.printable` makes them fit for people and reports.
+    which are not UTF-8 survive; where they meet people or a report `text.printable` escapes them.
     """
 
     index: int
@@ -81,7 +81,7 @@ class DecodedImage:
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """An input without pixels. `message` is ours, never a library's text."""
+    """An input without pixels. `message` is ours, never a library's text; names in it are raw."""
 
     ref: ImageRef
     code: ErrorCode

@@ -22,11 +22,6 @@ def printable(name: str) -> str:
     return "".join(map(_escape, name))
 
 
-def tame(line: str) -> str:
-    """The same for a whole line of talk: a backslash, which may come from `printable`, stays."""
-    return "\\".join(map(printable, line.split("\\")))
-
-
 def counted(number: int, noun: str) -> str:
     """A number and what it counts, as people say it: 1 image, 2 images."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -26,9 +26,11 @@ def side_by_side(work: Callable[[T], R], pieces: Sequence[T]) -> list[R]:
     if workers < 2:
         return [work(piece) for piece in pieces]
     try:
+        # one thread for each worker: more would put several of torch's threads on each core
         with ThreadPoolExecutor(workers, initializer=_use, initargs=(1,)) as pool:
             return list(pool.map(work, pieces))
     finally:
+        # a part of this setting is the whole process's, and the workers have changed it
         torch.set_num_threads(threads)
 
 
@@ -61,15 +63,19 @@ def in_lanes(
         for piece in _until_it_breaks(pieces, broken):
             waiting.append((pool.submit(work, piece), size(piece)))
             held += waiting[-1][1]
+            # answers leave in the order of their pieces. One that is ready goes at once; when too
+            # many pieces wait, or too large ones, the caller waits here for the oldest
             while waiting and (len(waiting) > 2 * lanes or held > most or waiting[0][0].done()):
                 done, gone = waiting.popleft()
                 held -= gone
                 yield done.result()
+        # after an error in `pieces`: only what is ready, without waiting for the lanes
         while waiting and (not broken or waiting[0][0].done()):
             yield waiting.popleft()[0].result()
         if broken:
             raise broken[0]
     finally:
+        # the caller may have left early: pieces that have not begun are dropped
         pool.shutdown(cancel_futures=True)
         torch.set_num_threads(threads)
 
@@ -86,4 +92,5 @@ def _use(threads: int) -> None:
     import torch
 
     torch.set_num_threads(threads)
-    torch.set_flush_denormal(True)  # a setting of each thread's own
+    # a setting of each thread's own; sums with denormal numbers are many times slower on a CPU
+    torch.set_flush_denormal(True)

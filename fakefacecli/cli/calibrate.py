@@ -76,11 +76,10 @@ def calibrate(flags: CalibrateFlags) -> ExitCode:
 def _check_out(out: str, model: str) -> None:
     from fakefacecli.scan.targets import check_new
 
-    where = printable(out)
     if not out.endswith(".safetensors"):
-        raise UsageError(f"--out {where}: wanted a name that ends in .safetensors")
+        raise UsageError(f"--out {out}: wanted a name that ends in .safetensors")
     if os.path.realpath(out) == os.path.realpath(model):
-        raise CannotWrite(f"cannot write {where}: it is the model itself; name another file")
+        raise CannotWrite(f"cannot write {out}: it is the model itself; name another file")
     check_new(out)
 
 
@@ -99,7 +98,7 @@ def _summary(done: "Recalibrated", out: str) -> None:
         f"{_share(choice.flagged_fake)} of the fakes lie there or above"
     )
     complain(f"LOW {thresholds.low:.4f}: {_share(choice.cleared_fake)} of the fakes lie below")
-    complain(f"written {printable(out)}; measure it on other faces with fakeface evaluate")
+    complain(f"written {out}; measure it on other faces with fakeface evaluate")
 
 
 def _share(found: "Estimate") -> str:

@@ -14,7 +14,7 @@ from typing import NoReturn, ParamSpec
 import typer
 
 from fakefacecli.base.errors import ExitCode, FakeFaceError, Interrupted
-from fakefacecli.base.text import tame
+from fakefacecli.base.text import printable
 from fakefacecli.cli.streams import sturdy_streams, to_stdout
 
 P = ParamSpec("P")
@@ -66,8 +66,11 @@ def start(app: Callable[[], None]) -> None:
 
 
 def complain(line: str) -> None:
-    """One line on stderr, inside `error_boundary`; whatever it quotes, no terminal acts on it."""
-    print(f"fakeface: {tame(line)}", file=sys.stderr, flush=True)  # noqa: T201
+    """One line on stderr, inside `error_boundary`; names in it are as the system has them.
+
+    They are made printable here, and nowhere before: a second time would double backslashes.
+    """
+    print(f"fakeface: {printable(line)}", file=sys.stderr, flush=True)  # noqa: T201
 
 
 def say(text: str) -> None:
@@ -114,5 +117,5 @@ def stoppable(
 
 def _die(number: int, words: str) -> NoReturn:
     with contextlib.suppress(OSError):
-        os.write(2, f"fakeface: stopped at once; {tame(words)}\n".encode())
+        os.write(2, f"fakeface: stopped at once; {printable(words)}\n".encode())
     os._exit(128 + number)

@@ -180,7 +180,7 @@ def _write(points: "list[Point]", out: list[str], by: str, projection: str, mode
             content = write_map(points, at, by, title).encode()
         with atomic_write(path) as handle:
             handle.write(content)
-        complain(f"written {printable(path)}")
+        complain(f"written {path}")
 
 
 def _check_out(out: list[str]) -> None:
@@ -193,7 +193,7 @@ def _check_out(out: list[str]) -> None:
         ending = os.path.splitext(path)[1].lower()
         if ending not in SUFFIXES:
             wanted = ", ".join(SUFFIXES)
-            raise UsageError(f"--out {printable(path)}: wanted a name that ends in {wanted}")
+            raise UsageError(f"--out {path}: wanted a name that ends in {wanted}")
         if ending == VECTORS:
             check_parquet()
         check_file(path)

@@ -175,4 +175,4 @@ def _table(title: str, head: list[str], rows: Sequence[tuple[str, ...]], out: st
     for row in rows:
         table.add_row(*map(Text, row))
     console.print(table)
-    console.print(Text(f"page            {printable(out)}/index.html"), soft_wrap=True)
+    console.print(Text(printable(f"page            {out}/index.html")), soft_wrap=True)

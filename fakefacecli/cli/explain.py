@@ -47,7 +47,7 @@ class _Numbered:
             check_picture(path, self.image)
             if number > 1 and os.path.lexists(path):
                 raise CannotWrite(
-                    f"cannot write {printable(path)} for face {number}: it is there already; "
+                    f"cannot write {path} for face {number}: it is there already; "
                     "nothing was written; move it, or name another --out"
                 )
 
@@ -98,14 +98,14 @@ def explain(
 
     refuse_empty({"IMAGE": image, "--out": out, "--model": model})
     if os.path.isdir(image):
-        raise NothingToDo(f"{printable(image)} is a folder; explain takes one image")
+        raise NothingToDo(f"{image} is a folder; explain takes one image")
     target = out or f"{os.path.basename(image)}.overlay.jpg"
     check_picture(target, image)
     pictures = _Numbered(target, image)
     options = JudgeOptions(model, parse_thresholds(threshold), min_face, device)
     report = _explained(image, pictures, options)
     if report.status is Status.ERROR:
-        complain(f"{printable(image)}: {report.code}: {report.message}")
+        complain(f"{image}: {report.code}: {report.message}")
         return ExitCode.SOME_UNREADABLE
     _table(report, pictures.paths)
     return ExitCode.COMPLETE
@@ -136,7 +136,7 @@ def _table(report: "ImageReport", paths: list[str]) -> None:
 
     console = Console(highlight=False)
     if not report.findings:
-        console.print(Text(f"{printable(report.ref.path)}: no face found"))
+        console.print(Text(printable(f"{report.ref.path}: no face found")))
         return
     table = Table("face", "box", "size", "p_fake", "verdict", "reason", "overlay")
     for number, (finding, path) in enumerate(zip(report.findings, paths, strict=True), 1):

@@ -63,7 +63,7 @@ def labelled_images(
     for model in models:
         found, told = with_division(given, model)
         if told:
-            complain(f"{told} images go by the splits of the training of {printable(model)}")
+            complain(f"{told} images go by the splits of the training of {model}")
         # what one model has learnt from is no measure of another against it either
         images = [
             new if new.split == "train" or not old.split else old
@@ -74,7 +74,7 @@ def labelled_images(
         complain(words + note)
     if not kept:
         names = ", ".join(name or "none" for name in splits)
-        raise NothingToDo(f"{printable(data)}: no image of the splits {names}")
+        raise NothingToDo(f"{data}: no image of the splits {names}")
     return kept
 
 

@@ -19,7 +19,7 @@ def list_inputs(options: ScanOptions, quiet: bool) -> ExitCode | None:
     for item in PathSource(options.source):
         if isinstance(item, Unreadable):
             refused += 1
-            complain(f"{printable(item.ref.path)}: {item.message}")
+            complain(f"{item.ref.path}: {item.message}")
         else:
             images += 1
             say(printable(item.path) + "\n")

@@ -76,7 +76,7 @@ def info(name: Name = DEFAULT_MODEL) -> None:
     for key, value in facts.items():
         table.add_row(key, Text(printable(value)))
     for group, figures in card.measured.items():
-        table.add_row("measured", Text(f"{printable(group)}: {_figures(figures)}"))
+        table.add_row("measured", Text(printable(f"{group}: {_figures(figures)}")))
     Console(highlight=False).print(table)
 
 
@@ -96,11 +96,9 @@ def _input(card: "ModelCard") -> str:
 
 def _figures(figures: Any) -> str:
     if not isinstance(figures, dict):
-        return printable(str(figures))
+        return str(figures)
     inner = (
-        f"{printable(str(key))} ({_figures(value)})"
-        if isinstance(value, dict)
-        else f"{printable(str(key))} {printable(str(value))}"
+        f"{key} ({_figures(value)})" if isinstance(value, dict) else f"{key} {value}"
         for key, value in figures.items()
     )
     return ", ".join(inner)
@@ -208,10 +206,8 @@ def _target(file: str, out: str | None, stem: str) -> str:
 
     target = out or f"{stem}.safetensors"
     if os.path.realpath(target) == os.path.realpath(file):
-        raise UsageError(f"{printable(target)} is the file itself; name another with --out")
+        raise UsageError(f"{target} is the file itself; name another with --out")
     if out is None and os.path.lexists(target):
-        raise UsageError(
-            f"{printable(target)} is there already; name another file, or this one, with --out"
-        )
+        raise UsageError(f"{target} is there already; name another file, or this one, with --out")
     check_file(target)
     return target

@@ -4,7 +4,6 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from fakefacecli.base.errors import UsageError
-from fakefacecli.base.text import printable
 from fakefacecli.base.verdicts import Label, Thresholds
 
 _WANTED = {
@@ -42,7 +41,7 @@ def parse_thresholds(text: str | None) -> Thresholds | None:
         return Thresholds(low, high)
     except ValueError:
         raise UsageError(
-            f"--threshold {printable(text)}: wanted LOW,HIGH with 0 <= LOW <= HIGH <= 1"
+            f"--threshold {text}: wanted LOW,HIGH with 0 <= LOW <= HIGH <= 1"
         ) from None
 
 
@@ -52,7 +51,7 @@ def parse_verdicts(text: str | None) -> frozenset[Label]:
     names = text.split(",") if text is not None else []
     unknown = [name for name in names if name not in known]
     if unknown:
-        raise UsageError(f"--fail-on {printable(unknown[0])}: wanted {' or '.join(known)}")
+        raise UsageError(f"--fail-on {unknown[0]}: wanted {' or '.join(known)}")
     return frozenset(known[name] for name in names)
 
 
@@ -67,4 +66,4 @@ def read_bytes(path: str) -> bytes:
             return listing_bytes(handle)
     except OSError as error:
         why = (error.strerror or "failed").lower()
-        raise UsageError(f"--files-from {printable(path)}: {why}") from None
+        raise UsageError(f"--files-from {path}: {why}") from None

@@ -13,7 +13,6 @@ from fakefacecli.base.options import (
     ScanOptions,
     SourceOptions,
 )
-from fakefacecli.base.text import printable
 from fakefacecli.cli.console import complain, error_boundary, say, stoppable
 from fakefacecli.cli.flags import takes
 from fakefacecli.cli.listing import list_inputs

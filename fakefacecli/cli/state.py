@@ -37,7 +37,7 @@ def stats(file: File) -> None:
     for outcome, count in found.outcomes.items():
         table.add_row(f"  {printable(outcome.replace('_', ' '))}", str(count), "")
     for name, sha256, count in found.models:
-        table.add_row("model", str(count), Text(f"{printable(name)}  {printable(sha256[:12])}"))
+        table.add_row("model", str(count), Text(printable(f"{name}  {sha256[:12]}")))
     table.add_row("bytes", f"{found.bytes:,}", "")
     table.add_row("oldest", "", _date(found.oldest))
     table.add_row("newest", "", _date(found.newest))

@@ -50,9 +50,9 @@ def journal_note(options: ScanOptions) -> str:
     path = journal_path(options)
     left = bool(path) and os.path.lexists(path)
     if options.resume and not left:
-        return f"{printable(path)}: no journal to go on from; scanning from the first image"
+        return f"{path}: no journal to go on from; scanning from the first image"
     if left and not options.resume:
-        return f"{printable(path)}: left by an interrupted run, and started anew without --resume"
+        return f"{path}: left by an interrupted run, and started anew without --resume"
     return ""
 
 
@@ -84,7 +84,7 @@ def summary(options: ScanOptions, outcome: Outcome) -> None:
     console = Console(stderr=True, highlight=False)
     console.print(table)
     for words, what in (*_places(options), *(() if options.reports else _names(tally))):
-        console.print(Text.assemble((f"{words:<16}", "bold"), what), soft_wrap=True)
+        console.print(Text.assemble((f"{words:<16}", "bold"), printable(what)), soft_wrap=True)
     if outcome.copies_missed:
         console.print(f"{outcome.copies_missed} flagged images changed before they were copied")
     if outcome.header["model"]["calibration"]["state"] == "uncalibrated":
@@ -98,9 +98,9 @@ def _kinds(outcome: Outcome) -> Text:
 
 def _names(tally: Tally) -> Iterator[tuple[str, str]]:
     """What a report would say first of all: which images were flagged, which not read."""
-    unreadable = [f"{printable(path)}: {code}" for path, code in tally.unreadable]
+    unreadable = [f"{path}: {code}" for path, code in tally.unreadable]
     for words, names, count in (
-        ("flagged", list(map(printable, tally.flagged)), tally.image_verdict[Label.FLAGGED]),
+        ("flagged", tally.flagged, tally.image_verdict[Label.FLAGGED]),
         ("unreadable", unreadable, tally.status[Status.ERROR]),
     ):
         for number, name in enumerate(names):
@@ -111,10 +111,10 @@ def _names(tally: Tally) -> Iterator[tuple[str, str]]:
 
 def _places(options: ScanOptions) -> Iterator[tuple[str, str]]:
     for target in options.reports:
-        yield "report", "stdout" if target.is_stdout else printable(target.path)
+        yield "report", "stdout" if target.is_stdout else target.path
     if options.state:
-        yield "state", printable(options.state)
+        yield "state", options.state
     if options.overlays:
-        yield "overlays", printable(options.overlays)
+        yield "overlays", options.overlays
     if options.copy_flagged:
-        yield "flagged copies", printable(options.copy_flagged)
+        yield "flagged copies", options.copy_flagged

@@ -4,7 +4,6 @@ from typing import TYPE_CHECKING
 
 from fakefacecli.base.errors import ExitCode, UsageError
 from fakefacecli.base.options import Progress
-from fakefacecli.base.text import printable
 from fakefacecli.cli.console import complain, error_boundary, stoppable
 from fakefacecli.cli.flags import takes
 from fakefacecli.cli.parse import refuse_idle
@@ -125,7 +124,7 @@ def _run(
         done = run_training(options, watch, init)
         best = done.best_epoch
         screen.say(
-            f"{printable(options.out)}: epoch {best.number} of {len(done.history)}, validation "
+            f"{options.out}: epoch {best.number} of {len(done.history)}, validation "
             f"AUC {best.auc:.4f}; uncalibrated"
         )
     if quiet:

@@ -32,8 +32,10 @@ def read_file(path: str, most: int, follow: bool = True) -> tuple[bytes, FileFac
         flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
         handle = os.open(path, flags if follow else flags | os.O_NOFOLLOW)
         with open(handle, "rb") as file:
+            # what was opened may be another file than the one that was looked at above
             status = os.fstat(handle)
             _require_regular(status)
+            # one byte more than there should be: a file that grows meanwhile is noticed
             data = b"" if status.st_size > most else file.read(status.st_size + 1)
     except OSError as error:
         raise _why_not(error) from error

@@ -8,10 +8,11 @@ import re
 
 # The formats that are decoded; a name here is Pillow's.
 DECODED = frozenset({"JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP", "TIFF", "HEIF", "AVIF"})
-NEED_EXTRA = frozenset({"HEIF", "AVIF"})
+# This many first bytes tell each of these from any other file.
+SNIFFED_BYTES = 256
 
 _TIFF = (b"II*\0", b"MM\0*", b"II\0*", b"MM*\0", b"II+\0", b"MM\0+")
-_BMP_HEADERS = (12, 40, 52, 56, 64, 108, 124)  # bytes of the DIB header, one per version of BMP
+_BMP_HEADERS = {12, 40, 52, 56, 64, 108, 124}  # bytes of the DIB header, one per version of BMP
 
 _MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"\xff\xd8\xff", "JPEG"),
@@ -45,7 +46,12 @@ _MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"0&\xb2u\x8ef\xcf\x11", "a Windows Media video"),
 )
 _RIFF = {b"WEBP": "WEBP", b"AVI ": "an AVI video"}
-_HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
+# ISO/IEC 23008-12: still pictures, then sequences, then what holds either of any coding
+_HEIF_BRANDS = {
+    *(b"heic", b"heix", b"heim", b"heis"),
+    *(b"hevc", b"hevx", b"hevm", b"hevs"),
+    *(b"mif1", b"msf1"),
+}
 _AVIF_BRANDS = {b"avif", b"avis"}
 _NETPBM = re.compile(rb"P[1-7fF](\s|#)")
 _SVG = re.compile(rb"^\s*(<\?xml[^>]*>\s*|<!--.*?-->\s*|<!DOCTYPE svg[^>]*>\s*)*<svg[\s>]", re.S)
@@ -61,15 +67,26 @@ def name(data: bytes) -> str | None:
     if data[4:8] == b"ftyp":
         return _name_of_brand(data)
     if data.startswith(_TIFF):
-        # cameras' own formats wear TIFF's magic; what Pillow would decode is their thumbnail
+        # cameras' own formats begin with TIFF's magic; what Pillow would decode is their thumbnail
         return "a raw photograph" if data[8:10] == b"CR" else "TIFF"
-    if data[:2] == b"BM" and int.from_bytes(data[14:18], "little") in (0, *_BMP_HEADERS):
+    # "BM" begins many a text: the size of the header that follows tells a bitmap
+    if data[:2] == b"BM" and int.from_bytes(data[14:18], "little") in _BMP_HEADERS:
         return "BMP"
     return _name_of_text(data)
 
 
+def is_image(start: bytes) -> bool:
+    """Do a file's first SNIFFED_BYTES make it an input of a scan, whatever the file is called?
+
+    Raw photographs that begin as a TIFF are among them: their row says that they are not decoded.
+    """
+    return name(start) in DECODED or start.startswith(_TIFF)
+
+
 def _name_of_brand(data: bytes) -> str:
-    size = min(int.from_bytes(data[:4], "big"), 256)
+    # the major brand may be that of another family ("mif1" of an AVIF, "isom" of a HEIF):
+    # the compatible ones, from byte 16 to the end of the box, count as well
+    size = min(int.from_bytes(data[:4], "big"), SNIFFED_BYTES)
     brands = {data[8:12], *(data[at : at + 4] for at in range(16, size, 4))}
     if brands & _AVIF_BRANDS:
         return "AVIF"

@@ -97,6 +97,7 @@ def _accepted(what: str | None) -> str:
 
 @contextlib.contextmanager
 def _pillow_under_our_limits() -> Iterator[None]:
+    # DecodeLimits.max_pixels takes its place, checked on the header before anything is decoded
     before, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
     try:
         with warnings.catch_warnings():
@@ -114,6 +115,7 @@ def _decode(
     except (Refused, MemoryError):
         raise
     except Exception as error:  # 27 of 148 bad files raise something else than OSError
+        # broken metadata alone should not cost the picture: once more without any
         bare = structure.without_metadata(data, what)
         if bare is None or bare == data:
             raise _broken(data, what) from error

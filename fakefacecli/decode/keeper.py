@@ -1,4 +1,4 @@
-"""The threads behind `workers`: each owns one worker process and replaces it when it is lost."""
+"""The threads behind `decode.pool`: each owns one worker process and replaces it when lost."""
 
 import signal
 import threading
@@ -27,10 +27,12 @@ class Room:
     def enter(self, number: int, size: int, unwanted: Callable[[], bool]) -> None:
         """Wait until `size` bytes for item `number` fit in; raises GivenUp once `unwanted()`."""
         with self._change:
+            # all the others wait for the item whose turn it is, so it must never wait for them:
+            # were it held back until they make room, nobody would ever go on
             while number != self._turn and self._taken + size > WAITING_BYTES:
                 if unwanted():
                     raise GivenUp
-                self._change.wait(STEP_S)
+                self._change.wait(STEP_S)  # not for ever: nobody notifies when a scan is stopped
             self._taken += size
 
     def leave(self, size: int) -> None:
@@ -89,7 +91,7 @@ class Keeper(threading.Thread):
     def _start_early(self) -> None:
         try:
             self._start()
-        except Exception:  # noqa: BLE001  (the first job tries again: then someone can be told)
+        except Exception:  # noqa: BLE001  (the first job tries again, and reports it)
             self._drop()
 
     def _start(self) -> WorkerProcess:
@@ -120,9 +122,11 @@ class Keeper(threading.Thread):
             message = f"decoding was stopped after {seconds:g} s"
             return Unreadable(job.ref, ErrorCode.TIMEOUT, message, decode_ms=seconds * 1000.0)
         except Gone:
+            # the process is not started again here, but by the next file's `_answer`
             how, self._worker = worker.bury(), None
             return Unreadable(job.ref, ErrorCode.DECODER_CRASHED, f"the decoder {how}")
         except Garbled:
+            # what else is on the socket cannot be trusted to belong to the next file
             self._drop()
             message = "the decoder gave no usable answer"
             return Unreadable(job.ref, ErrorCode.DECODER_CRASHED, message)

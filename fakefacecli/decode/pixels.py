@@ -60,12 +60,14 @@ def _grey(values: Pixels) -> Pixels:
 
 
 def _over_white(image: Image.Image) -> Image.Image:
+    # what lies under transparent pixels is arbitrary, often black; a viewer would not show it
     page = Image.new("RGB", image.size, "white")
     page.paste(image, mask=image.getchannel("A"))
     return page
 
 
 def _from_integers(values: npt.NDArray[np.int32]) -> Pixels:
+    # Pillow's mode "I" says nothing of the depth: 8, 16 and 32 bits all come as int32
     largest = int(values.max())
     values = values.clip(0)
     if largest > 65535:

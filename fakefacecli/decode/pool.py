@@ -37,7 +37,7 @@ class WorkerDecoder:
 
     The processes start at once and live until `close`. `stop` is called before each answer and
     every 0.1 s while one is awaited; what it raises leaves `decode`. `function` names what a worker
-    calls for each file, "module:function", with the signature of `decode.read_image`.
+    calls for each file, "module:function", with the signature of `decode.image.read_image`.
     """
 
     def __init__(
@@ -84,7 +84,7 @@ class WorkerDecoder:
         """End every worker process and thread, at work or not; returns once they are gone."""
         self._closing.set()
         for _ in self._keepers:
-            self._jobs.put(None)
+            self._jobs.put(None)  # wakes one keeper that waits for a job
         for keeper in self._keepers:
             keeper.join(_JOIN_S)
 
@@ -105,6 +105,8 @@ class WorkerDecoder:
         room = Room()
         places = (self._placed(*numbered, room) for numbered in enumerate(items))
         while True:
+            # taking an item from `places` puts its job into the queue: the workers are at it while
+            # the oldest answer is awaited below
             waiting.extend(itertools.islice(places, self._ahead - len(waiting)))
             if not waiting:
                 return
@@ -112,6 +114,7 @@ class WorkerDecoder:
             place = waiting[0]
             answer = place.item if isinstance(place, _Passing) else self._awaited(place)
             waiting.popleft()
+            # before the yield: the caller owns the pixels now, and may keep them for long
             room.leave(place.size if isinstance(place, Job) else 0)
             yield answer
 

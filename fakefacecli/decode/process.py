@@ -62,6 +62,7 @@ class WorkerProcess:
 
     def __init__(self, limits: DecodeLimits, function: str, unwanted: Callable[[], bool]):
         self._limits = limits
+        # a socket and not two pipes: both ways in one, and no wait on it is without an end
         self._socket, theirs = socket.socketpair()
         self._socket.settimeout(STEP_S)
         try:

@@ -29,7 +29,7 @@ _LONGEST_TEXT = 500
 
 
 class Garbled(Exception):
-    """The other end sent something that it has no business to send."""
+    """The other end sent what is no message of this protocol."""
 
 
 def packed(header: dict[str, Any]) -> bytes:
@@ -137,4 +137,5 @@ def _whole(value: object) -> int:
 def _text(value: object) -> str:
     if type(value) is not str or len(value) > _LONGEST_TEXT:
         raise Garbled
+    # escaped on arrival, as for one field of the two the sender has done so already
     return value if value.isprintable() else printable(value)

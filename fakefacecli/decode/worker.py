@@ -1,4 +1,4 @@
-"""The child's side: started by `decode_process`, reads jobs from its socket until that closes.
+"""The child's side: started by `decode.process`, reads jobs from its socket until that closes.
 
 Never imports torch, nor anything that costs start-up time beyond numpy and Pillow.
 """

@@ -28,6 +28,7 @@ def clip(
     finite = boxes.isfinite().all(1)
     # beyond 2^24 a float32 holds no whole pixels, and no image is as large as that
     edges = boxes.nan_to_num(0.0).clamp(-(2.0**24), 2.0**24).to(torch.int64)
+    # facenet-pytorch counts pixels from 1, both ends included: 1..n is 0..n here, end exclusive
     near = (edges[:, :2] - 1).clamp(min=0)
     far = torch.minimum(edges[:, 2:], sizes)
     return torch.cat((near, far), 1), finite & (far > near).all(1)
@@ -46,6 +47,7 @@ def nms_by_smaller(boxes: "torch.Tensor", scores: "torch.Tensor", most: float) -
     areas = (high - low + 1).prod(1)
     shared = torch.minimum(high[:, None], high) - torch.maximum(low[:, None], low) + 1
     overlaps = shared.clamp(min=0).prod(2) / torch.minimum(areas[:, None], areas)
+    # above the diagonal only: row i holds the worse boxes that box i overlaps
     hits = (overlaps > most).triu(1)
     kept = torch.ones_like(order, dtype=torch.bool)
     while True:

@@ -130,9 +130,13 @@ class MtcnnDetector:
         import torch
 
         tables = tabulate([image.pixels for image in images], self.device)
+        # the boxes of all images go through the networks together; `owners` says which image each
+        # belongs to, so that boxes of two images are never compared
         owners, boxes = self._propose(tables)
         owners, boxes = self._refine(tables, owners, boxes)
         owners, boxes, rest = self._keep_passing(tables, owners, boxes, self.output, self.least[2])
+        # facenet-pytorch counts a side one pixel longer than right less left, and shifts are given
+        # as fractions of that
         sides = boxes[:, 2:] - boxes[:, :2] + 1
         points = rest[:, 5:].reshape(-1, 2, 5) * sides[:, :, None] + boxes[:, :2, None] - 1
         boxes = boxes + rest[:, 1:5] * sides.repeat(1, 2)
@@ -160,6 +164,8 @@ class MtcnnDetector:
                 for scale in self._scales(*tables.sizes[first])
             ]
             for number in range(count):
+                # twice: among the proposals of one scale, where neighbouring cells see the same
+                # face, then among the survivors of all scales. Each image by itself
                 kept = []
                 for images, boxes, logits, shifts in levels:
                     mine = (images == number).nonzero()[:, 0] if count > 1 else slice(None)
@@ -196,6 +202,8 @@ class MtcnnDetector:
         height, width = tables.sizes[first]
         rows, columns = int(height * scale + 1), int(width * scale + 1)
         level = Level(tables.view(first, count), height, width, rows, columns)
+        # a large level goes through in horizontal bands. Two neighbours share CELL - STRIDE rows,
+        # so each cell is seen whole by one of them, and the answers are those of the whole level
         cells = networks.cells(rows)
         bands = -(-rows * columns * count // self.band_pixels)
         step = -(-cells // bands)
@@ -219,6 +227,7 @@ class MtcnnDetector:
         # by a plain number CUDA multiplies with its inverse: where a CPU gets a whole number,
         # floor would go to the one below
         scales = torch.full((), scale, dtype=shifts.dtype, device=shifts.device)
+        # back to pixels of the photograph; the + 1 is facenet-pytorch's (MATLAB counts from 1)
         boxes = torch.cat(
             (((corner + 1) / scales).floor(), ((corner + networks.CELL) / scales).floor()), 1
         )
@@ -254,12 +263,14 @@ class MtcnnDetector:
         import torch
         from torch.nn import functional as F
 
+        # the network sees whole pixels inside the image; its shifts move the box before clipping
         whole, inside = clip(boxes, owners, tables)
         owners, boxes, whole = owners[inside], boxes[inside], whole[inside]
         answers = [torch.empty((0, net.heads.outputs), device=self.device)]
         for start in range(0, len(boxes), net.at_once):
             chunk = slice(start, start + net.at_once)
             pixels = pool_boxes(tables, owners[chunk], whole[chunk], net.SIDE)
+            # up to a power of two with empty crops: oneDNN prepares each new batch size anew
             idle = (1 << (len(pixels) - 1).bit_length()) - len(pixels)
             made = net.forward(F.pad(pixels, (0, 0, 0, 0, 0, 0, 0, idle)))
             answers.append(made[: len(pixels)])
@@ -280,6 +291,7 @@ def _round(pixels: int) -> int:
 def _faces(rows: "torch.Tensor") -> tuple[Face, ...]:
     """One image's faces from rows (k, 15): box, score, landmarks."""
     rows = rows[nms_by_smaller(rows[:, :4], rows[:, 4], SAME_FACE_OVERLAP)]
+    # shifts can turn a box inside out, or overflow: such a one is dropped, not an error
     sound = rows.isfinite().all(1) & (rows[:, 2:4] > rows[:, :2]).all(1)
     values = rows[sound].numpy()
     return tuple(

@@ -53,7 +53,8 @@ def _layer(net: Any, number: int, pad_in: int = 0, pad_out: int = 0) -> Convolut
     conv, prelu = getattr(net, f"conv{number}"), getattr(net, f"prelu{number}")
     weight, bias = conv.weight, conv.bias
     if number == 1:
-        # on the CPU, as Apple's GPUs know no float64
+        # w * (x - 127.5) / 128 = (w / 128) * x - 127.5 / 128 * sum(w): scale into the weight, rest
+        # into the bias. The sum in float64, and on the CPU, as Apple's GPUs know no float64
         grey = weight.cpu().double().sum((1, 2, 3)).mul(127.5 / 128).float()
         bias = bias - grey.to(bias.device)
         weight = weight / 128
@@ -70,6 +71,8 @@ def _pool_even(made: "torch.Tensor") -> "torch.Tensor":
     `max_pool2d` in ceil mode, at half its time on a CPU in channels_last."""
     import torch
 
+    # rows 0 and 1, 2 and 3, ... first, then the third row, which is the next pair's first. The last
+    # pair has no third: ceil mode keeps that window and lets it hold two rows only
     tall = torch.maximum(made[:, :, ::2], made[:, :, 1::2])
     tall[:, :, :-1] = torch.maximum(tall[:, :, :-1], made[:, :, 2::2])
     pooled = torch.maximum(tall[..., ::2], tall[..., 1::2])
@@ -126,6 +129,8 @@ class ProposalNet:
             last[:, half + c :] = last[:, half : half + c]
         made = torch.maximum(made[:, :half], made[:, half:])
         made = torch.maximum(made[:, :c], made[:, c:])
+        # the 1 x 1 convolutions at the end are products of matrices here; the shifts, four numbers
+        # a cell, are computed only for the few cells that pass
         features = self.third(self.second(made)).permute(0, 2, 3, 1)
         logits = features @ self.contrast
         rows, columns = cells(height), cells(width)

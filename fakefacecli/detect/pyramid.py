@@ -71,6 +71,8 @@ def _sum_up(image: Pixels, table: "torch.Tensor") -> None:
 
     # torch warns of arrays it may not write to and refuses negative strides
     pixels = np.require(image, requirements=["C", "W"])
+    # from about 2,900 x 2,900 pixels on the sums may pass 2^31 and wrap around. That is no error:
+    # int32 arithmetic is exact modulo 2^32, and a difference that fits comes out right
     if table.device.type == "cpu":
         cv2.integral(pixels, table.numpy(), sdepth=cv2.CV_32S)
         return
@@ -110,6 +112,7 @@ class Level:
         inside = means[:, :rows, : self.columns]
         high = bottoms - tops
         shares = high.float().reciprocal()[:, None] * (rights - lefts).float().reciprocal()
+        # a bin of more than BIN_PIXELS would not fit an int32: it is summed in horizontal strips
         largest = (-(-self.height // self.rows) + 1) * (-(-self.width // self.columns) + 1)
         strips = -(-largest // BIN_PIXELS)
         flat = self.tables.flatten(2)
@@ -117,6 +120,7 @@ class Level:
         left, right = (_channels_of(edges).expand(shape) for edges in (lefts, rights))
         for strip in range(strips):
             above, below = tops + high * strip // strips, tops + high * (strip + 1) // strips
+            # a bin's sum is that of four entries: two rows less each other, then two columns
             tall = flat.index_select(1, below).sub_(flat.index_select(1, above))
             sums = tall.gather(2, right).sub_(tall.gather(2, left)).view(inside.shape)
             _add_means(inside, sums, shares, first=strip == 0)
@@ -178,7 +182,7 @@ def _bins(
 
     steps = torch.arange(count + 1, device=device)
     ends = steps * (length if isinstance(length, int) else length[:, None])
-    return ends[..., :-1] // count, -(-ends[..., 1:] // count)
+    return ends[..., :-1] // count, -(-ends[..., 1:] // count)  # floor, ceiling
 
 
 def _add_means(

@@ -110,10 +110,9 @@ def write_checkpoint(path: str, checkpoint: Checkpoint, card: ModelCard) -> None
     """
     import safetensors.torch
 
-    where = printable(checkpoint.path)
     state = safetensors.torch.load_file(checkpoint.path)
-    if sha256_of(checkpoint.path, where) != checkpoint.sha256:
-        raise ModelRefused(f"{where}: the file changed while it was read; try again")
+    if sha256_of(checkpoint.path) != checkpoint.sha256:
+        raise ModelRefused(f"{checkpoint.path}: the file changed while it was read; try again")
     save(path, state, card)
 
 

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 
 from fakefacecli.base.errors import CannotWrite
 from fakefacecli.base.files import atomic_write, cannot_write, make_folders
-from fakefacecli.base.text import printable
 
 RESULT, PAGE, SCORES = "evaluation.json", "index.html", "scores.csv"
 PLOTS, MISTAKES = "plots", "mistakes"
@@ -30,22 +29,22 @@ def check_place(out: str) -> None:
         there = os.path.dirname(there)
     try:
         if not stat.S_ISDIR(os.stat(there).st_mode):
-            raise CannotWrite(f"cannot write {printable(out)}: {printable(there)} is no folder")
+            raise CannotWrite(f"cannot write {out}: {there} is no folder")
         inside = set(os.listdir(out)) if os.path.isdir(out) else set()
     except OSError as error:
         raise cannot_write(out, error) from error
     if not inside <= {RESULT, PAGE, SCORES, *_FOLDERS}:
         raise CannotWrite(
-            f"cannot write {printable(out)}: it holds something else than an evaluation; name "
+            f"cannot write {out}: it holds something else than an evaluation; name "
             "a new or empty folder"
         )
     folders = [os.path.join(out, name) for name in _FOLDERS if name in inside]
     for folder in folders:
         if not stat.S_ISDIR(os.lstat(folder).st_mode):
-            raise CannotWrite(f"cannot write {printable(folder)}: no folder; remove it")
+            raise CannotWrite(f"cannot write {folder}: no folder; remove it")
     for folder in (there, *folders):
         if not os.access(folder, os.W_OK | os.X_OK):
-            raise CannotWrite(f"cannot write {printable(folder)}: no permission")
+            raise CannotWrite(f"cannot write {folder}: no permission")
 
 
 class Place:

@@ -97,6 +97,7 @@ def read_provenance(image: Image.Image, data: bytes) -> Provenance:
 
 
 def _claim(kind: ProvenanceKind, detail: str) -> Provenance:
+    # made printable here, as the row's cell is to be cut to a length with its escapes in it
     line = " ".join(detail.split())
     return Provenance(kind, printable(line[:_DETAIL_CHARS])[:_DETAIL_CHARS])
 
@@ -110,6 +111,7 @@ def _from_xmp(image: Image.Image, _: bytes) -> Iterator[Provenance]:
 
 
 def _source_types(block: bytes, words: str) -> Iterator[Provenance]:
+    # UTF-16 text becomes ASCII that can be searched when its zeros are taken out
     for match in _SOURCE_TYPE.finditer(block[:_SEARCHED_BYTES].replace(b"\0", b"")):
         kind = match[1].decode("ascii", "replace")
         if kind.lower() in AI_SOURCE_TYPES:
@@ -166,6 +168,8 @@ def _from_c2pa(image: Image.Image, data: bytes) -> Iterator[Provenance]:
     if not block:
         return
     yield from _source_types(block, "C2PA manifest says {} (not verified)")
+    # the manifest is CBOR and JSON in JUMBF boxes; their strings are plain UTF-8, so a search finds
+    # them without a parser for untrusted data
     if match := _GENERATOR_BYTES.search(block):
         who = match[0].decode("utf-8", "replace")
         yield _claim(ProvenanceKind.AI_DECLARED, f"C2PA manifest names {who} (not verified)")
@@ -194,7 +198,7 @@ def _riff_chunk(data: bytes, wanted: bytes) -> bytes:
         size = int.from_bytes(data[at + 4 : at + 8], "little")
         if data[at : at + 4] == wanted:
             return data[at + 8 : at + 8 + size]
-        at += 8 + size + size % 2
+        at += 8 + size + size % 2  # RIFF fills odd chunks up to an even length
     return b""
 
 

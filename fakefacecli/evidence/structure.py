@@ -25,7 +25,7 @@ def jpeg_segments(data: bytes) -> Iterator[tuple[int, int, int]]:
             continue
         end = at + 2 + int.from_bytes(data[at + 2 : at + 4], "big")
         yield marker, at, end
-        if marker == 0xDA:
+        if marker == 0xDA:  # start of scan: compressed data without lengths follow
             return
         at = end
 
@@ -46,7 +46,7 @@ def without_metadata(data: bytes, what: str | None) -> bytes | None:
     if what in ("JPEG", "MPO"):
         cut, kept = 2, [b"\xff\xd8"]
         for marker, start, end in jpeg_segments(data):
-            # APP0 (JFIF) and APP14 (Adobe) say how to read the colours; the rest is talk
+            # APP0 (JFIF) and APP14 (Adobe) say how to read the colours; the others are metadata
             if not (marker == 0xFE or (0xE1 <= marker <= 0xEF and marker != 0xEE)):
                 kept.append(data[start:end])
             cut = end
@@ -58,6 +58,8 @@ def without_metadata(data: bytes, what: str | None) -> bytes | None:
 
 
 def _jpeg_reach(data: bytes) -> int:
+    # inside the scan each 0xFF of the data is followed by a zero, so FF D9 there is the real end;
+    # before it, in a thumbnail, it would not be
     scans = (end for marker, _, end in jpeg_segments(data) if marker == 0xDA)
     closed = any(data.find(b"\xff\xd9", end) >= 0 for end in scans)
     return len(data) if closed else len(data) + 1
@@ -69,10 +71,12 @@ def _png_reach(data: bytes) -> int:
 
 
 def _gif_reach(data: bytes) -> int:
+    # some writers fill the file up with zeros behind the trailer, which is ";"
     return len(data) if data.rstrip(b"\0").endswith(b";") else len(data) + 1
 
 
 def _webp_reach(data: bytes) -> int:
+    # RIFF's size counts what follows its own 8 bytes
     return max(12, int.from_bytes(data[4:8], "little") + 8)
 
 
@@ -81,7 +85,7 @@ def _bmp_reach(data: bytes) -> int:
 
 
 def _tiff_reach(data: bytes) -> int:
-    """How many bytes the first picture of a classic TIFF needs; 0 where that cannot be told."""
+    """How many bytes the first picture of a classic TIFF needs; 0 where it does not say."""
     order = "<" if data[:2] == b"II" else ">"
     try:
         (start,) = struct.unpack_from(order + "L", data, 4)
@@ -89,11 +93,13 @@ def _tiff_reach(data: bytes) -> int:
         reach, strips = start + 2 + 12 * count + 4, {}
         for at in range(start + 2, min(start + 2 + 12 * count, len(data) - 11), 12):
             tag, kind, many = struct.unpack_from(order + "HHL", data, at)
+            # a value of up to 4 bytes stands in the entry itself, a longer one where the entry says
             width = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8}.get(kind, 1)
             place = at + 8
             if many * width > 4:
                 (place,) = struct.unpack_from(order + "L", data, at + 8)
                 reach = max(reach, place + many * width)
+            # where the pixels lie: strips (273 their offsets, 279 their sizes) or tiles (324, 325)
             if tag in (273, 279, 324, 325) and kind in (3, 4) and many <= 100_000:
                 strips[tag] = struct.unpack_from(f"{order}{many}{'HL'[kind - 3]}", data, place)
         for offsets, sizes in ((273, 279), (324, 325)):
@@ -115,7 +121,7 @@ def _boxes_reach(data: bytes) -> int:
 
 
 # How many bytes the first picture needs by its own account; more than there are where its end is
-# missing, as many as there are where that cannot be told.
+# missing, as many as there are where it does not say.
 _REACH: dict[str, Callable[[bytes], int]] = {
     "JPEG": _jpeg_reach,
     "MPO": _jpeg_reach,

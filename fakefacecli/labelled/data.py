@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from fakefacecli.base.errors import NothingToDo, UsageError
 from fakefacecli.base.options import SourceOptions
 from fakefacecli.base.records import Unreadable
-from fakefacecli.base.text import printable
 from fakefacecli.scan.source import PathSource
 
 SPLITS = ("train", "val", "test", "held_out")
@@ -55,9 +54,9 @@ def read_data(data: str) -> list[LabelledImage]:
     elif os.path.isfile(data):
         found = _read_csv(data)
     else:
-        raise NothingToDo(f"no such file or folder: {printable(data)}; wanted labelled images")
+        raise NothingToDo(f"no such file or folder: {data}; wanted labelled images")
     if not found:
-        raise NothingToDo(f"{printable(data)}: no labelled image in it")
+        raise NothingToDo(f"{data}: no labelled image in it")
     return found
 
 
@@ -67,9 +66,9 @@ def _read_folders(root: str) -> list[LabelledImage]:
     classes = [name for name in LABELS if name in here]
     strange = sorted(here - {*SPLITS, *LABELS})
     if strange or bool(splits) == bool(classes):
-        found = ", ".join(printable(name) for name in sorted(here)) or "no folder"
+        found = ", ".join(sorted(here)) or "no folder"
         raise UsageError(
-            f"{printable(root)}: {found} found, wanted real and fake, or train, val and test with "
+            f"{root}: {found} found, wanted real and fake, or train, val and test with "
             f"those below, or a {_LISTING}"
         )
     images: list[LabelledImage] = []
@@ -77,7 +76,7 @@ def _read_folders(root: str) -> list[LabelledImage]:
         folder = os.path.join(root, split) if split else root
         inside = _folders_in(folder)
         if not inside or not inside <= set(LABELS):
-            raise UsageError(f"{printable(folder)}: wanted the folders real and fake in it")
+            raise UsageError(f"{folder}: wanted the folders real and fake in it")
         for name in sorted(inside):
             images += _images_below(os.path.join(folder, name), LABELS[name], split)
     return images
@@ -95,7 +94,7 @@ def _folders_in(folder: str) -> set[str]:
 def _images_below(folder: str, fake: bool, split: str) -> Iterator[LabelledImage]:
     for item in PathSource(SourceOptions((folder,), follow_symlinks=True)):
         if isinstance(item, Unreadable):
-            raise UsageError(f"{printable(item.ref.path)}: {item.message}")
+            raise UsageError(f"{item.ref.path}: {item.message}")
         yield LabelledImage(item.path, fake, os.path.dirname(item.name), split)
 
 
@@ -107,29 +106,28 @@ def _read_csv(path: str) -> list[LabelledImage]:
             reader = csv.DictReader(handle, strict=True)
             column = _path_column(path, reader.fieldnames or ())
             for row in reader:
-                where = f"{printable(path)}, line {reader.line_num}"
+                where = f"{path}, line {reader.line_num}"
                 image = _read_row(row, column, os.path.dirname(path), where)
                 before = rows.setdefault(os.path.normpath(image.path), reader.line_num)
                 if before != reader.line_num:
                     raise UsageError(
-                        f"{where}: {printable(image.path)} stands in line {before} "
+                        f"{where}: {image.path} stands in line {before} "
                         "already; name each file once"
                     )
                 images.append(image)
     except OSError as error:
         raise _unreadable(path, error) from error
     except (csv.Error, UnicodeDecodeError) as error:
-        raise UsageError(f"{printable(path)}: not a CSV in UTF-8 ({error})") from error
+        raise UsageError(f"{path}: not a CSV in UTF-8 ({error})") from error
     return images
 
 
 def _path_column(path: str, header: Sequence[str]) -> str:
     column = next((name for name in _PATH_COLUMNS if name in header), None)
     if column is None or "label" not in header:
-        found = ", ".join(printable(name) for name in header) or "nothing"
+        found = ", ".join(header) or "nothing"
         raise UsageError(
-            f"{printable(path)}: columns {found} found, wanted path and label, "
-            "optionally group and split"
+            f"{path}: columns {found} found, wanted path and label, optionally group and split"
         )
     return column
 
@@ -138,13 +136,13 @@ def _read_row(row: dict[str, str | None], column: str, folder: str, where: str) 
     name, label = row[column] or "", (row["label"] or "").strip().lower()
     group, split = row.get("group") or "", (row.get("split") or "").strip().lower()
     if label not in LABELS:
-        raise UsageError(f"{where}: label {printable(label)!r} found, wanted real or fake")
+        raise UsageError(f"{where}: label '{label}' found, wanted real or fake")
     if split and split not in SPLITS:
         known = ", ".join(SPLITS)
-        raise UsageError(f"{where}: split {printable(split)!r} found, wanted {known} or nothing")
+        raise UsageError(f"{where}: split '{split}' found, wanted {known} or nothing")
     image = os.path.join(folder, name)
     if not name or not os.path.isfile(image):
-        raise UsageError(f"{where}: no such file: {printable(image)}")
+        raise UsageError(f"{where}: no such file: {image}")
     generator, face_px = (row.get("generator") or "").strip(), _pixels(row.get("face_px"), where)
     return LabelledImage(image, LABELS[label], group.strip(), split, generator, face_px)
 
@@ -157,9 +155,9 @@ def _pixels(text: str | None, where: str) -> float | None:
     except ValueError:
         found = math.nan
     if not 0 < found < math.inf:
-        raise UsageError(f"{where}: face_px {printable(text or '')!r} found, wanted pixels")
+        raise UsageError(f"{where}: face_px '{text or ''}' found, wanted pixels")
     return found
 
 
 def _unreadable(path: str, error: OSError) -> UsageError:
-    return UsageError(f"{printable(path)}: {(error.strerror or 'unreadable').lower()}")
+    return UsageError(f"{path}: {(error.strerror or 'unreadable').lower()}")

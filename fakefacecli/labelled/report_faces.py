@@ -11,7 +11,7 @@ import numpy as np
 
 from fakefacecli.base.errors import NothingToDo, UsageError
 from fakefacecli.base.records import Box, Face, ImageRef, Unreadable
-from fakefacecli.base.text import exact, printable
+from fakefacecli.base.text import exact
 from fakefacecli.labelled.data import LabelledImage
 from fakefacecli.labelled.faces import FaceReader, FoundFace, Missed
 from fakefacecli.scan.crop import cut
@@ -37,7 +37,6 @@ def read_report(path: str) -> list[Row]:
 
     Raises UsageError for what is no report of fakeface, NothingToDo when it holds no face.
     """
-    where = printable(path)
     try:
         with open(path, newline="", encoding="utf-8") as handle:
             if path.lower().endswith(".csv"):
@@ -51,16 +50,16 @@ def read_report(path: str) -> list[Row]:
                 rows = [row for line in handle if "run" not in (row := json.loads(line))]
         missing = [name for row in rows[:1] for name in _NEEDED if name not in row]
         if missing:
-            raise UsageError(f"{where}: no column {missing[0]}; wanted a report of fakeface scan")
+            raise UsageError(f"{path}: no column {missing[0]}; wanted a report of fakeface scan")
         faces: list[Row] = [{**row, "path": exact(row["path"])} for row in rows if row["face"]]
         for row in faces:
             _box(row)
     except OSError as error:
-        raise UsageError(f"{where}: {(error.strerror or 'unreadable').lower()}") from error
+        raise UsageError(f"{path}: {(error.strerror or 'unreadable').lower()}") from error
     except (ValueError, KeyError, TypeError, AttributeError, csv.Error) as error:
-        raise UsageError(f"{where}: not a report of fakeface scan ({error})") from error
+        raise UsageError(f"{path}: not a report of fakeface scan ({error})") from error
     if not faces:
-        raise NothingToDo(f"{where}: no face in it")
+        raise NothingToDo(f"{path}: no face in it")
     return faces
 
 
@@ -74,8 +73,8 @@ def check_images(report: str, rows: list[Row]) -> None:
     else:
         remedy = "the report's paths are relative: run it in the folder where the scan ran"
     raise NothingToDo(
-        f"{printable(report)}: {len(rows)} faces in it, but none of their {len(paths)} images is "
-        f"there, such as {printable(paths[0])}; {remedy}"
+        f"{report}: {len(rows)} faces in it, but none of their {len(paths)} images is "
+        f"there, such as {paths[0]}; {remedy}"
     )
 
 

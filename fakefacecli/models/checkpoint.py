@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 from fakefacecli.base.errors import ModelRefused
 from fakefacecli.base.files import atomic_write
-from fakefacecli.base.text import printable
 from fakefacecli.models.backbones import build, check_backbone
 from fakefacecli.models.card import ModelCard, card_json, parse_card
 
@@ -41,20 +40,19 @@ def read_checkpoint(path: str) -> Checkpoint:
 
     Raises ModelRefused when the file is missing, too large, not safetensors or not ours.
     """
-    where = printable(path)
-    header = _read_header(path, where)
+    header = _read_header(path)
     metadata = header.get("__metadata__", {})
     if not isinstance(metadata, dict) or not isinstance(metadata.get("card"), str):
-        raise ModelRefused(f"{where}: no card in its header; wanted a fakeface checkpoint")
-    card = parse_card(metadata["card"], where)
-    check_backbone(card.backbone, card.head, where)
-    return Checkpoint(path, sha256_of(path, where), card)
+        raise ModelRefused(f"{path}: no card in its header; wanted a fakeface checkpoint")
+    card = parse_card(metadata["card"], path)
+    check_backbone(card.backbone, card.head, path)
+    return Checkpoint(path, sha256_of(path), card)
 
 
 def is_ours(path: str) -> bool:
     """Whether the file at `path` carries a card, whatever its name and however sound it is."""
     try:
-        metadata = _read_header(path, printable(path)).get("__metadata__")
+        metadata = _read_header(path).get("__metadata__")
     except ModelRefused:
         return False
     return isinstance(metadata, dict) and "card" in metadata
@@ -64,21 +62,20 @@ def require_file(path: str, missing: str) -> None:
     """Raise ModelRefused, which says why, unless `path` is a file that may be read and holds bytes.
 
     `missing` are the words for a file that is not there."""
-    where = printable(path)
     try:
         facts = os.stat(path)
         if stat.S_ISDIR(facts.st_mode):
-            raise ModelRefused(f"{where} is a folder; wanted a model's file")
+            raise ModelRefused(f"{path} is a folder; wanted a model's file")
         if not stat.S_ISREG(facts.st_mode):  # a FIFO would block open() for ever
-            raise ModelRefused(f"{where} is not a regular file; wanted a model's file")
+            raise ModelRefused(f"{path} is not a regular file; wanted a model's file")
         if not facts.st_size:
-            raise ModelRefused(f"{where} is empty; wanted a model's file")
+            raise ModelRefused(f"{path} is empty; wanted a model's file")
         with open(path, "rb"):
             pass
     except (FileNotFoundError, NotADirectoryError):
-        raise ModelRefused(f"{where}: {missing}") from None
+        raise ModelRefused(f"{path}: {missing}") from None
     except OSError as error:
-        raise ModelRefused(f"{where}: {(error.strerror or 'unreadable').lower()}") from None
+        raise ModelRefused(f"{path}: {(error.strerror or 'unreadable').lower()}") from None
 
 
 def load(checkpoint: Checkpoint) -> "nn.Module":
@@ -87,15 +84,15 @@ def load(checkpoint: Checkpoint) -> "nn.Module":
     Raises ModelRefused when a tensor is missing, unknown, of the wrong shape, or not finite, or
     when the file has changed since its card was read.
     """
-    where = printable(checkpoint.path)
     try:
         with open(checkpoint.path, "rb") as handle:
             data = handle.read(_MAX_FILE_BYTES)
     except OSError as error:
-        raise ModelRefused(f"{where}: damaged ({type(error).__name__}); get it anew") from None
+        why = type(error).__name__
+        raise ModelRefused(f"{checkpoint.path}: damaged ({why}); get it anew") from None
     if hashlib.sha256(data).hexdigest() != checkpoint.sha256:
-        raise ModelRefused(f"{where}: the file changed while it was read; try again")
-    return _network(data, checkpoint.card, where)
+        raise ModelRefused(f"{checkpoint.path}: the file changed while it was read; try again")
+    return _network(data, checkpoint.card, checkpoint.path)
 
 
 def _network(data: bytes, card: ModelCard, where: str) -> "nn.Module":
@@ -130,22 +127,21 @@ def save(path: str, state: dict[str, "Tensor"], card: ModelCard, check: bool = F
     kept = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
     data = safetensors.torch.save(kept, {"card": card_json(card)})
     if check:
-        where = printable(path)
-        _network(data, parse_card(card_json(card), where), where)
+        _network(data, parse_card(card_json(card), path), path)
     with atomic_write(path) as handle:
         handle.write(data)
 
 
-def sha256_of(path: str, where: str) -> str:
+def sha256_of(path: str) -> str:
     """The file's sha256 in hex; ModelRefused when it cannot be read."""
     try:
         with open(path, "rb") as handle:
             return hashlib.file_digest(handle, "sha256").hexdigest()
     except OSError as error:
-        raise ModelRefused(f"{where}: {(error.strerror or 'unreadable').lower()}") from None
+        raise ModelRefused(f"{path}: {(error.strerror or 'unreadable').lower()}") from None
 
 
-def _read_header(path: str, where: str) -> dict[str, Any]:
+def _read_header(path: str) -> dict[str, Any]:
     try:
         require_file(path, "no such model file; see `fakeface models list`")
         size = os.path.getsize(path)
@@ -154,20 +150,20 @@ def _read_header(path: str, where: str) -> dict[str, Any]:
             length = _LENGTH.unpack(start)[0] if len(start) == _LENGTH.size else 0
             wanted = "wanted a fakeface checkpoint (safetensors)"
             if start[:2] in (b"PK", b"\x80\x02", b"\x80\x04"):
-                raise ModelRefused(f"{where}: a pickle, which may hold code; {wanted}")
+                raise ModelRefused(f"{path}: a pickle, which may hold code; {wanted}")
             if not 2 <= length <= _MAX_HEADER_BYTES:
-                raise ModelRefused(f"{where}: not a safetensors file; {wanted}")
+                raise ModelRefused(f"{path}: not a safetensors file; {wanted}")
             if length > size - _LENGTH.size:
-                raise ModelRefused(f"{where}: cut off after {size} bytes; get it anew")
+                raise ModelRefused(f"{path}: cut off after {size} bytes; get it anew")
             if size > _MAX_FILE_BYTES:
-                raise ModelRefused(f"{where}: {size} bytes, wanted {_MAX_FILE_BYTES} at most")
+                raise ModelRefused(f"{path}: {size} bytes, wanted {_MAX_FILE_BYTES} at most")
             header = json.loads(handle.read(length))
     except OSError as error:
-        raise ModelRefused(f"{where}: {(error.strerror or 'unreadable').lower()}") from None
+        raise ModelRefused(f"{path}: {(error.strerror or 'unreadable').lower()}") from None
     except (ValueError, RecursionError):
-        raise ModelRefused(f"{where}: its header is not JSON; {wanted}") from None
+        raise ModelRefused(f"{path}: its header is not JSON; {wanted}") from None
     if not isinstance(header, dict):
-        raise ModelRefused(f"{where}: its header is not a table; {wanted}")
+        raise ModelRefused(f"{path}: its header is not a table; {wanted}")
     return header
 
 
@@ -177,7 +173,7 @@ def _check_fit(where: str, wanted: dict[str, "Tensor"], found: dict[str, "Tensor
         example = (missing or extra)[0]
         raise ModelRefused(
             f"{where}: {len(missing)} tensors missing, {len(extra)} unknown "
-            f"(such as {printable(example)[:80]}); not a checkpoint of its card's backbone"
+            f"(such as {example[:80]}); not a checkpoint of its card's backbone"
         )
     for name, tensor in found.items():
         if tensor.shape != wanted[name].shape:

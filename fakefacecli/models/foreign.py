@@ -56,18 +56,17 @@ def read_foreign(path: str) -> State:
     Raises ModelRefused when it is missing, too large, damaged, or holds anything but numbers;
     UsageError for a checkpoint of ours, whose card would be lost.
     """
-    where = printable(path)
     require_file(path, "no such file")
     if is_ours(path):
-        raise UsageError(f"{where}: already a fakeface checkpoint; give it to --model")
+        raise UsageError(f"{path}: already a fakeface checkpoint; give it to --model")
     if os.path.getsize(path) > _MAX_BYTES:
-        raise ModelRefused(f"{where}: over {_MAX_BYTES} bytes, which no backbone here has")
-    found = _read(path, where)
+        raise ModelRefused(f"{path}: over {_MAX_BYTES} bytes, which no backbone here has")
+    found = _read(path)
     for name in _WRAPPERS:
         if isinstance(found, Mapping) and isinstance(found.get(name), Mapping):
             found = found[name]
             break
-    state = _only_tensors(found, where)
+    state = _only_tensors(found, path)
     for prefix in _PREFIXES:
         if all(name.startswith(prefix) for name in state):
             state = {name.removeprefix(prefix): tensor for name, tensor in state.items()}
@@ -96,12 +95,12 @@ def fit(state: State, backbone: str, positive: int, where: str) -> tuple[State, 
     if missing or extra:
         raise ModelRefused(
             f"{where}: {len(missing)} tensors missing, {len(extra)} unknown (such as "
-            f"{printable((missing or extra)[0])[:80]}); not a {backbone} as this version knows it"
+            f"{(missing or extra)[0][:80]}); not a {backbone} as this version knows it"
         )
     for name, tensor in state.items():
         if tensor.shape != wanted[name].shape or not tensor.isfinite().all():
             raise ModelRefused(
-                f"{where}: {printable(name)[:80]} has shape {tuple(tensor.shape)} or numbers that "
+                f"{where}: {name[:80]} has shape {tuple(tensor.shape)} or numbers that "
                 f"are not finite, wanted {tuple(wanted[name].shape)}"
             )
     return {name: state.get(name, wanted[name]).to(wanted[name].dtype) for name in wanted}, head
@@ -134,7 +133,7 @@ def foreign_card(name: str, backbone: str, head: str, feeding: Feeding, source: 
     )
 
 
-def _read(path: str, where: str) -> Any:
+def _read(path: str) -> Any:
     import safetensors.torch
     import torch
     from safetensors import SafetensorError
@@ -144,14 +143,14 @@ def _read(path: str, where: str) -> Any:
             return safetensors.torch.load_file(path)
         with open(path, "rb") as handle:
             if not handle.read(2).startswith(_STARTS):
-                raise ModelRefused(f"{where}: not a checkpoint of PyTorch")
+                raise ModelRefused(f"{path}: not a checkpoint of PyTorch")
         return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
         raise ModelRefused(
-            f"{where}: holds more than numbers, which may be code; save its state_dict alone"
+            f"{path}: holds more than numbers, which may be code; save its state_dict alone"
         ) from None
     except SafetensorError:
-        raise ModelRefused(f"{where}: not a safetensors file, or a damaged one") from None
+        raise ModelRefused(f"{path}: not a safetensors file, or a damaged one") from None
     except (
         OSError,
         RuntimeError,
@@ -163,7 +162,7 @@ def _read(path: str, where: str) -> Any:
         IndexError,
         zipfile.BadZipFile,
     ) as error:
-        raise ModelRefused(f"{where}: damaged, or no checkpoint ({type(error).__name__})") from None
+        raise ModelRefused(f"{path}: damaged, or no checkpoint ({type(error).__name__})") from None
 
 
 def _only_tensors(found: Any, where: str) -> State:
@@ -174,7 +173,7 @@ def _only_tensors(found: Any, where: str) -> State:
     for name, value in found.items():
         if not isinstance(name, str) or not isinstance(value, torch.Tensor):
             raise ModelRefused(
-                f"{where}: {printable(str(name))[:80]} is no tensor; wanted a state_dict, or one "
+                f"{where}: {str(name)[:80]} is no tensor; wanted a state_dict, or one "
                 f"under {' or '.join(_WRAPPERS)}"
             )
     return dict(found)

@@ -4,8 +4,6 @@ import hashlib
 import os
 import re
 
-from fakefacecli.base.text import printable
-
 LONGEST = 255  # bytes a name may have on ext4, xfs, btrfs, apfs and ntfs
 # half of Linux's PATH_MAX, so that the folder above may take the other half
 LONGEST_PATH = 2048
@@ -21,7 +19,7 @@ def parts_of(name: str) -> list[str]:
     """The components of a relative path with slashes; ValueError if it could lead elsewhere."""
     parts = name.split("/")
     if os.path.isabs(name) or "\0" in name or any(part in {"", ".", ".."} for part in parts):
-        raise ValueError(f"name {printable(name)!r} found, wanted a path that stays in its folder")
+        raise ValueError(f"name {name!r} found, wanted a path that stays in its folder")
     return parts
 
 

@@ -22,23 +22,6 @@ FULL_HEAT_ALPHA = 0.72  # even the hottest place lets the face shine through
 LIGHT, DARK = (255, 255, 255), (20, 20, 20)
 BLOCKY_FROM = 4.0  # enlarged this much, pixels are shown as squares: smoothing invents skin
 
-# plasma, by Smith and van der Walt for matplotlib (https://bids.github.io/colormap, CC0), at nine
-# even steps: perceptually uniform, safe for the colour-blind,
-_PLASMA = np.array(
-    [
-        (13, 8, 135),
-        (76, 2, 161),
-        (126, 3, 168),
-        (170, 35, 149),
-        (204, 71, 120),
-        (230, 108, 92),
-        (248, 149, 64),
-        (253, 197, 39),
-        (240, 249, 33),
-    ],
-    dtype=np.float64,
-)
-
 
 @dataclass(frozen=True, slots=True)
 class Frame:
@@ -96,6 +79,7 @@ def draw_views(
     frame = Frame.around(crop)
     pixels = _cut(image.pixels, frame)
     bare = hot = _scale(pixels)
+    # beyond the photograph's edge the network saw repeated pixels: heat is laid over those
     if frame.inner.overhangs(image):
         inside = slice(frame.margin, frame.side - frame.margin)
         pixels[inside, inside] = crop.pixels
@@ -139,10 +123,17 @@ def warm(pixels: Pixels, heat: npt.NDArray[np.floating]) -> Pixels:
     return mixed
 
 
-def plasma(values: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
-    """Colours of `values` in [0, 1]: their shape and (3,), RGB in 0..255."""
-    steps = np.linspace(0.0, 1.0, len(_PLASMA))
-    return np.stack([np.interp(values, steps, channel) for channel in _PLASMA.T], axis=-1)
+def plasma(heat: npt.NDArray[np.floating]) -> Pixels:
+    """Colours of `heat` (h, w) in [0, 1], in 256 steps: (h, w, 3), RGB.
+
+    Plasma, by Smith and van der Walt for matplotlib (https://bids.github.io/colormap): perceptually
+    uniform, and safe for the colour-blind.
+    """
+    import cv2
+
+    steps = np.rint(np.clip(heat, 0.0, 1.0) * 255).astype(np.uint8)
+    colours: Pixels = cv2.cvtColor(cv2.applyColorMap(steps, cv2.COLORMAP_PLASMA), cv2.COLOR_BGR2RGB)
+    return colours
 
 
 def heat_bar(width: int, height: int) -> Image.Image:

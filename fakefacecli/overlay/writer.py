@@ -8,7 +8,6 @@ from PIL import Image
 from fakefacecli.base.errors import CannotWrite
 from fakefacecli.base.files import atomic_write, cannot_write, make_folders
 from fakefacecli.base.records import ImageRef
-from fakefacecli.base.text import printable
 from fakefacecli.overlay.names import fitted, flat, marked, parts_of, too_long
 from fakefacecli.overlay.sheet import draw_overlay
 
@@ -56,7 +55,7 @@ class OverlayWriter:
             make_folders(self.folder, folders)
         except NotADirectoryError as error:
             raise CannotWrite(
-                f"cannot write {printable(target)}: {printable(str(error.filename))} is not a"
+                f"cannot write {target}: {error.filename} is not a"
                 " folder of its own; remove it or choose another overlays folder"
             ) from error
         except OSError as error:

@@ -120,7 +120,7 @@ class Journal:
 
     def close(self) -> None:
         """Close the file; what was appended stays."""
-        with contextlib.suppress(OSError):  # a full disk has been told by the write that met it
+        with contextlib.suppress(OSError):  # the write that met a full disk has raised already
             self._handle.close()
 
     def _write(self, plain: Plain) -> None:
@@ -166,11 +166,12 @@ def resume_journal(path: str, head: Plain) -> tuple[Journal, Plain, set[str]]:
                 return open_journal(path, head), head, set()
             if found["fingerprint"] != head["fingerprint"]:
                 raise UsageError(
-                    f"{printable(path)} was written with another model, other options or inputs; "
+                    f"{path} was written with another model, other options or inputs; "
                     "resume with the same ones, or run without --resume to start over"
                 )
             done: set[str] = set()
             last, in_order = -1, True
+            # `lines` goes on reading the old file, while the new one is written beside it
             with atomic_write(path) as kept:
                 kept.write(_line(found))
                 for line, report in _finished(lines):
@@ -196,6 +197,7 @@ def _finished(lines: IO[bytes]) -> Iterator[tuple[bytes, ImageReport]]:
 
 def _sorted(lines: IO[bytes]) -> Iterator[bytes]:
     """The lines by their images' place in the scan: images judged again stand at the end."""
+    # only places are held in memory and sorted, not the lines: a scan may have millions
     places = []
     while line := lines.readline():
         places.append((json.loads(line)["ref"][0], lines.tell() - len(line)))
@@ -205,7 +207,7 @@ def _sorted(lines: IO[bytes]) -> Iterator[bytes]:
 
 
 def _require_own(path: str, handle: int) -> None:
-    """In a folder where anybody may write, somebody else's journal would be somebody's rows."""
+    """Refuse another user's journal where anybody may write: its rows could be made up."""
     shared = os.stat(os.path.dirname(path) or ".").st_mode & stat.S_IWOTH
     if shared and os.fstat(handle).st_uid != os.geteuid():
         raise in_the_way(path)

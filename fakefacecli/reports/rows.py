@@ -2,9 +2,9 @@
 
 One row per face; exactly one for an image without a face or with an error. File names are written
 by `text.printable`, so that every row maps back to its exact file and no reader meets a control
-character. A CSV cell of text that a spreadsheet could take for a formula starts with an apostrophe
-(OWASP, "CSV Injection"); a cell that itself starts with an apostrophe gets one more, so the first
-one can always be taken off.
+character; before they come here they are as the system has them. A CSV cell of text that a
+spreadsheet could take for a formula starts with an apostrophe (OWASP, "CSV Injection"); a cell that
+itself starts with an apostrophe gets one more, so the first one can always be taken off.
 """
 
 import csv
@@ -58,7 +58,7 @@ def rows_of(report: ImageReport, facts: RowFacts) -> Iterator[Row]:
         "orientation": report.orientation,
         "status": str(report.status),
         "error_code": report.code and str(report.code),
-        "error": report.message or None,
+        "error": printable(report.message) or None,
         "faces": None if report.code else len(report.findings),
         "image_verdict": report.label and str(report.label),
         "provenance": str(report.provenance.kind),

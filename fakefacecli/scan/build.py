@@ -145,7 +145,7 @@ def pick_device(name: str) -> str:
     import torch
 
     if not re.fullmatch(r"auto|cpu|mps|cuda(:\d{1,3})?", name):
-        raise UsageError(f"--device {printable(name)}: wanted auto, cpu, cuda, cuda:N or mps")
+        raise UsageError(f"--device {name}: wanted auto, cpu, cuda, cuda:N or mps")
     there = ["cpu"]
     if torch.cuda.is_available():
         there += [f"cuda:{number}" for number in range(torch.cuda.device_count())]

@@ -82,7 +82,7 @@ class TorchClassifier:
         They are those of the network itself, or of the copy that is named.
         """
         network = network or self.network
-        # of like size: what a few stragglers cost is not much less than a full batch
+        # batches of like size: a last one of a few faces takes nearly as long as a full one
         count = -(-len(crops) // self.batch_size)
         edges = [len(crops) * number // max(1, count) for number in range(count + 1)]
         parts = [crops[start:end] for start, end in itertools.pairwise(edges)]

@@ -15,9 +15,11 @@ def window_of(box: Box, scale: float) -> Window:
 def cut(image: DecodedImage, face: Face, number: int, scale: float) -> FaceCrop:
     """Copy the window of `face` out of `image`; outside the image its edge pixels repeat."""
     window = window_of(face.box, scale)
+    # an index that is clipped to the image repeats its edge
     rows = np.clip(np.arange(window.top, window.top + window.side), 0, image.height - 1)
     columns = np.clip(np.arange(window.left, window.left + window.side), 0, image.width - 1)
     if rows[-1] - rows[0] == window.side - 1 == columns[-1] - columns[0]:
+        # wholly inside, as most are: one slice instead of copying pixel by pixel
         inside = image.pixels[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
         return FaceCrop(image.ref, number, face, window, inside.copy())
     return FaceCrop(image.ref, number, face, window, image.pixels[rows][:, columns])

@@ -27,7 +27,7 @@ class GradCamExplainer:
     `prepare` turns crops into the network's input, (N, 3, px, px) float32 on its device.
     `fake_output` is the index of "fake" among the network's outputs: -1 fits one logit as well as
     (real, fake). `region` says which part of a crop the network sees (left, top, right, bottom);
-    all of it by default. Several threads may call; the network must be in nobody else's hands
+    all of it by default. Several threads may call; nothing else may use the network
     meanwhile. Afterwards its flags and gradients are what they were.
     """
 
@@ -100,7 +100,7 @@ class GradCamExplainer:
         ):
             inputs = self.prepare(crops)
             cam = GradCAM(self.network, [self.target_layer])
-            end_with(_copy)
+            end_with(_copy)  # hooks run in the order they were added: this one after grad-cam's
             seen = cam.activations_and_grads
             try:
                 cam(inputs, targets)  # its answer stretches every map to 0..1, noise as well

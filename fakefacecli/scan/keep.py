@@ -9,7 +9,6 @@ import stat
 from fakefacecli.base.errors import CannotWrite
 from fakefacecli.base.files import atomic_write, cannot_write, make_folders
 from fakefacecli.base.records import ImageReport
-from fakefacecli.base.text import printable
 from fakefacecli.decode.file import Refused, read_file
 from fakefacecli.overlay.names import MARK_CHARS, fitted, flat, marked, parts_of, too_long
 
@@ -59,7 +58,7 @@ class FlaggedKeeper:
             if same:
                 return None
         raise CannotWrite(
-            f"cannot write {printable(target)}: another file has this name; "
+            f"cannot write {target}: another file has this name; "
             "move it or choose another folder for the copies"
         )
 
@@ -88,7 +87,7 @@ class FlaggedKeeper:
             here = os.path.join(here, folder)
             if os.path.islink(here):
                 raise CannotWrite(
-                    f"cannot write below {printable(here)}: a link, which could lead anywhere; "
+                    f"cannot write below {here}: a link, which could lead anywhere; "
                     "remove it or choose another folder for the copies"
                 )
 

@@ -22,13 +22,10 @@ IMAGE_SUFFIXES = frozenset(
         *("tif", "tiff", "heic", "heif", "hif", "avif"),
     )
 )
-# so an upload without a suffix is not passed over: the first bytes of each format we read
-_MAGIC = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a", b"BM", b"II*\0", b"MM\0*")
-_SNIFF_BYTES = 16
 # a listing is held in memory: room for a million paths of 256 bytes, and for no endless stream
 LISTING_BYTES = 256 << 20
 LISTING_PATHS = 4_000_000
-_OWN_PARTS = ".fakeface-"  # files.whole's unfinished neighbours
+_OWN_PARTS = ".fakeface-"  # files.atomic_write's unfinished files
 
 Problem = tuple[ErrorCode, str]
 Found = tuple[str, Problem | None]
@@ -130,7 +127,7 @@ def check_exist(paths: tuple[str, ...]) -> None:
     """Raise NothingToDo, naming it, for the first argument that is not there."""
     for path in paths:
         if not os.path.lexists(path):
-            raise NothingToDo(f"no such file or folder: {printable(path)}; nothing was scanned")
+            raise NothingToDo(f"no such file or folder: {path}; nothing was scanned")
 
 
 def common_folder(inputs: list[str]) -> str:
@@ -216,13 +213,13 @@ def _has_image_suffix(name: str) -> bool:
 
 
 def looks_like_image(path: str) -> bool:
-    """Whether the first bytes are those of a format we read; OSError when it cannot be opened."""
+    """Whether the first bytes are an image's; OSError when the file cannot be opened.
+
+    So an upload without a suffix is not passed over.
+    """
     # O_NONBLOCK: the entry was a regular file a moment ago, but uploads can be swapped
     handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
-        start = os.read(handle, _SNIFF_BYTES)
+        return formats.is_image(os.read(handle, formats.SNIFFED_BYTES))
     finally:
         os.close(handle)
-    webp = start[:4] == b"RIFF" and start[8:12] == b"WEBP"
-    modern = start[4:8] == b"ftyp" and start[8:12] in (b"heic", b"heix", b"mif1", b"avif", b"avis")
-    return webp or modern or start.startswith(_MAGIC)

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from fakefacecli.base.errors import CannotWrite, UsageError
 from fakefacecli.base.files import cannot_write, require_folder
 from fakefacecli.base.options import REPORT_FORMATS, ReportTarget, ScanOptions
-from fakefacecli.base.text import printable
 from fakefacecli.scan.source import looks_like_image
 
 
@@ -20,7 +19,7 @@ def report_target(path: str, format_name: str | None) -> ReportTarget:
     if suffix not in REPORT_FORMATS:
         known = ", ".join(f".{name}" for name in REPORT_FORMATS)
         raise UsageError(
-            f"--report {printable(path)}: its suffix is none of {known}; rename it, "
+            f"--report {path}: its suffix is none of {known}; rename it, "
             "or use --report - with --format"
         )
     return ReportTarget(path, suffix)
@@ -46,37 +45,35 @@ def check_targets(options: ScanOptions) -> None:
 def check_picture(path: str, image: str) -> None:
     """The same for the one picture of `fakeface explain`, which must not replace its input."""
     if os.path.splitext(path)[1].lower() not in (".jpg", ".jpeg", ".png"):
-        raise UsageError(f"--out {printable(path)}: wanted a name that ends in .jpg or .png")
+        raise UsageError(f"--out {path}: wanted a name that ends in .jpg or .png")
     if os.path.realpath(path) == os.path.realpath(image):
-        raise CannotWrite(f"cannot write {printable(path)}: it is the input; name another file")
+        raise CannotWrite(f"cannot write {path}: it is the input; name another file")
     check_file(path)
 
 
 def _check_report(path: str, options: ScanOptions) -> None:
     check_file(path)
-    where = printable(path)
     try:
         is_image = os.path.lexists(path) and looks_like_image(path)
     except OSError as error:
         raise cannot_write(path, error) from error
     if is_image:
-        raise CannotWrite(f"cannot write {where}: it holds an image; name another file")
+        raise CannotWrite(f"cannot write {path}: it holds an image; name another file")
     inputs = (*options.source.paths, *options.source.listed)
     if os.path.realpath(path) in map(os.path.realpath, inputs):
-        raise CannotWrite(f"cannot write {where}: it is one of the inputs; name another file")
+        raise CannotWrite(f"cannot write {path}: it is one of the inputs; name another file")
 
 
 def check_file(path: str) -> None:
     """A file can be moved to `path`: its folder takes files, and nothing special is in the way."""
     require_folder(path)
-    where = printable(path)
     try:
         if os.path.lexists(path):
             kind = os.lstat(path).st_mode
             if stat.S_ISDIR(kind):
-                raise CannotWrite(f"cannot write {where}: it is a folder; name a file")
+                raise CannotWrite(f"cannot write {path}: it is a folder; name a file")
             if not stat.S_ISREG(kind):
-                raise CannotWrite(f"cannot write {where}: not a regular file; name another")
+                raise CannotWrite(f"cannot write {path}: not a regular file; name another")
     except OSError as error:
         raise cannot_write(path, error) from error
     _try_writing(os.path.dirname(path) or ".", path)
@@ -87,8 +84,7 @@ def check_new(path: str) -> None:
     check_file(path)
     if os.path.lexists(path):
         raise CannotWrite(
-            f"cannot write {printable(path)}: a model is there; name another file, "
-            "or remove it first"
+            f"cannot write {path}: a model is there; name another file, or remove it first"
         )
 
 
@@ -105,7 +101,7 @@ def _check_own_files(options: ScanOptions) -> None:
         ):
             if folder is not None and _is_below(os.path.realpath(folder), file):
                 raise UsageError(
-                    f"{other} {printable(folder)}: {printable(path + ending)} is a file of {flag}; "
+                    f"{other} {folder}: {path + ending} is a file of {flag}; "
                     "name a folder of its own"
                 )
 
@@ -129,12 +125,11 @@ def _check_apart(options: ScanOptions, folders: list[str]) -> None:
         where = os.path.realpath(folder)
         if any(_is_below(place, where) for place in places):
             raise UsageError(
-                f"an input lies in the output folder {printable(folder)}; name a folder of its own"
+                f"an input lies in the output folder {folder}; name a folder of its own"
             )
         if folder is options.copy_flagged and any(_is_below(p, where) for p in written):
             raise UsageError(
-                f"a report would lie in --copy-flagged {printable(folder)}; "
-                "name a folder of its own"
+                f"a report would lie in --copy-flagged {folder}; name a folder of its own"
             )
     if len(folders) == 2:
         one, other = map(os.path.realpath, folders)
@@ -159,7 +154,7 @@ def _check_folder(folder: str) -> None:
     while not os.path.lexists(above):
         above = os.path.dirname(above) or "."
     if not os.path.isdir(above):
-        raise CannotWrite(f"cannot write {printable(folder)}: {printable(above)} is not a folder")
+        raise CannotWrite(f"cannot write {folder}: {above} is not a folder")
     _try_writing(above, folder)
 
 

@@ -9,13 +9,12 @@ from typing import Literal
 
 from fakefacecli.base.errors import CannotWrite, FakeFaceError, Locked, ModelRefused, NothingToDo
 from fakefacecli.base.files import require_folder
-from fakefacecli.base.text import printable
 
 Verb = Literal["read", "write"]  # what is wanted of a state
 
 APPLICATION = 0x46414B45  # "FAKE" in SQLite's application_id: other programs' files are refused
 VERSION = 1
-_BUSY_SECONDS = 5.0  # our own runs wait for nobody: this is for a shell that somebody left open
+_BUSY_SECONDS = 5.0  # our own runs hold a lock first; an open sqlite3 shell may hold the file
 
 _REFUSED_WRITE = frozenset(
     {
@@ -24,6 +23,10 @@ _REFUSED_WRITE = frozenset(
     }
 )
 
+# A verdict is kept once for a picture, however many files hold it: `files` says which bytes a path
+# held when it was last read, `verdicts` what was said of those bytes, `overlays` which pictures on
+# disk show that.
+#
 # `settings` is all that a verdict hangs on besides the image's bytes; `read_ns` is a time before
 # the bytes behind `sha256` were read; `pending` is the run whose report of this verdict, or of this
 # file with these bytes, still has to come out
@@ -59,6 +62,7 @@ def open_state(path: str, create: bool = True, verb: Verb = "write") -> sqlite3.
     with refusals(path, verb), contextlib.ExitStack() as stack:
         db = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)
         stack.callback(db.close)
+        # SQLite opens an empty file as an empty database: only a look inside tells
         blank = _is_blank(db)
         if not (blank and create):
             _require_ours(db, path)
@@ -78,11 +82,10 @@ def require_state(path: str, verb: Verb = "write") -> None:
     SQLite would wait on a FIFO and write to a device, and say little of a file that is closed: to
     read it there must be permission. ModelRefused takes CannotWrite's place then.
     """
-    where = printable(path)
     try:
         kind = os.stat(path).st_mode
     except FileNotFoundError:
-        raise NothingToDo(f"no state at {where}; fakeface scan --state makes one") from None
+        raise NothingToDo(f"no state at {path}; fakeface scan --state makes one") from None
     except OSError as error:
         raise _cannot(verb, path, (error.strerror or "failed").lower()) from error
     if stat.S_ISDIR(kind):
@@ -109,7 +112,7 @@ def refusals(path: str, verb: Verb = "write") -> Iterator[None]:
 def damaged(path: str, what: str) -> ModelRefused:
     """The one wording for a state that cannot be what we wrote."""
     return ModelRefused(
-        f"state {printable(path)}: damaged ({what}); delete it to start over, or name another file"
+        f"state {path}: damaged ({what}); delete it to start over, or name another file"
     )
 
 
@@ -119,24 +122,24 @@ def path_key(path: str) -> bytes:
 
 
 def _cannot(verb: Verb, path: str, why: str) -> FakeFaceError:
-    words = f"cannot {verb} the state {printable(path)}: {why}"
+    words = f"cannot {verb} the state {path}: {why}"
     return CannotWrite(words) if verb == "write" else ModelRefused(words)
 
 
 def _refusal(path: str, error: sqlite3.Error, verb: Verb) -> FakeFaceError:
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF  # the primary code
-    what = printable(str(error))
+    what = str(error)
     if code == sqlite3.SQLITE_NOTADB:
         return _foreign(path)
     if code in _REFUSED_WRITE:
         return _cannot(verb, path, f"{what}; name another file")
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-        return Locked(f"another program holds the state {printable(path)}; wait for it to end")
+        return Locked(f"another program holds the state {path}; wait for it to end")
     return damaged(path, what)
 
 
 def _foreign(path: str) -> ModelRefused:
-    return ModelRefused(f"{printable(path)} is no state of fakeface; name another file")
+    return ModelRefused(f"{path} is no state of fakeface; name another file")
 
 
 def _is_blank(db: sqlite3.Connection) -> bool:
@@ -151,12 +154,12 @@ def _require_ours(db: sqlite3.Connection, path: str) -> None:
     version = _one(db, "PRAGMA user_version")
     if version != VERSION:
         raise ModelRefused(
-            f"state {printable(path)}: version {version} found, this fakeface reads {VERSION}; "
+            f"state {path}: version {version} found, this fakeface reads {VERSION}; "
             "delete it to start over, or name another file"
         )
     found = _one(db, "PRAGMA quick_check(1)")
     if found != "ok":
-        raise damaged(path, printable(str(found).splitlines()[-1]))
+        raise damaged(path, str(found).splitlines()[-1])
 
 
 def _make_schema(db: sqlite3.Connection) -> None:

@@ -67,6 +67,7 @@ class DrawnOverlays:
             "SELECT mtime_ns FROM overlays WHERE path = ? AND sha256 = ? AND settings = ?",
             (path_key(path), sha256, self._settings),
         ).fetchone()
+        # the table is not enough: the picture may have been deleted or replaced since
         return row is not None and row[0] == _mtime_ns(path)
 
     def _path(self, name: str) -> str:

@@ -30,6 +30,7 @@ def settings_number(
     what["versions"] = dict(versions)
     text = json.dumps([checkpoint.sha256, what], sort_keys=True)
     digest = hashlib.sha256(text.encode()).digest()
+    # the digest decides; the model's name and hash stand there for `fakeface state stats`
     db.execute(
         "INSERT OR IGNORE INTO settings (digest, model, model_sha256) VALUES (?, ?, ?)",
         (digest, card.name, checkpoint.sha256),

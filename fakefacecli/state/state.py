@@ -92,6 +92,8 @@ class State:
             if self.options.since_last and not new:
                 return Found(None)
             report = self._as_of_now(ref, facts, text)
+            # new, though not read now: a run that was stopped has noted it, and this one takes it
+            # over, so that `reported` clears it
             if new and read_ns is None:
                 self._write(
                     "UPDATE files SET pending = ? WHERE path = ?",
@@ -109,6 +111,7 @@ class State:
         facts = report.facts
         if not self._lasting(report) or facts.size is None or facts.mtime_ns is None:
             return
+        # what belongs to the picture alone; `_as_of_now` puts in the file it is found as next time
         bare = replace(
             report,
             ref=ImageRef(0, "", ""),
@@ -176,6 +179,7 @@ class State:
                 "SELECT sha256, read_ns FROM files WHERE path = ? AND size = ? AND mtime_ns = ?",
                 (path_key(path), now.st_size, now.st_mtime_ns),
             ).fetchone()
+            # a write within one tick of the clock after our reading would leave the same time
             if row is not None and now.st_mtime_ns < row[1] - _RACE_NS:
                 return FileFacts(row[0].hex(), now.st_size, now.st_mtime_ns), None
         before = time.time_ns()
@@ -240,6 +244,8 @@ class State:
         return row is None or row[0] is not None
 
     def _write(self, statement: str, values: tuple[object, ...]) -> None:
+        # one transaction for many images, as each commit waits for the disk; IMMEDIATE: a second
+        # writer is refused now and not at the commit
         if not self._db.in_transaction:
             self._db.execute("BEGIN IMMEDIATE")
         self._db.execute(statement, values)

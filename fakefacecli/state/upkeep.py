@@ -1,4 +1,4 @@
-"""Looking into a state and taking out of it what is of no more use."""
+"""What a state holds, and removing from it what is no longer needed."""
 
 import os
 import sqlite3
@@ -77,6 +77,7 @@ def take_out(path: str, stale: Stale) -> tuple[int, int]:
             _sweep(db)
             images_left, verdicts_left = _counts(db)
             db.execute("COMMIT")
+            # not inside a transaction; then the log is emptied too, or it would keep the old size
             db.execute("VACUUM")
             db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             return images - images_left, verdicts - verdicts_left
@@ -102,7 +103,7 @@ def _drop(db: sqlite3.Connection, stale: Stale) -> None:
 
 
 def _sweep(db: sqlite3.Connection) -> None:
-    """Take out what only led to verdicts that are gone."""
+    """Remove rows that led only to verdicts which are gone."""
     db.execute("DELETE FROM files WHERE sha256 NOT IN (SELECT sha256 FROM verdicts)")
     db.execute("DELETE FROM settings WHERE id NOT IN (SELECT settings FROM verdicts)")
     db.execute(

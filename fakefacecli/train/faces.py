@@ -17,7 +17,6 @@ from PIL import Image, ImageOps
 from fakefacecli.base.errors import UsageError
 from fakefacecli.base.files import atomic_write, cannot_write
 from fakefacecli.base.records import DecodedImage, ImageRef, Pixels, Unreadable
-from fakefacecli.base.text import printable
 from fakefacecli.decode.image import DecodeLimits
 from fakefacecli.decode.pixels import rgb
 from fakefacecli.decode.pool import WorkerDecoder
@@ -69,7 +68,7 @@ def read_face(path: str) -> Pixels:
         with Image.open(path, formats=readable()) as image:
             return rgb(ImageOps.exif_transpose(image))
     except (OSError, ValueError, SyntaxError) as error:
-        raise UsageError(f"{printable(path)}: changed since it was first read ({error})") from None
+        raise UsageError(f"{path}: changed since it was first read ({error})") from None
 
 
 def find_faces(
@@ -195,4 +194,4 @@ def _digest(path: str) -> str:
         with open(path, "rb") as handle:
             return hashlib.file_digest(handle, "sha256").hexdigest()
     except OSError as error:
-        raise UsageError(f"{printable(path)}: {(error.strerror or 'unreadable').lower()}") from None
+        raise UsageError(f"{path}: {(error.strerror or 'unreadable').lower()}") from None

@@ -10,7 +10,6 @@ from typing import Any
 
 from fakefacecli.base.errors import ModelRefused, UsageError
 from fakefacecli.base.files import atomic_write
-from fakefacecli.base.text import printable
 from fakefacecli.scan.targets import check_new
 from fakefacecli.train.faces import LabelledFace
 from fakefacecli.train.options import TrainOptions
@@ -28,14 +27,14 @@ def check_out(options: TrainOptions) -> None:
     Raises UsageError for the model of --init, for an interrupted training, and for --resume where
     there is none; CannotWrite for any other model, unless it is the one to go on with.
     """
-    out, left = printable(options.out), resume_path(options.out)
+    out, left = options.out, resume_path(options.out)
     if options.init and os.path.realpath(options.init) == os.path.realpath(options.out):
         raise UsageError(
             f"--out {out}: that is the model of --init, which would be overwritten; name another"
         )
     if os.path.lexists(left) and not options.resume:
         raise UsageError(
-            f"{printable(left)} found: an interrupted training left it and {out}; go on with "
+            f"{left} found: an interrupted training left it and {out}; go on with "
             "--resume, name another --out, or remove both to train anew"
         )
     if not options.resume:
@@ -85,18 +84,15 @@ def read_state(out: str, fingerprint: str) -> dict[str, Any]:
         zipfile.BadZipFile,
     ) as error:
         raise ModelRefused(
-            f"{printable(path)}: damaged ({type(error).__name__}); remove it and "
-            f"{printable(out)} to train anew"
+            f"{path}: damaged ({type(error).__name__}); remove it and {out} to train anew"
         ) from None
     if found != fingerprint:
         raise UsageError(
             "--resume: the interrupted training had other settings or other data; use the same, "
-            f"name another --out, or remove {printable(path)} and {printable(out)} to train anew"
+            f"name another --out, or remove {path} and {out} to train anew"
         )
     return state
 
 
 def _nothing_left(path: str) -> UsageError:
-    return UsageError(
-        f"--resume: no {printable(path)}; there is no interrupted training to go on with"
-    )
+    return UsageError(f"--resume: no {path}; there is no interrupted training to go on with")

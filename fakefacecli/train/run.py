@@ -58,9 +58,7 @@ def run_training(options: TrainOptions, watch: Watch, init: Checkpoint | None = 
     if options.init:  # what it has learnt from is no validation of what it goes on to learn
         images, told = with_division(images, options.init)
         if told:
-            watch.say(
-                f"{told} images go by the splits of the training of {printable(options.init)}"
-            )
+            watch.say(f"{told} images go by the splits of the training of {options.init}")
     faces = _faces(images, options, watch)
     division = divide(faces, options.seed)
     for line in [*division.notes, _counts(division)]:
@@ -91,7 +89,7 @@ def _faces(
     faces, left_out = find_faces(images, cutting, done, watch.stop)
     for why, count in Counter(left_out.values()).most_common(5):
         example = next(path for path, reason in left_out.items() if reason == why)
-        watch.say(f"left out {count}: {why} (such as {printable(example)})")
+        watch.say(f"left out {count}: {why} (such as {example})")
     both = near_pairs_of_both_labels(faces)
     if both:
         watch.say(f"{both} faces look the same and bear both labels; one of each must be wrong")
@@ -166,6 +164,7 @@ def _told(card: ModelCard, division: Division, epoch: Epoch, options: TrainOptio
         "epoch": epoch.number,
     }
     groups = sorted({face.image.group for face in division.train} - {""})
+    # escaped here: a card's words are stored, and quoted by reports and pages as they are
     named = f": {', '.join(map(printable, groups[:40]))}" if groups else ""
     start = f", from {printable(os.path.basename(options.init))}" if options.init else ""
     return replace(
@@ -180,6 +179,6 @@ def _kept(stopped: Interrupted, progress: Progress, options: TrainOptions) -> In
         return Interrupted(stopped.number, " in the first epoch; nothing was kept")
     return Interrupted(
         stopped.number,
-        f"; {printable(options.out)} holds epoch {progress.best}, the best of "
+        f"; {options.out} holds epoch {progress.best}, the best of "
         f"{len(progress.history)}; --resume goes on",
     )

@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from fakefacecli.base.errors import UsageError
-from fakefacecli.base.text import printable
 from fakefacecli.train.faces import LabelledFace
 
 # of 64 bits: in 2,439 faces of 60 sources every pair this close was of one source, and from 6 on
@@ -155,7 +154,7 @@ def _crossing(faces: Sequence[LabelledFace], splits: list[str]) -> Iterator[str]
             sides[face.image.group].add(split)
     crossing = [group for group, found in sides.items() if len(found) > 1]
     if crossing:
-        named = ", ".join(map(printable, sorted(crossing)[:_NAMED]))
+        named = ", ".join(sorted(crossing)[:_NAMED])
         more = f" and {len(crossing) - _NAMED} more" if len(crossing) > _NAMED else ""
         validation = any({"train", "val"} <= sides[group] for group in crossing)
         spoilt = (

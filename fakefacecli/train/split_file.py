@@ -12,7 +12,6 @@ from dataclasses import replace
 
 from fakefacecli.base.errors import UsageError
 from fakefacecli.base.files import atomic_write
-from fakefacecli.base.text import printable
 from fakefacecli.labelled.data import LabelledImage
 from fakefacecli.train.log import log_path
 from fakefacecli.train.split import Division
@@ -86,7 +85,7 @@ def _rows(model: str) -> dict[str, dict[str, str]]:
         rows = {"": {}}
     if any(row.get("split") is None or row.get("label") is None for row in rows.values()):
         raise UsageError(
-            f"{printable(path)}: not the division of a training, which it would be by its name; "
+            f"{path}: not the division of a training, which it would be by its name; "
             "move it away from the model"
         )
     return rows

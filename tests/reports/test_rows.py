@@ -1,4 +1,5 @@
 import csv
+import dataclasses
 import io
 import json
 
@@ -79,3 +80,9 @@ def test_each_json_line_fits_the_schema_and_broken_ones_do_not() -> None:
             assert not check.is_valid({**row, "extra": 1})
     [row] = rows_of(builders.error(), FACTS)
     assert not check.is_valid({**row, "p_fake": 0.5})
+
+
+def test_a_message_is_escaped_in_its_row() -> None:
+    raw = dataclasses.replace(builders.error(), message="lies in \x1b[31m a\\b \udcff")
+    [row] = rows_of(raw, FACTS)
+    assert row["error"] == r"lies in \u001b[31m a\\b \xff"

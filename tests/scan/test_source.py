@@ -1,7 +1,9 @@
 import os
 import pathlib
 import socket
+import struct
 import subprocess
+import sys
 
 import pytest
 
@@ -10,6 +12,7 @@ from fakefacecli.base.options import SourceOptions
 from fakefacecli.base.records import ImageRef, Unreadable
 from fakefacecli.base.verdicts import ErrorCode
 from fakefacecli.scan.source import PathSource, read_listing
+from tests.builders import ROOT
 
 JPEG = b"\xff\xd8\xff\xe0 the rest does not matter to a walk"
 
@@ -159,3 +162,74 @@ def test_listings_are_split_at_newlines_or_nul() -> None:
     assert read_listing(b"a\nb.jpg\0c.jpg\0", zero=True) == ("a\nb.jpg", "c.jpg")
     with pytest.raises(UsageError, match="-0"):
         read_listing(b"a\0b", zero=False)
+
+
+def ftyp(major: bytes, *compatible: bytes) -> bytes:
+    """The first box of an ISO media file, and some bytes of the next."""
+    body = b"ftyp" + major + bytes(4) + b"".join(compatible)
+    return struct.pack(">L", len(body) + 4) + body + b"\0\0\1\0meta"
+
+
+BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1")
+BITMAP = b"BM" + struct.pack("<LHHL", 354, 0, 0, 54) + struct.pack("<LllHH", 40, 10, 10, 1, 24)
+IMAGES = {
+    "jpeg": JPEG,
+    "png": b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR",
+    "gif87": b"GIF87a\x0a\0\x0a\0",
+    "gif89": b"GIF89a\x0a\0\x0a\0",
+    "webp": b"RIFF\x24\0\0\0WEBPVP8 ",
+    "bmp": BITMAP,
+    "bmp-of-os2": b"BM"
+    + struct.pack("<LHHL", 354, 0, 0, 26)
+    + struct.pack("<LHHHH", 12, 9, 9, 1, 8),
+    "tiff": b"II*\0\x08\0\0\0",
+    "tiff-big-end-first": b"MM\0*\0\0\0\x08",
+    "bigtiff": b"II+\0\x08\0\0\0",
+    "cr2": b"II*\0\x10\0\0\0CR\2\0",
+    **{f"major-{brand.decode()}": ftyp(brand) for brand in (*BRANDS, b"avif", b"avis")},
+    **{f"also-{brand.decode()}": ftyp(b"isom", b"iso8", brand) for brand in (*BRANDS, b"avif")},
+    "avif-called-mif1": ftyp(b"mif1", b"miaf", b"avif"),
+    "twelfth-brand": ftyp(b"isom", *[b"miaf"] * 10, b"heic"),
+}
+OTHERS = {
+    "empty": b"",
+    "cars": b"BMW is a maker of cars, and not of bitmaps, says the text.",
+    "cars-in-short": b"BMW",
+    "bm-and-zeros": b"BM" + bytes(60),
+    "gifts": b"GIFTS and other things",
+    "gif-of-1999": b"GIF99a\x0a\0\x0a\0",
+    "second": b"II. The second chapter",
+    "millimetres": b"MM is short for millimetre",
+    "sound": b"RIFF\x24\0\0\0WAVEfmt ",
+    "film-avi": b"RIFF\x24\0\0\0AVI LIST",
+    "film-mp4": ftyp(b"isom", b"mp42"),
+    "brand-behind-the-box": ftyp(b"isom") + b"heic",
+    "svg": b"<svg xmlns='http://www.w3.org/2000/svg'/>",
+    "pdf": b"%PDF-1.7",
+    "text": b"text",
+}
+
+
+def test_content_decides_which_files_without_a_suffix_are_inputs(tmp_path: pathlib.Path) -> None:
+    for name, data in {**IMAGES, **OTHERS}.items():
+        (tmp_path / name).write_bytes(data)
+    assert walk(tmp_path) == sorted(IMAGES)
+
+
+def test_a_walk_and_a_decoder_agree_on_what_is_an_image() -> None:
+    for data in (*IMAGES.values(), *OTHERS.values()):
+        start = data[: formats.SNIFFED_BYTES]
+        assert formats.name(start) == formats.name(data + bytes(4096))
+
+
+def test_a_walk_imports_no_decoder(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "upload").write_bytes(ftyp(b"hevc"))
+    code = (
+        "import sys; from fakefacecli.base.options import SourceOptions;"
+        " from fakefacecli.scan.source import PathSource;"
+        " print(len(list(PathSource(SourceOptions((sys.argv[1],))))),"
+        " *({'PIL', 'torch', 'pillow_heif'} & set(sys.modules)))"
+    )
+    command = (sys.executable, "-c", code, str(tmp_path))
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "1\n"
