@@ -9,7 +9,7 @@ import typer
 
 from fakefacecli.base.errors import CannotWrite, ExitCode, UsageError
 from fakefacecli.base.options import DEFAULT_MODEL, JudgeOptions
-from fakefacecli.base.text import counted, printable
+from fakefacecli.base.text import counted
 from fakefacecli.cli.console import complain, error_boundary, stoppable
 from fakefacecli.cli.flags import Data, Device, FacesOnly, FacesScale, MinFace, Model, takes
 from fakefacecli.cli.labelled import labelled_images, open_model, report_missed

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fakefacecli.base.errors import UsageError
-from fakefacecli.base.text import printable
 from fakefacecli.cli.console import error_boundary, say
 
 if TYPE_CHECKING:
@@ -34,7 +33,7 @@ def docs(
         say("".join(f"{name:{width}}  {_summary(page)}\n" for name, page in pages.items()))
         return
     if topic not in pages:
-        raise UsageError(f"docs {printable(topic)}: no such page; there are {', '.join(pages)}")
+        raise UsageError(f"docs {topic}: no such page; there are {', '.join(pages)}")
     text = _MARKER.sub("", pages[topic].read_text("utf-8"))
     if sys.stdout.isatty():
         _show(text)

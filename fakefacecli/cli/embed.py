@@ -11,7 +11,7 @@ import typer
 
 from fakefacecli.base.errors import ExitCode, NothingToDo, UsageError
 from fakefacecli.base.options import DEFAULT_MODEL, JudgeOptions
-from fakefacecli.base.text import counted, printable
+from fakefacecli.base.text import counted
 from fakefacecli.cli.console import complain, error_boundary, stoppable
 from fakefacecli.cli.flags import Device, FacesOnly, FacesScale, MinFace, Model, takes
 from fakefacecli.cli.labelled import open_model, report_missed
@@ -96,7 +96,7 @@ def embed(flags: EmbedFlags) -> ExitCode:
         )
         if not points:
             _told(missed, report)
-            raise NothingToDo(f"{printable(flags.data)}: no face could be taken from its images")
+            raise NothingToDo(f"{flags.data}: no face could be taken from its images")
         stop()
         by = flags.colour or (Colour.VERDICT if report else Colour.LABEL)
         name = subject.checkpoint.card.name

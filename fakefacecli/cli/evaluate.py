@@ -80,7 +80,7 @@ def evaluate(flags: EvaluateFlags) -> ExitCode:
 
     unknown = [name for name in flags.split or () if name not in SPLITS]
     if unknown:
-        raise UsageError(f"--split {printable(unknown[0])}: wanted {', '.join(SPLITS)}")
+        raise UsageError(f"--split {unknown[0]}: wanted {', '.join(SPLITS)}")
     if flags.compare and flags.model:
         raise UsageError("--compare names both models; leave --model out")
     images = labelled_images(flags.data, flags.models, flags.split or _BY_DEFAULT)

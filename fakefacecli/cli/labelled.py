@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from fakefacecli.base.errors import ExitCode, NothingToDo
 from fakefacecli.base.options import DecodeOptions, JudgeOptions, Precision
-from fakefacecli.base.text import counted, printable
+from fakefacecli.base.text import counted
 from fakefacecli.cli.console import complain
 
 if TYPE_CHECKING:

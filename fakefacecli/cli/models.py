@@ -180,7 +180,7 @@ def import_(flags: ImportFlags) -> None:
         ("--input", flags.input_, CHANNELS),
     ):
         if found not in wanted:
-            raise UsageError(f"{flag} {printable(found)}: wanted {' or '.join(wanted)}")
+            raise UsageError(f"{flag} {found}: wanted {' or '.join(wanted)}")
     check_flag(flags.backbone)
     found_state = read_foreign(flags.file)
     stem = os.path.splitext(os.path.basename(flags.file))[0]

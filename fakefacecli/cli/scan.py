@@ -83,7 +83,7 @@ def _reports(flags: ScanFlags) -> tuple[ReportTarget, ...]:
     from fakefacecli.scan.targets import report_target
 
     if flags.format_ is not None and flags.format_ not in REPORT_FORMATS:
-        raise UsageError(f"--format {printable(flags.format_)}: wanted csv, json or jsonl")
+        raise UsageError(f"--format {flags.format_}: wanted csv, json or jsonl")
     return tuple(report_target(path, flags.format_) for path in flags.report or ())
 
 

@@ -89,9 +89,9 @@ def _check(flags: TrainFlags) -> None:
     }
     for flag, (found, wanted) in closed.items():
         if found not in wanted:
-            raise UsageError(f"{flag} {printable(found)}: wanted {' or '.join(wanted)}")
+            raise UsageError(f"{flag} {found}: wanted {' or '.join(wanted)}")
     if not flags.out.endswith(".safetensors"):
-        raise UsageError(f"--out {printable(flags.out)}: wanted a name that ends in .safetensors")
+        raise UsageError(f"--out {flags.out}: wanted a name that ends in .safetensors")
 
 
 def _check_together(flags: TrainFlags) -> None:

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from fakefacecli.base.errors import ModelRefused, UsageError
-from fakefacecli.base.text import printable
 from fakefacecli.base.verdicts import Thresholds
 from fakefacecli.models.backbones import build
 from fakefacecli.models.calibration import Calibration

@@ -14,7 +14,6 @@ from typing import IO, Any
 from fakefacecli.base.errors import UsageError
 from fakefacecli.base.files import atomic_write, cannot_write, in_the_way, open_plain
 from fakefacecli.base.records import Box, FaceFinding, FileFacts, ImageRef, ImageReport, Provenance
-from fakefacecli.base.text import printable
 from fakefacecli.base.verdicts import (
     ErrorCode,
     Label,

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from fakefacecli import __version__
 from fakefacecli.base.errors import UsageError
 from fakefacecli.base.options import DecodeOptions, Explain, JudgeOptions, ScanOptions
-from fakefacecli.base.text import printable
 from fakefacecli.decode.image import DecodeLimits
 from fakefacecli.decode.pool import WorkerDecoder
 from fakefacecli.detect.cascade import MtcnnDetector

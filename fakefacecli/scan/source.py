@@ -12,8 +12,8 @@ from typing import IO
 from fakefacecli.base.errors import NothingToDo, UsageError
 from fakefacecli.base.options import SourceOptions
 from fakefacecli.base.records import ImageRef, Unreadable
-from fakefacecli.base.text import printable
 from fakefacecli.base.verdicts import ErrorCode
+from fakefacecli.decode import formats
 
 IMAGE_SUFFIXES = frozenset(
     f".{name}"

@@ -5,7 +5,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from fakefacecli.base.errors import ModelRefused, UsageError
-from fakefacecli.base.text import printable
 from fakefacecli.base.verdicts import Thresholds
 from fakefacecli.models.backbones import build, check_flag, load_pretrained, public_levels
 from fakefacecli.models.calibration import Calibration
@@ -51,7 +50,7 @@ def fresh_card(options: TrainOptions, init: Checkpoint | None = None) -> ModelCa
         card = init.card
         if card.stretch or card.crop_scale > CACHE_SCALE:
             raise ModelRefused(
-                f"{printable(init.path)}: its card wants faces cut in a way that training does not "
+                f"{init.path}: its card wants faces cut in a way that training does not "
                 "cut them; it can scan, but not learn on"
             )
         return replace(

@@ -11,6 +11,7 @@ from fakefacecli.base.errors import NothingToDo, UsageError
 from fakefacecli.base.options import SourceOptions
 from fakefacecli.base.records import ImageRef, Unreadable
 from fakefacecli.base.verdicts import ErrorCode
+from fakefacecli.decode import formats
 from fakefacecli.scan.source import PathSource, read_listing
 from tests.builders import ROOT
 
