@@ -185,7 +185,7 @@ def import_(flags: ImportFlags) -> None:
     found_state = read_foreign(flags.file)
     stem = os.path.splitext(os.path.basename(flags.file))[0]
     target = _target(flags.file, flags.out, stem)
-    state, head = fit(found_state, flags.backbone, flags.positive_class, printable(flags.file))
+    state, head = fit(found_state, flags.backbone, flags.positive_class, flags.file)
     feeding = Feeding(flags.input_px, flags.normalise, flags.crop_scale, flags.input_)
     card = foreign_card(
         stem, flags.backbone, head, feeding, printable(os.path.basename(flags.file))
