@@ -7,14 +7,19 @@ which that is a likeness and no more; what was compressed twice shows only the l
 
 import functools
 
-# ITU-T T.81 (1992), table K.1, row by row
-_LUMINANCE = (
+# ITU-T T.81 (1992), tables K.1 and K.2, row by row: what libjpeg scales to a quality
+LUMINANCE = (
     *(16, 11, 10, 16, 24, 40, 51, 61, 12, 12, 14, 19, 26, 58, 60, 55),
     *(14, 13, 16, 24, 40, 57, 69, 56, 14, 17, 22, 29, 51, 87, 80, 62),
     *(18, 22, 37, 56, 68, 109, 103, 77, 24, 35, 55, 64, 81, 104, 113, 92),
     *(49, 64, 78, 87, 103, 121, 120, 101, 72, 92, 95, 98, 112, 100, 103, 99),
 )
-_CELLS = len(_LUMINANCE)  # 8 x 8
+CHROMINANCE = (
+    *(17, 18, 24, 47, 99, 99, 99, 99, 18, 21, 26, 66, 99, 99, 99, 99),
+    *(24, 26, 56, 99, 99, 99, 99, 99, 47, 66, 99, 99, 99, 99, 99, 99),
+    *(99,) * 32,
+)
+_CELLS = len(LUMINANCE)  # 8 x 8
 _START, _TABLES, _SCAN = b"\xff\xd8", 0xDB, 0xDA
 _BARE = {0x01, *range(0xD0, 0xD8)}  # markers without a length
 
@@ -46,7 +51,7 @@ def read_quality(path: str) -> int | None:
 def _table_of(quality: int) -> tuple[int, ...]:
     """libjpeg's luminance table of a quality, in the zigzag order of a file."""
     percent = 5000 // quality if quality < 50 else 200 - 2 * quality
-    return tuple(min(255, max(1, (_LUMINANCE[cell] * percent + 50) // 100)) for cell in _zigzag())
+    return tuple(min(255, max(1, (LUMINANCE[cell] * percent + 50) // 100)) for cell in _zigzag())
 
 
 @functools.cache

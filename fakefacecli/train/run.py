@@ -133,14 +133,13 @@ def _run(
     callbacks = Callbacks(watch.step, watch.stop)
     try:
         if options.init and not options.resume:
-            before = training.average.validate(division.val, watch.stop)
+            before = training.validate(watch.stop)
             watch.say(f"before training: validation AUC {before['auc']:.4f}")
         while not training.over:
             epoch = training.epoch(callbacks)
             if epoch.best:
-                state = training.average.network.state_dict()
                 keep_division()  # not before: till now it may be an earlier training's
-                save(options.out, state, _told(card, division, epoch, options))
+                save(options.out, training.weights(), _told(card, division, epoch, options))
             write_state(options.out, fingerprint, training.state())
             write_log(options.out, training.progress.history)
             write_curves(options.out, training.progress.history)
