@@ -7,6 +7,8 @@ which that is a likeness and no more; what was compressed twice shows only the l
 
 import functools
 
+from fakefacecli.evidence.structure import jpeg_segments
+
 # ITU-T T.81 (1992), tables K.1 and K.2, row by row: what libjpeg scales to a quality
 LUMINANCE = (
     *(16, 11, 10, 16, 24, 40, 51, 61, 12, 12, 14, 19, 26, 58, 60, 55),
@@ -20,14 +22,14 @@ CHROMINANCE = (
     *(99,) * 32,
 )
 _CELLS = len(LUMINANCE)  # 8 x 8
-_START, _TABLES, _SCAN = b"\xff\xd8", 0xDB, 0xDA
-_BARE = {0x01, *range(0xD0, 0xD8)}  # markers without a length
-
-HEAD_BYTES = 1 << 18  # tables stand behind the metadata, 64 kB apiece
+_START, _TABLES = b"\xff\xd8", 0xDB
 
 
 def jpeg_quality(data: bytes) -> int | None:
-    """The quality, 1..100, of a JPEG's first bytes; None for what is none or has no table."""
+    """The quality, 1..100, of a JPEG's bytes up to its scan; None for what is none or has no table.
+
+    Of two equally near ones the higher.
+    """
     table = _first_table(data)
     if table is None:
         return None
@@ -42,7 +44,9 @@ def read_quality(path: str) -> int | None:
     """The same of a file; None when it cannot be read."""
     try:
         with open(path, "rb") as handle:
-            return jpeg_quality(handle.read(HEAD_BYTES))
+            start = handle.read(len(_START))
+            # nobody knows how much metadata stands before the table
+            return jpeg_quality(start + handle.read()) if start == _START else None
     except OSError:
         return None
 
@@ -67,20 +71,11 @@ def _zigzag() -> tuple[int, ...]:
 
 def _first_table(data: bytes) -> tuple[int, ...] | None:
     """Table 0, the luminance one, in zigzag order."""
-    at = len(_START)
     if not data.startswith(_START):
         return None
-    while at + 4 <= len(data) and data[at] == 0xFF:
-        marker = data[at + 1]
-        if marker == 0xFF or marker in _BARE:
-            at += 1 if marker == 0xFF else 2
-            continue
-        length = int.from_bytes(data[at + 2 : at + 4], "big")
-        if marker == _SCAN or length < 2:
-            return None
-        if marker == _TABLES and (table := _in_segment(data[at + 4 : at + 2 + length])):
+    for marker, start, end in jpeg_segments(data):
+        if marker == _TABLES and (table := _in_segment(data[start + 4 : end])):
             return table
-        at += 2 + length
     return None
 
 

@@ -5,7 +5,9 @@ import json
 import os
 from typing import IO, Any
 
-_VERSION = 2  # 1 gave faces of other --min-face one file name
+# 1 gave faces of other --min-face one file name, 2 told JPEG qualities otherwise: mixed with new
+# ones, they would tell images apart by when they were read
+_VERSION = 3
 
 Entry = dict[str, Any]
 
