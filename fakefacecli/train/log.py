@@ -3,10 +3,9 @@
 The log is whole after every epoch.
 """
 
-import csv
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 
 from fakefacecli.base.files import atomic_write
 
@@ -53,11 +52,11 @@ def log_path(out: str, suffix: str) -> str:
 
 
 def write_log(out: str, history: Sequence[Epoch]) -> None:
-    """A row an epoch; CannotWrite when it cannot be written."""
+    """Write one row for each epoch; CannotWrite when that cannot be."""
+    import pandas as pd
+
     with atomic_write(log_path(out, ".log.csv"), "w", encoding="utf-8", newline="") as handle:
-        writer = csv.DictWriter(handle, [column.name for column in fields(Epoch)])
-        writer.writeheader()
-        writer.writerows(asdict(epoch) for epoch in history)
+        pd.DataFrame(map(asdict, history)).to_csv(handle, index=False, lineterminator="\r\n")
 
 
 def write_curves(out: str, history: Sequence[Epoch]) -> None:
