@@ -9,6 +9,7 @@ from fakefacecli.base.verdicts import Label, Thresholds
 # JSON Lines is the default on stdout: one row a line, readable before the run ends
 REPORT_FORMATS = ("csv", "json", "jsonl")
 DEFAULT_MODEL = "inception-resnet-v1"
+_RECORDS = ("source", "judge", "decode")  # the fields of ScanOptions that hold options themselves
 
 
 class Explain(StrEnum):
@@ -62,6 +63,31 @@ class SourceOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class JudgeOptions:
+    """What judges faces, and where; whatever the faces come from.
+
+    `thresholds` are the model's own when None. Faces under `min_face_px` (pixels of the longer
+    side) are not looked for; `batch_size` counts images.
+    """
+
+    model: str = DEFAULT_MODEL
+    thresholds: Thresholds | None = None
+    min_face_px: int = 40
+    device: str = "auto"
+    precision: Precision = Precision.AUTO
+    batch_size: int = 16
+
+
+@dataclass(frozen=True, slots=True)
+class DecodeOptions:
+    """How many processes decode files, and what a file may cost: seconds and pixels."""
+
+    workers: int = 2
+    timeout_s: float = 10.0
+    max_pixels: int = 100_000_000
+
+
+@dataclass(frozen=True, slots=True)
 class ScanOptions:
     """One `fakeface scan`."""
 
@@ -70,15 +96,8 @@ class ScanOptions:
     overlays: str | None = None
     explain: Explain = Explain.FLAGGED
     copy_flagged: str | None = None
-    model: str = DEFAULT_MODEL
-    thresholds: Thresholds | None = None
-    min_face_px: int = 40
-    device: str = "auto"
-    precision: Precision = Precision.AUTO
-    batch_size: int = 16
-    workers: int = 2
-    timeout_s: float = 10.0
-    max_pixels: int = 100_000_000
+    judge: JudgeOptions = JudgeOptions()
+    decode: DecodeOptions = DecodeOptions()
     fail_on: frozenset[Label] = field(default_factory=frozenset)
     resume: bool = False
     state: str | None = None
@@ -86,27 +105,30 @@ class ScanOptions:
     since_last: bool = False
 
     @property
-    def deciding(self) -> dict[str, object]:
+    def affecting_rows(self) -> dict[str, object]:
         """The options that can change a row; two runs that differ here may differ in rows."""
+        thresholds = self.judge.thresholds
         return {
             "explain": str(self.explain) if self.overlays else "none",
-            "max_pixels": self.max_pixels,
-            "min_face_px": self.min_face_px,
+            "max_pixels": self.decode.max_pixels,
+            "min_face_px": self.judge.min_face_px,
             "overlays": self.overlays,
-            "precision": str(self.precision),
+            "precision": str(self.judge.precision),
             "since_last": self.since_last,
-            "thresholds": self.thresholds and [self.thresholds.low, self.thresholds.high],
-            "timeout_s": self.timeout_s,
+            "thresholds": thresholds and [thresholds.low, thresholds.high],
+            "timeout_s": self.decode.timeout_s,
         }
 
 
 def described(options: ScanOptions) -> dict[str, object]:
     """Every option as a report's header shows it; of --files-from only the number of paths."""
-    source = asdict(options.source)
-    source["listed"] = len(options.source.listed)
-    plain = {**source, **asdict(options)}
+    plain: dict[str, object] = {}
+    for name, value in asdict(options).items():
+        # the header is flat: readers of reports know no records of ours
+        plain |= value if name in _RECORDS else {name: value}
+    plain["listed"] = len(options.source.listed)
     plain["reports"] = [target.path for target in options.reports]
-    del plain["source"], plain["never"]
+    del plain["never"]
     return {name: _shown(value) for name, value in plain.items()}
 
 

@@ -1,77 +1,76 @@
 """`fakeface bench`: how fast is this machine, and what does it wait for?"""
 
 import json
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from fakefacecli.base.errors import ExitCode
 from fakefacecli.base.files import atomic_write
-from fakefacecli.base.options import DEFAULT_MODEL, Precision, ScanOptions, SourceOptions
+from fakefacecli.base.options import (
+    DEFAULT_MODEL,
+    DecodeOptions,
+    JudgeOptions,
+    Precision,
+    ScanOptions,
+    SourceOptions,
+)
 from fakefacecli.base.text import printable
+from fakefacecli.cli import flags
 from fakefacecli.cli.console import complain, error_boundary, say, stoppable
 
 if TYPE_CHECKING:
     from rich.table import Table
 
 
-@error_boundary
-def bench(  # noqa: PLR0913, PLR0917 - one parameter a flag
-    folder: Annotated[str, typer.Argument(metavar="FOLDER", show_default=False)],
+@dataclass(frozen=True, slots=True)
+class BenchFlags:
+    """What was typed behind `fakeface bench`."""
+
+    folder: Annotated[str, typer.Argument(metavar="FOLDER", show_default=False)]
     json_: Annotated[
         str | None,
         typer.Option("--json", metavar="FILE|-", help="Write the figures; - is stdout."),
-    ] = None,
-    against_demo_loop: Annotated[
-        bool,
-        typer.Option(
-            "--against-demo-loop", help="In turn with the original demo's loop; give the ratio."
-        ),
-    ] = False,
-    runs: Annotated[int, typer.Option(min=1, max=100, help="Scans of the folder.")] = 3,
+    ] = None
+    runs: Annotated[int, typer.Option(min=1, max=100, help="Scans of the folder.")] = 3
     limit: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Only the first N images.")
-    ] = None,
-    model: Annotated[
-        str, typer.Option(metavar="NAME|FILE", help="A bundled model or a checkpoint.")
-    ] = DEFAULT_MODEL,
-    min_face: Annotated[
-        int, typer.Option(min=12, max=2000, help="Smallest face looked for, in px.")
-    ] = 40,
-    device: Annotated[str, typer.Option(metavar="auto|cpu|cuda|cuda:N|mps")] = "auto",
-    precision: Annotated[
-        Precision, typer.Option(help="What faces are judged in.")
-    ] = Precision.AUTO,
-    batch_size: Annotated[int, typer.Option(min=1, max=1024, help="Images at once.")] = 16,
-    workers: Annotated[
-        int | None, typer.Option(min=1, max=64, help="Decoder processes (default: one a core).")
-    ] = None,
-) -> ExitCode:
+    ] = None
+    model: Annotated[str, flags.model("A bundled model or a checkpoint.")] = DEFAULT_MODEL
+    min_face: Annotated[int, flags.min_face("Smallest face looked for, in px.")] = 40
+    device: Annotated[str, flags.device()] = "auto"
+    precision: Annotated[Precision, flags.precision("What faces are judged in.")] = Precision.AUTO
+    batch_size: Annotated[int, flags.batch_size()] = 16
+    workers: Annotated[int | None, flags.workers("Decoder processes (default: one a core).")] = None
+
+
+@error_boundary
+@flags.takes(BenchFlags)
+def bench(given: BenchFlags) -> ExitCode:
     """Measure a scan of FOLDER: rates of every stage and of the whole, memory, the ceiling."""
     from fakefacecli.bench.run import bench as measure
     from fakefacecli.scan.build import default_workers
     from fakefacecli.scan.targets import check_file
 
     options = ScanOptions(
-        SourceOptions((folder,)),
-        model=model,
-        min_face_px=min_face,
-        device=device,
-        precision=precision,
-        batch_size=batch_size,
-        workers=workers or default_workers(),
+        SourceOptions((given.folder,)),
+        judge=JudgeOptions(
+            given.model, None, given.min_face, given.device, given.precision, given.batch_size
+        ),
+        decode=DecodeOptions(given.workers or default_workers()),
     )
-    if json_ and json_ != "-":
-        check_file(json_)  # now rather than after minutes of measuring
+    if given.json_ and given.json_ != "-":
+        check_file(given.json_)  # now rather than after minutes of measuring
     with stoppable(last_words="nothing was written") as stop:
-        found = measure(options, runs, limit, against_demo_loop, stop, complain)
+        found = measure(options, given.runs, given.limit, stop, complain)
     figures = json.dumps(found, indent=2) + "\n"
-    if json_ == "-":
+    if given.json_ == "-":
         say(figures)
     else:
         _show(found)
-    if json_ and json_ != "-":
-        with atomic_write(json_, "w", encoding="utf-8") as handle:
+    if given.json_ and given.json_ != "-":
+        with atomic_write(given.json_, "w", encoding="utf-8") as handle:
             handle.write(figures)
     return ExitCode.SOME_UNREADABLE if found["unreadable"] else ExitCode.COMPLETE
 
@@ -92,11 +91,6 @@ def _show(found: dict[str, Any]) -> None:
         console.print(Text(printable(line)), soft_wrap=True)
     console.print(_table(found))
     after = [f"images/s from run to run: {_range(found['end_to_end']['images_per_s'])}"]
-    if demo := found["demo_loop"]:
-        after += [
-            f"the demo's loop: {_range(demo['images_per_s'])} images/s, {demo['faces']} faces",
-            f"fakeface is {_range(demo['ratio'])} times as fast",
-        ]
     after.append(
         f"memory: {memory['peak_mb']:.0f} MB at most, {memory['before_mb']:.0f} MB before the runs"
     )

@@ -1,29 +1,22 @@
 """`fakeface calibrate`: probabilities and thresholds for a model, fitted on faces of your own."""
 
 import os
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from fakefacecli.base.errors import CannotWrite, ExitCode, UsageError
-from fakefacecli.base.options import DEFAULT_MODEL
+from fakefacecli.base.options import DEFAULT_MODEL, JudgeOptions
 from fakefacecli.base.text import counted, printable
 from fakefacecli.cli.console import complain, error_boundary, stoppable
-from fakefacecli.cli.labelled import (
-    Data,
-    Device,
-    FacesOnly,
-    FacesScale,
-    MinFace,
-    labelled_images,
-    open_model,
-    told_missed,
-)
+from fakefacecli.cli.flags import Data, Device, FacesOnly, FacesScale, MinFace, Model, takes
+from fakefacecli.cli.labelled import labelled_images, open_model, report_missed
 
 if TYPE_CHECKING:
-    from fakefacecli.evaluate.bootstrap import Estimate
     from fakefacecli.evaluate.calibrate import Recalibrated
+    from fakefacecli.figures.results import Estimate
 
 
 class Method(StrEnum):
@@ -34,43 +27,50 @@ class Method(StrEnum):
     ISOTONIC = "isotonic"
 
 
-@error_boundary
-def calibrate(  # noqa: PLR0913, PLR0917 - one parameter a flag
-    data: Data,
+@dataclass(frozen=True, slots=True)
+class CalibrateFlags:
+    """What was typed behind `fakeface calibrate`."""
+
+    data: Data
     out: Annotated[
         str, typer.Option(metavar="FILE", help="The new checkpoint, a .safetensors file.")
-    ],
-    model: Annotated[str, typer.Option(metavar="NAME|FILE", help="The model.")] = DEFAULT_MODEL,
+    ]
+    model: Model = DEFAULT_MODEL
     target_fpr: Annotated[
         float,
         typer.Option(
             min=1e-6, max=0.5, help="The part of real faces that may be flagged: sets HIGH."
         ),
-    ] = 0.01,
-    method: Annotated[Method, typer.Option(help="How logits become probabilities.")] = Method.PLATT,
-    faces_only: FacesOnly = False,
-    faces_scale: FacesScale = None,
-    min_face: MinFace = 40,
-    device: Device = "auto",
-) -> ExitCode:
+    ] = 0.01
+    method: Annotated[Method, typer.Option(help="How logits become probabilities.")] = Method.PLATT
+    faces_only: FacesOnly = False
+    faces_scale: FacesScale = None
+    min_face: MinFace = 40
+    device: Device = "auto"
+
+
+@error_boundary
+@takes(CalibrateFlags)
+def calibrate(flags: CalibrateFlags) -> ExitCode:
     """Fit calibration and thresholds on labelled images; write a checkpoint that holds them."""
     from fakefacecli.evaluate.calibrate import SPLITS, recalibrate, write_checkpoint
-    from fakefacecli.evaluate.run import data_facts, score_images
+    from fakefacecli.evaluate.run import missed_images, score_images
     from fakefacecli.train.split_file import keep_division
 
-    _check_out(out, model)
+    _check_out(flags.out, flags.model)
     note = "; only val, or images of no split, are calibrated on"
-    images = labelled_images(data, (model,), SPLITS, note)
+    images = labelled_images(flags.data, (flags.model,), SPLITS, note)
+    options = JudgeOptions(flags.model, min_face_px=flags.min_face, device=flags.device)
     with stoppable() as stop:
-        with open_model(model, (faces_only, faces_scale), min_face, device, stop) as subject:
+        with open_model(options, (flags.faces_only, flags.faces_scale), stop) as subject:
             judged = score_images(images, subject, grid=False)
             checkpoint = subject.checkpoint
-        done = recalibrate(checkpoint.card, judged, str(method), target_fpr)
+        done = recalibrate(checkpoint.card, judged, str(flags.method), flags.target_fpr)
         stop()
-        write_checkpoint(out, checkpoint, done.card)
-        keep_division(model, out)
-    _summary(done, out)
-    return told_missed(data_facts(judged)["without_a_face"])
+        write_checkpoint(flags.out, checkpoint, done.card)
+        keep_division(flags.model, flags.out)
+    _summary(done, flags.out)
+    return report_missed(missed_images(judged.missed))
 
 
 def _check_out(out: str, model: str) -> None:

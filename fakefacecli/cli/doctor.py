@@ -1,5 +1,6 @@
 """`fakeface doctor`: is this installation able to judge faces the way it should?"""
 
+import contextlib
 import json
 from importlib.resources import files
 from typing import Annotated
@@ -7,6 +8,7 @@ from typing import Annotated
 import typer
 
 from fakefacecli.base.errors import ExitCode, ModelRefused
+from fakefacecli.cli import flags
 from fakefacecli.cli.console import complain, error_boundary
 
 TOLERANCE = 0.01  # of the probability: what another CPU, GPU or library version may change
@@ -14,9 +16,7 @@ TOLERANCE = 0.01  # of the probability: what another CPU, GPU or library version
 
 @error_boundary
 def doctor(
-    device: Annotated[
-        str, typer.Option(metavar="auto|cpu|cuda|cuda:N|mps", help="Where the self-test runs.")
-    ] = "auto",
+    device: Annotated[str, flags.device("Where the self-test runs.")] = "auto",
 ) -> ExitCode:
     """Show versions and devices, check the bundled model and judge a shipped photograph."""
     from fakefacecli.scan.build import pick_device, versions
@@ -44,22 +44,21 @@ def doctor(
 
 def self_test(device: str) -> list[str]:
     """Judge the shipped photograph; ModelRefused when the answer is not the one it must give."""
-    from fakefacecli.base.options import ScanOptions, SourceOptions
+    from fakefacecli.base.options import DecodeOptions, JudgeOptions
     from fakefacecli.base.records import ImageRef
     from fakefacecli.models.bundled import find_model
-    from fakefacecli.scan.build import build
-    from fakefacecli.scan.pipeline import scan
+    from fakefacecli.scan.build import build_decoder, build_judge
+    from fakefacecli.scan.pipeline import Stages, scan
 
     folder = files("fakefacecli.models") / "selftest"
     golden = json.loads((folder / "golden.json").read_text("utf-8"))
     path = str(folder / golden["file"])
     checkpoint = find_model(golden["model"])
-    options = ScanOptions(SourceOptions((path,)), device=device, workers=1)
-    stages, used = build(options, checkpoint)
-    try:
-        [report] = scan([ImageRef(0, path, golden["file"])], stages, batch_size=1)
-    finally:
-        stages.decoder.close()
+    judge = build_judge(JudgeOptions(device=device), checkpoint)
+    decoder = build_decoder(DecodeOptions(workers=1), judge.lanes, batch_size=1)
+    with contextlib.closing(decoder):
+        ref = ImageRef(0, path, golden["file"])
+        [report] = scan([ref], Stages(decoder, judge), batch_size=1)
     if len(report.findings) != 1:
         raise ModelRefused(f"{len(report.findings)} faces found in {path}, wanted 1")
     [finding] = report.findings
@@ -76,7 +75,7 @@ def self_test(device: str) -> list[str]:
         raise ModelRefused(f"the face's box is {off:.1f} px off; detection cannot be trusted")
     return [
         f"model           {golden['model']}, sha256 {checkpoint.sha256[:12]}... as shipped",
-        f"p_fake          {found:.4f} on {used}, wanted {golden['p_fake']:.4f}",
+        f"p_fake          {found:.4f} on {judge.device}, wanted {golden['p_fake']:.4f}",
         f"box             within {off:.2f} px",
     ]
 

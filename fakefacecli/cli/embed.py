@@ -3,23 +3,18 @@
 import itertools
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from fakefacecli.base.errors import ExitCode, NothingToDo, UsageError
-from fakefacecli.base.options import DEFAULT_MODEL
+from fakefacecli.base.options import DEFAULT_MODEL, JudgeOptions
 from fakefacecli.base.text import counted, printable
 from fakefacecli.cli.console import complain, error_boundary, stoppable
-from fakefacecli.cli.labelled import (
-    Device,
-    FacesOnly,
-    FacesScale,
-    MinFace,
-    open_model,
-    told_missed,
-)
+from fakefacecli.cli.flags import Device, FacesOnly, FacesScale, MinFace, Model, takes
+from fakefacecli.cli.labelled import open_model, report_missed
 from fakefacecli.cli.parse import refuse_idle
 
 if TYPE_CHECKING:
@@ -49,72 +44,96 @@ class Colour(StrEnum):
     VERDICT = "verdict"
 
 
-@error_boundary
-def embed(  # noqa: PLR0913, PLR0917 - one parameter a flag
+@dataclass(frozen=True, slots=True)
+class EmbedFlags:
+    """What was typed behind `fakeface embed`."""
+
     data: Annotated[
         str,
         typer.Argument(
             metavar="DATA|REPORT", help="Labelled images, or a report of fakeface scan."
         ),
-    ],
+    ]
     out: Annotated[
         list[str],
         typer.Option(metavar="FILE", help="A map .html or .png, vectors .parquet. Repeatable."),
-    ],
-    model: Annotated[str, typer.Option(metavar="NAME|FILE", help="The model.")] = DEFAULT_MODEL,
+    ]
+    model: Model = DEFAULT_MODEL
     colour: Annotated[
         Colour | None,
         typer.Option(help="What colours mean (label; verdict for a report)."),
-    ] = None,
-    projection: Annotated[
-        Projection, typer.Option(help="auto: UMAP if installed, else t-SNE.")
-    ] = Projection.AUTO,
-    faces_only: FacesOnly = False,
-    faces_scale: FacesScale = None,
-    min_face: MinFace = 40,
-    device: Device = "auto",
-) -> ExitCode:
+    ] = None
+    projection: Annotated[Projection, typer.Option(help="auto: UMAP if installed, else t-SNE.")] = (
+        Projection.AUTO
+    )
+    faces_only: FacesOnly = False
+    faces_scale: FacesScale = None
+    min_face: MinFace = 40
+    device: Device = "auto"
+
+
+@error_boundary
+@takes(EmbedFlags)
+def embed(flags: EmbedFlags) -> ExitCode:
     """Draw a map of faces by the model's penultimate features, or write these vectors."""
-    from fakefacecli.embed.vectors import Embedder, check_projection
+    from fakefacecli.embed.vectors import check_projection
     from fakefacecli.labelled.report_faces import check_images, is_report, read_report
 
-    _check_out(out)
-    check_projection(str(projection))
-    report = is_report(data)
-    other_colour = report and colour not in {None, Colour.VERDICT}
+    _check_out(flags.out)
+    check_projection(str(flags.projection))
+    report = is_report(flags.data)
+    _check_report(flags, report)
+    rows = read_report(flags.data) if report else []
+    if report:
+        check_images(flags.data, rows)
+    options = JudgeOptions(flags.model, min_face_px=flags.min_face, device=flags.device)
+    with (
+        stoppable() as stop,
+        open_model(options, (flags.faces_only, flags.faces_scale), stop) as subject,
+    ):
+        points, missed = _points(
+            _of_report(rows, subject) if report else _of_data(flags.data, subject), subject
+        )
+        if not points:
+            _told(missed, report)
+            raise NothingToDo(f"{printable(flags.data)}: no face could be taken from its images")
+        stop()
+        by = flags.colour or (Colour.VERDICT if report else Colour.LABEL)
+        name = subject.checkpoint.card.name
+        _write(points, flags.out, str(by), str(flags.projection), name)
+    drawn = any(not path.lower().endswith(VECTORS) for path in flags.out)
+    complain(f"{counted(len(points), 'face')} {'on the map' if drawn else 'written'}")
+    return _told(missed, report)
+
+
+def _check_report(flags: EmbedFlags, report: bool) -> None:
+    other_colour = report and flags.colour not in {None, Colour.VERDICT}
     only_verdicts = (
-        f"--colour {colour}: a report knows verdicts alone; leave --colour out, or give DATA"
+        f"--colour {flags.colour}: a report knows verdicts alone; leave --colour out, or give DATA"
     )
     refuse_idle(
         {
-            "--faces-only goes with labelled images, not with a report": report and faces_only,
+            "--faces-only goes with labelled images, not with a report": report
+            and flags.faces_only,
             only_verdicts: other_colour,
         }
     )
-    rows = read_report(data) if report else []
-    if report:
-        check_images(data, rows)
-    with (
-        stoppable() as stop,
-        open_model(model, (faces_only, faces_scale), min_face, device, stop) as subject,
-    ):
-        missed: list[Missed] = []
-        embedder = Embedder(subject.classifier)
-        points: list[Point] = []
-        items = _of_report(rows, subject) if report else _of_data(data, subject)
-        while part := list(itertools.islice(items, _AT_ONCE)):
-            faces = [item for item in part if isinstance(item, tuple)]
-            missed += [item for item in part if not isinstance(item, tuple)]
-            points += embedder.points([face for face, _ in faces], [label for _, label in faces])
-        if not points:
-            _told(missed, report)
-            raise NothingToDo(f"{printable(data)}: no face could be taken from its images")
-        stop()
-        by = colour or (Colour.VERDICT if report else Colour.LABEL)
-        _write(points, out, str(by), str(projection), subject.checkpoint.card.name)
-    drawn = any(not path.lower().endswith(VECTORS) for path in out)
-    complain(f"{counted(len(points), 'face')} {'on the map' if drawn else 'written'}")
-    return _told(missed, report)
+
+
+def _points(
+    items: "Iterator[tuple[FoundFace, str] | Missed]", subject: "Subject"
+) -> "tuple[list[Point], list[Missed]]":
+    """The vectors of the faces among `items`, and the images that gave none."""
+    from fakefacecli.embed.vectors import Embedder
+
+    embedder = Embedder(subject.classifier)
+    points: list[Point] = []
+    missed: list[Missed] = []
+    while part := list(itertools.islice(items, _AT_ONCE)):
+        faces = [item for item in part if isinstance(item, tuple)]
+        missed += [item for item in part if not isinstance(item, tuple)]
+        points += embedder.points([face for face, _ in faces], [label for _, label in faces])
+    return points, missed
 
 
 def _of_data(data: str, subject: "Subject") -> "Iterator[tuple[FoundFace, str] | Missed]":
@@ -136,10 +155,10 @@ def _of_report(rows: "list[Row]", subject: "Subject") -> "Iterator[tuple[FoundFa
 
 
 def _told(missed: "list[Missed]", report: bool) -> ExitCode:
-    from fakefacecli.evaluate.run import missed_facts
+    from fakefacecli.evaluate.run import missed_images
 
     unread = "could not be read as scanned" if report else "could not be read"
-    return told_missed(missed_facts(missed), unread)
+    return report_missed(missed_images(missed), unread)
 
 
 def _write(points: "list[Point]", out: list[str], by: str, projection: str, model: str) -> None:

@@ -1,45 +1,44 @@
 """`fakeface evaluate`: how good is a model on labelled images?"""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from fakefacecli.base.errors import ExitCode, UsageError
-from fakefacecli.base.options import DEFAULT_MODEL
+from fakefacecli.base.options import DEFAULT_MODEL, JudgeOptions
 from fakefacecli.base.text import printable
 from fakefacecli.cli.console import complain, error_boundary, stoppable
-from fakefacecli.cli.labelled import (
-    Data,
-    Device,
-    FacesOnly,
-    FacesScale,
-    MinFace,
-    labelled_images,
-    open_model,
-    told_missed,
-)
+from fakefacecli.cli.flags import Data, Device, FacesOnly, FacesScale, MinFace, takes
+from fakefacecli.cli.labelled import labelled_images, open_model, report_missed
 
 if TYPE_CHECKING:
+    from fakefacecli.evaluate.evaluation import Comparison, DataFacts, Evaluation
+    from fakefacecli.evaluate.run import Subject
+    from fakefacecli.figures.results import Estimate
     from fakefacecli.labelled.data import LabelledImage
 
 # a model remembers what it was trained on: those faces only when asked for
 _BY_DEFAULT = ("", "val", "test", "held_out")
 
 
-@error_boundary
-def evaluate(  # noqa: PLR0913, PLR0917 - one parameter a flag
-    data: Data,
+@dataclass(frozen=True, slots=True)
+class EvaluateFlags:
+    """What was typed behind `fakeface evaluate`."""
+
+    data: Data
     out: Annotated[
         str, typer.Option(metavar="DIR", help="Where page, JSON, scores and pictures go.")
-    ],
+    ]
     model: Annotated[
         str | None, typer.Option(metavar="NAME|FILE", help="The model.", show_default=DEFAULT_MODEL)
-    ] = None,
+    ] = None
     compare: Annotated[
         tuple[str, str] | None,
         typer.Option(metavar="A B", help="Two models side by side instead of --model."),
-    ] = None,
+    ] = None
     split: Annotated[
         list[str] | None,
         typer.Option(
@@ -47,122 +46,123 @@ def evaluate(  # noqa: PLR0913, PLR0917 - one parameter a flag
             help="Take only this split. Repeatable (default: all but train).",
             show_default=False,
         ),
-    ] = None,
-    faces_only: FacesOnly = False,
-    faces_scale: FacesScale = None,
-    grid: Annotated[
-        bool, typer.Option("--grid/--no-grid", help="Judge degraded faces too.")
-    ] = True,
+    ] = None
+    faces_only: FacesOnly = False
+    faces_scale: FacesScale = None
+    grid: Annotated[bool, typer.Option("--grid/--no-grid", help="Judge degraded faces too.")] = True
     mistakes: Annotated[
         int, typer.Option(min=0, max=500, help="Mistakes of each kind shown with overlays.")
-    ] = 12,
+    ] = 12
     resamples: Annotated[
         int, typer.Option(min=20, max=100_000, help="Bootstrap resamples of an interval.")
-    ] = 1000,
-    min_face: MinFace = 40,
-    device: Device = "auto",
-) -> ExitCode:
+    ] = 1000
+    min_face: MinFace = 40
+    device: Device = "auto"
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The models to measure: one, or two to compare."""
+        return self.compare or (self.model or DEFAULT_MODEL,)
+
+    def opened(self, model: str, stop: Callable[[], None]) -> "AbstractContextManager[Subject]":
+        """One of the models, ready to judge faces as the flags say."""
+        options = JudgeOptions(model, min_face_px=self.min_face, device=self.device)
+        return open_model(options, (self.faces_only, self.faces_scale), stop)
+
+
+@error_boundary
+@takes(EvaluateFlags)
+def evaluate(flags: EvaluateFlags) -> ExitCode:
     """Measure a model on labelled images; write figures with intervals, plots and a page."""
     from fakefacecli.evaluate.output_folder import check_place
     from fakefacecli.evaluate.write import ALONE
     from fakefacecli.labelled.data import SPLITS
 
-    unknown = [name for name in split or () if name not in SPLITS]
+    unknown = [name for name in flags.split or () if name not in SPLITS]
     if unknown:
         raise UsageError(f"--split {printable(unknown[0])}: wanted {', '.join(SPLITS)}")
-    if compare and model:
+    if flags.compare and flags.model:
         raise UsageError("--compare names both models; leave --model out")
-    models = compare or (model or DEFAULT_MODEL,)
-    images = labelled_images(data, models, split or _BY_DEFAULT)
-    check_place(out)
-    faces = (faces_only, faces_scale)
+    images = labelled_images(flags.data, flags.models, flags.split or _BY_DEFAULT)
+    check_place(flags.out)
     with stoppable() as stop:
-        if compare:
-            facts = _compare(images, compare, faces, (min_face, device, stop), resamples, out)
-        else:
-            from fakefacecli.evaluate.run import Wanted
-
-            wanted = Wanted(grid=grid, mistakes=mistakes, resamples=resamples)
-            name = model or DEFAULT_MODEL
-            facts = _measure(images, name, faces, (min_face, device, stop), wanted, out)
-    if 1 in facts["data"]["clusters"].values():
+        measure = _compare if flags.compare else _measure
+        facts = measure(images, flags, stop)
+    if 1 in (facts.clusters.real, facts.clusters.fake):
         complain(ALONE)
-    return told_missed(facts["data"]["without_a_face"])
+    return report_missed(facts.without_a_face)
 
 
 def _measure(
-    images: "list[LabelledImage]", model: str, faces: Any, running: Any, wanted: Any, out: str
-) -> dict[str, Any]:
-    from fakefacecli.evaluate.run import evaluate, score_images
+    images: "list[LabelledImage]", flags: EvaluateFlags, stop: Callable[[], None]
+) -> "DataFacts":
+    from fakefacecli.evaluate.run import Wanted, evaluate, score_images
     from fakefacecli.evaluate.write import write_evaluation
 
-    with open_model(model, faces, *running) as subject:
+    wanted = Wanted(grid=flags.grid, mistakes=flags.mistakes, resamples=flags.resamples)
+    [model] = flags.models
+    with flags.opened(model, stop) as subject:
         judged = score_images(images, subject, wanted.grid)
-        facts = evaluate(judged, subject, wanted)
-        write_evaluation(out, facts, judged, subject, wanted)
-    _summary(facts, out)
-    return facts
+        found = evaluate(judged, subject, wanted)
+        write_evaluation(flags.out, found, judged, subject, wanted)
+    _summary(found, flags.out)
+    return found.data
 
 
 def _compare(
-    images: "list[LabelledImage]",
-    models: tuple[str, str],
-    faces: Any,
-    running: Any,
-    resamples: int,
-    out: str,
-) -> dict[str, Any]:
+    images: "list[LabelledImage]", flags: EvaluateFlags, stop: Callable[[], None]
+) -> "DataFacts":
     from fakefacecli.evaluate.compare import compare, write_comparison
     from fakefacecli.evaluate.run import score_images
 
     judged, subjects = [], []
-    for model in models:
-        with open_model(model, faces, *running) as subject:
+    for model in flags.models:
+        with flags.opened(model, stop) as subject:
             judged.append(score_images(images, subject, grid=False))
             subjects.append(subject)
-    facts, curves = compare(judged, subjects, resamples)
-    write_comparison(out, facts, curves)
-    _comparison_summary(facts, out)
-    return facts
+    found, curves = compare(judged, subjects, flags.resamples)
+    write_comparison(flags.out, found, curves)
+    _comparison_summary(found, flags.out)
+    return found.data
 
 
-def _summary(facts: dict[str, Any], out: str) -> None:
+def _summary(found: "Evaluation", out: str) -> None:
     from fakefacecli.figures.html import NAMES
 
-    data, model = facts["data"], facts["model"]
-    by_image = facts["measures_by_image"]
-    rows = [(NAMES[name], _estimate(facts["measures"][name], by_image[name])) for name in NAMES]
-    for label in ("real", "fake"):
-        share = facts["verdicts"][label]["flagged_share"]
-        rows.append((f"{label} faces flagged", _estimate(share)))
-    for part, found in facts["verdicts"]["precision_at_prevalence"].items():
-        rows.append((f"fakes among flagged at {100 * float(part):g} % fakes", _estimate(found)))
-    time = facts["time"]["judging_ms_per_face"]
-    rows.append((f"judging on {facts['time']['device']}", f"{time:.1f} ms a face"))
-    title = f"{model['name']} ({model['calibration']['state']}): {data['real']} real and "
-    _table(f"{title}{data['fake']} fake faces", ["", "95 % interval"], rows, out)
+    data, model, time = found.data, found.model, found.time
+    rows = [
+        (NAMES[name], _estimate(found.measures[name], found.measures_by_image[name]))
+        for name in NAMES
+    ]
+    for label, counts in (("real", found.verdicts.real), ("fake", found.verdicts.fake)):
+        rows.append((f"{label} faces flagged", _estimate(counts.flagged_share)))
+    for part, worth in found.verdicts.precision_at_prevalence.items():
+        rows.append((f"fakes among flagged at {100 * float(part):g} % fakes", _estimate(worth)))
+    rows.append((f"judging on {time.device}", f"{time.judging_ms_per_face:.1f} ms a face"))
+    title = f"{model.name} ({model.calibration.state}): {data.real} real and {data.fake} fake faces"
+    _table(title, ["", "95 % interval"], rows, out)
 
 
-def _comparison_summary(facts: dict[str, Any], out: str) -> None:
+def _comparison_summary(found: "Comparison", out: str) -> None:
     from fakefacecli.figures.html import NAMES
 
     rows = []
-    for name, found in facts["measures"].items():
-        sides = [f"{found[s]:.3f}" if found[s] is not None else "-" for s in ("first", "second")]
-        rows.append((NAMES[name], *sides, _estimate(found["more"], facts["more_by_image"][name])))
-    models = facts["models"]
-    title = f"A {models[0]['name']}, B {models[1]['name']}: {facts['data']['compared']} faces"
+    for name, row in found.measures.items():
+        sides = ["-" if side is None else f"{side:.3f}" for side in (row.first, row.second)]
+        rows.append((NAMES[name], *sides, _estimate(row.more, found.more_by_image[name])))
+    first, second = found.models
+    title = f"A {first.name}, B {second.name}: {found.compared} faces"
     _table(title, ["", "A", "B", "B less A, 95 % interval"], rows, out)
 
 
-def _estimate(found: dict[str, Any], by_image: dict[str, Any] | None = None) -> str:
-    if found["value"] is None:
+def _estimate(found: "Estimate", by_image: "Estimate | None" = None) -> str:
+    if found.value is None:
         return "not defined"
-    if found["low"] is None:
-        if by_image is None or by_image["low"] is None:
-            return f"{found['value']:.3f}"
-        return f"{found['value']:.3f}  (by image {by_image['low']:.3f} to {by_image['high']:.3f})"
-    return f"{found['value']:.3f}  ({found['low']:.3f} to {found['high']:.3f})"
+    if found.low is not None:
+        return f"{found.value:.3f}  ({found.low:.3f} to {found.high:.3f})"
+    if by_image is None or by_image.low is None:
+        return f"{found.value:.3f}"
+    return f"{found.value:.3f}  (by image {by_image.low:.3f} to {by_image.high:.3f})"
 
 
 def _table(title: str, head: list[str], rows: Sequence[tuple[str, ...]], out: str) -> None:

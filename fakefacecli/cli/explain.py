@@ -1,5 +1,6 @@
 """`fakeface explain IMAGE`: every face of one image, with its evidence."""
 
+import contextlib
 import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
@@ -9,6 +10,7 @@ import typer
 from fakefacecli.base.errors import CannotWrite, ExitCode, NothingToDo
 from fakefacecli.base.options import DEFAULT_MODEL
 from fakefacecli.base.text import printable
+from fakefacecli.cli import flags
 from fakefacecli.cli.console import complain, error_boundary, stoppable
 from fakefacecli.cli.parse import parse_thresholds, refuse_empty
 
@@ -78,23 +80,19 @@ def explain(
             "further faces get -2, -3... before the suffix and replace no file.",
         ),
     ] = None,
-    model: Annotated[str, typer.Option(metavar="NAME|FILE", help="The model.")] = DEFAULT_MODEL,
-    threshold: Annotated[str | None, typer.Option(metavar="LOW,HIGH", help="As in scan.")] = None,
-    min_face: Annotated[
-        int, typer.Option(min=12, max=2000, help="Smallest face looked for, px, as in scan.")
-    ] = 40,
-    device: Annotated[
-        str, typer.Option(metavar="auto|cpu|cuda|cuda:N|mps", help="As in scan.")
-    ] = "auto",
+    model: flags.Model = DEFAULT_MODEL,
+    threshold: Annotated[str | None, flags.threshold("As in scan.")] = None,
+    min_face: Annotated[int, flags.min_face("Smallest face looked for, px, as in scan.")] = 40,
+    device: flags.Device = "auto",
 ) -> ExitCode:
     """Save an overlay of every face of one image and print a table."""
     import dataclasses
 
-    from fakefacecli.base.options import Explain, ScanOptions, SourceOptions
+    from fakefacecli.base.options import DecodeOptions, Explain, JudgeOptions, SourceOptions
     from fakefacecli.base.records import Status
     from fakefacecli.models.bundled import find_model
-    from fakefacecli.scan.build import build
-    from fakefacecli.scan.pipeline import scan
+    from fakefacecli.scan.build import build_decoder, build_judge
+    from fakefacecli.scan.pipeline import Stages, scan
     from fakefacecli.scan.source import PathSource
     from fakefacecli.scan.targets import check_picture
 
@@ -104,29 +102,15 @@ def explain(
     target = out or f"{os.path.basename(image)}.overlay.jpg"
     check_picture(target, image)
     source = PathSource(SourceOptions((image,), follow_symlinks=True))
-    options = ScanOptions(
-        source.options,
-        model=model,
-        thresholds=parse_thresholds(threshold),
-        min_face_px=min_face,
-        device=device,
-        workers=1,
-    )
+    options = JudgeOptions(model, parse_thresholds(threshold), min_face, device)
     items = list(source)
     pictures = _Numbered(target, image)
     with stoppable() as stop:
-        stages, _ = build(options, find_model(model), stop, explains=True)
-        stages = dataclasses.replace(
-            stages,
-            detector=_Asking(stages.detector, pictures),
-            explain=Explain.ALL,
-            overlays=pictures,
-            lanes=1,
-        )
-        try:
-            [report] = scan(items, stages, 1, stop)
-        finally:
-            stages.decoder.close()
+        judge = build_judge(options, find_model(model), stop, explains=True)
+        judge = dataclasses.replace(judge, detector=_Asking(judge.detector, pictures), lanes=1)
+        decoder = build_decoder(DecodeOptions(workers=1), 1, 1, stop, follow_symlinks=True)
+        with contextlib.closing(decoder):
+            [report] = scan(items, Stages(decoder, judge, Explain.ALL, pictures), 1, stop)
     if report.status is Status.ERROR:
         complain(f"{printable(image)}: {report.code}: {report.message}")
         return ExitCode.SOME_UNREADABLE

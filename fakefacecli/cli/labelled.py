@@ -1,76 +1,51 @@
-"""What the measuring commands share: flags, and a model ready to be given labelled faces."""
+"""What the measuring commands share: labelled images, and a model ready to judge their faces."""
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any
-
-import typer
+import dataclasses
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from fakefacecli.base.errors import ExitCode, NothingToDo
+from fakefacecli.base.options import DecodeOptions, JudgeOptions, Precision
 from fakefacecli.base.text import counted, printable
 from fakefacecli.cli.console import complain
 
 if TYPE_CHECKING:
+    from fakefacecli.evaluate.evaluation import MissedImage
     from fakefacecli.evaluate.run import Subject
     from fakefacecli.labelled.data import LabelledImage
-
-Data = Annotated[
-    str,
-    typer.Argument(
-        metavar="DATA", help="A folder with real/ and fake/, or a CSV with path and label."
-    ),
-]
-FacesOnly = Annotated[bool, typer.Option("--faces-only", help="The images are ready face crops.")]
-FacesScale = Annotated[
-    float | None,
-    typer.Option(
-        min=1.0,
-        max=4.0,
-        help="With --faces-only: a crop's side over the face's box (the model's own).",
-    ),
-]
-MinFace = Annotated[int, typer.Option(min=12, max=2000, help="Smallest face, px.")]
-Device = Annotated[str, typer.Option(metavar="auto|cpu|cuda|cuda:N|mps", help="As in scan.")]
 
 
 @contextlib.contextmanager
 def open_model(
-    model: str,
-    faces: tuple[bool, float | None],
-    min_face: int,
-    device: str,
-    stop: Callable[[], None],
+    options: JudgeOptions, faces: tuple[bool, float | None], stop: Callable[[], None]
 ) -> "Iterator[Subject]":
-    """The model `--model` names; `faces` are --faces-only and --faces-scale.
+    """The model that `options` name, in float32; `faces` are --faces-only and --faces-scale.
 
     Raises UsageError for flags that contradict each other, ModelRefused for the model.
     """
-    from fakefacecli.base.options import Precision, ScanOptions, SourceOptions
     from fakefacecli.cli.parse import refuse_idle
     from fakefacecli.evaluate.run import Subject
     from fakefacecli.labelled.faces import FaceReader
     from fakefacecli.models.bundled import find_model
-    from fakefacecli.scan.build import build, default_workers
+    from fakefacecli.scan.build import build_decoder, build_judge, default_workers
     from fakefacecli.scan.classify import TorchClassifier
 
     faces_only, scale = faces
     refuse_idle({"--faces-scale goes with --faces-only": scale is not None and not faces_only})
-    checkpoint = find_model(model)
-    options = ScanOptions(
-        SourceOptions(),
-        model=model,
-        min_face_px=min_face,
-        device=device,
-        precision=Precision.FP32,
-        workers=default_workers(),
-    )
-    stages, where = build(options, checkpoint, stop, explains=True)
-    with contextlib.closing(stages.decoder):
-        classifier = stages.classifier
+    checkpoint = find_model(options.model)
+    # what is measured must not hang on whether this machine's processor has bfloat16
+    options = dataclasses.replace(options, precision=Precision.FP32)
+    judge = build_judge(options, checkpoint, stop, explains=True)
+    decode = DecodeOptions(default_workers())
+    decoder = build_decoder(decode, judge.lanes, options.batch_size, stop)
+    with contextlib.closing(decoder):
+        classifier = judge.classifier
         if not isinstance(classifier, TorchClassifier):
             raise TypeError(f"{type(classifier).__name__} found, wanted a TorchClassifier")
         ready = (scale or checkpoint.card.crop_scale) if faces_only else None
-        yield Subject(checkpoint, classifier, FaceReader(stages, ready, stop), where)
+        reader = FaceReader(judge, decoder, ready, stop)
+        yield Subject(checkpoint, classifier, reader, judge.device)
 
 
 def labelled_images(
@@ -121,16 +96,15 @@ def _left_out(left: dict[str, int]) -> str:
     return f"left out: {parts}" if parts else ""
 
 
-def told_missed(missed: Sequence[Mapping[str, Any]], unread: str = "could not be read") -> ExitCode:
-    """Say which images gave no face (rows of `without_a_face`); the exit code that follows.
+def report_missed(missed: "Sequence[MissedImage]", unread: str = "could not be read") -> ExitCode:
+    """Say which images gave no face; the exit code that follows.
 
     `unread` are the words for those that could not be looked at."""
-    unreadable = [row for row in missed if row["unreadable"]]
-    faceless = [row for row in missed if not row["unreadable"]]
+    unreadable = [image for image in missed if image.unreadable]
+    faceless = [image for image in missed if not image.unreadable]
     for words, found in (("gave no face", faceless), (unread, unreadable)):
         if found:
             complain(
-                f"{counted(len(found), 'image')} {words}, such as {found[0]['path']}: "
-                f"{found[0]['why']}"
+                f"{counted(len(found), 'image')} {words}, such as {found[0].path}: {found[0].why}"
             )
     return ExitCode.SOME_UNREADABLE if unreadable else ExitCode.COMPLETE

@@ -13,7 +13,7 @@ def list_inputs(options: ScanOptions, quiet: bool) -> ExitCode | None:
     from fakefacecli.scan.source import PathSource
     from fakefacecli.scan.targets import check_targets
 
-    find_model(options.model)
+    find_model(options.judge.model)
     check_targets(options)
     images = refused = 0
     for item in PathSource(options.source):

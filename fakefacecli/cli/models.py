@@ -1,5 +1,6 @@
 """`fakeface models list|info|verify|import`."""
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -8,6 +9,7 @@ from fakefacecli.base.errors import ExitCode
 from fakefacecli.base.options import DEFAULT_MODEL
 from fakefacecli.base.text import printable
 from fakefacecli.cli.console import error_boundary
+from fakefacecli.cli.flags import takes
 
 if TYPE_CHECKING:
     from fakefacecli.models.card import ModelCard
@@ -130,35 +132,41 @@ def verify(
     return code
 
 
-@app.command("import")
-@error_boundary
-def import_(  # noqa: PLR0913, PLR0917 - one parameter a flag
-    file: Annotated[str, typer.Argument(metavar="FILE", help="A .pth, .pt or .safetensors.")],
-    backbone: Annotated[str, typer.Option(metavar="NAME", help="As in train.")],
+@dataclass(frozen=True, slots=True)
+class ImportFlags:
+    """What was typed behind `fakeface models import`; None where the model's system says it."""
+
+    file: Annotated[str, typer.Argument(metavar="FILE", help="A .pth, .pt or .safetensors.")]
+    backbone: Annotated[str, typer.Option(metavar="NAME", help="As in train.")]
     out: Annotated[
         str | None,
         typer.Option(metavar="FILE", help="Default: FILE's name + .safetensors, if new."),
-    ] = None,
+    ] = None
     positive_class: Annotated[
         int,
         typer.Option(
             metavar="N",
             help='Which of two outputs means "fake"; of one output, 0: it means "real".',
         ),
-    ] = 1,
+    ] = 1
     input_px: Annotated[
         int | None,
         typer.Option(min=16, max=1024, help="Its input's side (as its system had it)."),
-    ] = None,
+    ] = None
     normalise: Annotated[
         str | None, typer.Option(metavar="unit|imagenet|symmetric|facenet", help="See README.")
-    ] = None,
+    ] = None
     crop_scale: Annotated[
         float | None,
         typer.Option(min=0.5, max=4.0, help="What it saw of a picture, over the face's box."),
-    ] = None,
-    input_: Annotated[str, typer.Option("--input", metavar="rgb|ela")] = "rgb",
-) -> None:
+    ] = None
+    input_: Annotated[str, typer.Option("--input", metavar="rgb|ela")] = "rgb"
+
+
+@app.command("import")
+@error_boundary
+@takes(ImportFlags)
+def import_(flags: ImportFlags) -> None:
     """Turn a published checkpoint into one of fakeface; its card says how faces are fed."""
     import os
 
@@ -170,20 +178,22 @@ def import_(  # noqa: PLR0913, PLR0917 - one parameter a flag
     from fakefacecli.models.foreign import NORMALISATIONS, Feeding, fit, foreign_card, read_foreign
 
     for flag, found, wanted in (
-        ("--normalise", normalise or "unit", NORMALISATIONS),
-        ("--input", input_, CHANNELS),
+        ("--normalise", flags.normalise or "unit", NORMALISATIONS),
+        ("--input", flags.input_, CHANNELS),
     ):
         if found not in wanted:
             raise UsageError(f"{flag} {printable(found)}: wanted {' or '.join(wanted)}")
-    check_flag(backbone)
-    found_state = read_foreign(file)
-    stem = os.path.splitext(os.path.basename(file))[0]
-    target = _target(file, out, stem)
-    state, head = fit(found_state, backbone, positive_class, printable(file))
-    feeding = Feeding(input_px, normalise, crop_scale, input_)
-    card = foreign_card(stem, backbone, head, feeding, printable(os.path.basename(file)))
+    check_flag(flags.backbone)
+    found_state = read_foreign(flags.file)
+    stem = os.path.splitext(os.path.basename(flags.file))[0]
+    target = _target(flags.file, flags.out, stem)
+    state, head = fit(found_state, flags.backbone, flags.positive_class, printable(flags.file))
+    feeding = Feeding(flags.input_px, flags.normalise, flags.crop_scale, flags.input_)
+    card = foreign_card(
+        stem, flags.backbone, head, feeding, printable(os.path.basename(flags.file))
+    )
     save(target, state, card, check=True)
-    typer.echo(f"{printable(target)}: {backbone}, head {head}, {_input(card)}")
+    typer.echo(f"{printable(target)}: {flags.backbone}, head {head}, {_input(card)}")
     complain(
         "uncalibrated, and nothing is measured here; see `fakeface models info` for how it is fed"
     )

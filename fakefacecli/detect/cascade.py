@@ -263,7 +263,7 @@ class MtcnnDetector:
             chunk = slice(start, start + net.at_once)
             pixels = pool_boxes(tables, owners[chunk], whole[chunk], net.SIDE)
             idle = (1 << (len(pixels) - 1).bit_length()) - len(pixels)
-            made = net.evaluate(F.pad(pixels, (0, 0, 0, 0, 0, 0, 0, idle)))
+            made = net.forward(F.pad(pixels, (0, 0, 0, 0, 0, 0, 0, idle)))
             answers.append(made[: len(pixels)])
         answer = torch.cat(answers)
         passed = answer[:, 0] > least

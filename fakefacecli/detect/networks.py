@@ -171,7 +171,7 @@ class RefineNet:
         self.layers = _layer(net, 1, pad_out=4), _layer(net, 2, pad_in=4), _layer(net, 3)
         self.heads = Heads(net.dense4, net.prelu4, net.dense5_1, net.dense5_2)
 
-    def evaluate(self, pixels: torch.Tensor) -> torch.Tensor:
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
         """(k, 3, 24, 24) to (k, 5): logit and the shifts of the box's four edges."""
         from torch.nn.functional import max_pool2d
 
@@ -191,7 +191,7 @@ class OutputNet:
         self.layers = _layer(net, 1), _layer(net, 2), _layer(net, 3), _layer(net, 4)
         self.heads = Heads(net.dense5, net.prelu5, net.dense6_1, net.dense6_2, net.dense6_3)
 
-    def evaluate(self, pixels: torch.Tensor) -> torch.Tensor:
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
         """(k, 3, 48, 48) to (k, 15): logit, shifts of the edges, five x and five y."""
         from torch.nn.functional import max_pool2d
 

@@ -11,12 +11,12 @@ with fewer than FEW_CLUSTERS in a class it is still rough, and one gives none.
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from fakefacecli.figures.metrics import Counts, Mask, Measure, Numbers, count
+from fakefacecli.figures.results import Difference, Estimate
 
 Clusters = npt.NDArray[np.intp]
 
@@ -24,30 +24,6 @@ LEVEL = 0.95
 RESAMPLES = 1000
 FEW_CLUSTERS = 20  # in a class; with fewer an interval is rough
 _CELLS = 4_000_000  # faces times resamples at once, some 100 MB
-
-
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """A number and its 95 % interval; each None where it is not defined."""
-
-    value: float | None
-    low: float | None = None
-    high: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """Two models' numbers on the same faces; `more` is what the second has over the first."""
-
-    first: float | None
-    second: float | None
-    more: Estimate
-
-    @property
-    def clear(self) -> bool:
-        """Whether the interval of the difference leaves out 0."""
-        low, high = self.more.low, self.more.high
-        return low is not None and high is not None and (low > 0 or high < 0)
 
 
 def estimate(

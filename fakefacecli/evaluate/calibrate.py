@@ -4,7 +4,6 @@ import hashlib
 import json
 import re
 from dataclasses import asdict, dataclass, replace
-from typing import Any
 
 import numpy as np
 
@@ -15,6 +14,7 @@ from fakefacecli.evaluate.fit import fit
 from fakefacecli.evaluate.run import data_facts
 from fakefacecli.evaluate.scored import Judged
 from fakefacecli.evaluate.thresholds import BAND, MISSED, Choice, choose
+from fakefacecli.figures.results import Estimate
 from fakefacecli.models.calibration import Calibration
 from fakefacecli.models.card import ModelCard
 from fakefacecli.models.checkpoint import Checkpoint, save, sha256_of
@@ -24,6 +24,24 @@ SPLITS = ("", "val")
 FACTS = "calibrated_on"  # where in a card's `measured` the facts stand
 _CALIBRATED = re.compile(r"\.c[0-9a-f]{6}\Z")  # the end of a name that `_name` made
 _BEFORE = "before this calibration: "
+
+
+@dataclass(frozen=True, slots=True)
+class CalibratedOn:
+    """What a card says of the faces it was calibrated on; `fpr` and `tpr` are those at HIGH."""
+
+    sha256: str
+    faces: int
+    real: int
+    fake: int
+    without_a_face: int
+    unreadable: int
+    splits: dict[str, int]
+    groups: list[str]
+    target_fpr: float
+    fpr: Estimate
+    tpr: Estimate
+    interval: str = "95 %, Clopper and Pearson; on the faces the threshold was chosen on"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,26 +68,25 @@ def recalibrate(card: ModelCard, judged: Judged, method: str, target_fpr: float)
     groups = sorted({printable(face.image.group) for face in kept if face.image.group})
     known = f" of {counted(len(groups), 'group')}" if groups else ""
     fitted_on = (
-        f"{about['faces']} faces ({about['real']} real, {about['fake']} fake){known}, "
-        f"set {about['sha256'][:16]}"
+        f"{about.faces} faces ({about.real} real, {about.fake} fake){known}, "
+        f"set {about.sha256[:16]}"
     )
     calibration = fit(method, used.fake, used.logits(), fitted_on)
     p = np.array([calibration.probability(logit) for logit in used.logits().tolist()])
     choice = choose(used.fake, p, target_fpr)
-    facts: dict[str, Any] = {
-        "sha256": about["sha256"],
-        "faces": about["faces"],
-        "real": about["real"],
-        "fake": about["fake"],
-        "without_a_face": len(judged.missed),
-        "unreadable": sum(missed.unreadable for missed in judged.missed),
-        "splits": about["splits"],
-        "groups": groups,
-        "target_fpr": target_fpr,
-        "fpr": asdict(choice.flagged_real),
-        "tpr": asdict(choice.flagged_fake),
-        "interval": "95 %, Clopper and Pearson; on the faces the threshold was chosen on",
-    }
+    facts = CalibratedOn(
+        sha256=about.sha256,
+        faces=about.faces,
+        real=about.real,
+        fake=about.fake,
+        without_a_face=len(judged.missed),
+        unreadable=sum(missed.unreadable for missed in judged.missed),
+        splits=about.splits,
+        groups=groups,
+        target_fpr=target_fpr,
+        fpr=choice.flagged_real,
+        tpr=choice.flagged_fake,
+    )
     old = {
         key if key.startswith(_BEFORE) else _BEFORE + key: value
         for key, value in card.measured.items()
@@ -81,7 +98,7 @@ def recalibrate(card: ModelCard, judged: Judged, method: str, target_fpr: float)
         calibration=calibration,
         thresholds=choice.thresholds,
         meaning=_meaning(choice),
-        measured={FACTS: facts, **old},
+        measured={FACTS: asdict(facts), **old},
     )
     return Recalibrated(new, choice, len(kept), len(judged.faces) - len(kept))
 

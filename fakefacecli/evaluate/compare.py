@@ -2,30 +2,27 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import asdict
-from typing import Any
 
 import numpy as np
 
-from fakefacecli import __version__
 from fakefacecli.base.errors import NothingToDo
 from fakefacecli.evaluate import bootstrap
+from fakefacecli.evaluate.evaluation import Comparison, comparison_json
 from fakefacecli.evaluate.measure import read_at
 from fakefacecli.evaluate.output_folder import PAGE, PLOTS, filled
-from fakefacecli.evaluate.run import SCHEMA_VERSION, Subject, data_facts, model_facts
+from fakefacecli.evaluate.run import Subject, data_facts, model_facts
 from fakefacecli.evaluate.scored import Judged
-from fakefacecli.evaluate.write import EVEN, as_json, clustered, curves
+from fakefacecli.evaluate.write import EVEN, clustered, curves
 from fakefacecli.figures import html
 from fakefacecli.figures.metrics import Mask, Numbers
 from fakefacecli.figures.plots import Curve
+from fakefacecli.figures.results import Difference
 from fakefacecli.models.card import ModelCard
-
-Facts = dict[str, Any]
 
 
 def compare(
     judged: Sequence[Judged], subjects: Sequence[Subject], resamples: int
-) -> tuple[Facts, list[Curve]]:
+) -> tuple[Comparison, list[Curve]]:
     """Both models' measures, their difference and its interval; and the curves to draw.
 
     Only faces that both models were given count: cards differ in what they look at, but the
@@ -46,25 +43,26 @@ def compare(
         _differences(fake, p, cards, resamples, judged[0].clusters(by)[kept[0]])
         for by in (True, False)
     )
-    facts: Facts = {
-        "schema_version": SCHEMA_VERSION,
-        "tool": "fakeface",
-        "tool_version": __version__,
-        "models": [model_facts(subject) for subject in subjects],
-        "data": data_facts(judged[0]) | {"compared": len(fake)},
-        "resamples": resamples,
-        "measures": {
-            name: asdict(found) | {"clear": found.clear} for name, found in compared.items()
-        },
-        "more_by_image": {name: asdict(found.more) for name, found in by_image.items()},
-        "judging_ms_per_face": [1000 * one.judging_s / len(one.faces) for one in judged],
-    }
+    first, second = subjects
+    found = Comparison(
+        models=(model_facts(first), model_facts(second)),
+        data=data_facts(judged[0]),
+        compared=len(fake),
+        resamples=resamples,
+        measures=compared,
+        more_by_image={name: row.more for name, row in by_image.items()},
+        judging_ms_per_face=(_judging_ms(judged[0]), _judging_ms(judged[1])),
+    )
     names = [subject.checkpoint.card.name for subject in subjects]
     drawn = [
         Curve(f"{letter}: {name}", fake, values)
         for letter, name, values in zip("AB", names, p, strict=True)
     ]
-    return facts, drawn
+    return found, drawn
+
+
+def _judging_ms(judged: Judged) -> float:
+    return 1000 * judged.judging_s / len(judged.faces)
 
 
 def _differences(
@@ -73,41 +71,40 @@ def _differences(
     cards: Sequence[ModelCard],
     resamples: int,
     clusters: bootstrap.Clusters,
-) -> dict[str, bootstrap.Difference]:
-    found: dict[str, bootstrap.Difference] = {}
+) -> dict[str, Difference]:
+    found: dict[str, Difference] = {}
     sides = [read_at(p, card) for p, card in zip(p_fake, cards, strict=True)]
     for (first, some), (second, _) in zip(*sides, strict=True):
         found |= bootstrap.compare(fake, first, second, some, resamples, clusters)
     return found
 
 
-def write_comparison(out: str, facts: Facts, of: Sequence[Curve]) -> None:
+def write_comparison(out: str, found: Comparison, of: Sequence[Curve]) -> None:
     """Fill the folder; the JSON comes last."""
     drawn = curves(of)
-    data = facts["data"]
     parts = [
-        html.paragraph(f"{data['compared']} faces, set {data['sha256'][:12]}.", "faint"),
+        html.paragraph(f"{found.compared} faces, set {found.data.sha256[:12]}.", "faint"),
         html.table(
             ["", "model", "sha256", "ms to judge a face"],
             [
-                [letter, html.text(model["name"]), html.text(model["sha256"][:12]), f"{ms:.1f}"]
+                [letter, html.text(model.name), html.text(model.sha256[:12]), f"{ms:.1f}"]
                 for letter, model, ms in zip(
-                    "AB", facts["models"], facts["judging_ms_per_face"], strict=True
+                    "AB", found.models, found.judging_ms_per_face, strict=True
                 )
             ],
         ),
         html.section(
             "Measures",
-            html.comparison_table(facts["measures"], facts["more_by_image"]),
+            html.comparison_table(found.measures, found.more_by_image),
             html.paragraph(PAIRED, "faint"),
-            html.paragraph(clustered(data), "faint"),
+            html.paragraph(clustered(found.data), "faint"),
             html.paragraph(EVEN, "faint"),
         ),
         html.section(
             "Curves", html.pictures([html.picture(data, name) for name, data in drawn.items()])
         ),
     ]
-    with filled(out, as_json(facts)) as place:
+    with filled(out, comparison_json(found)) as place:
         for name, png in drawn.items():
             place.put(os.path.join(PLOTS, f"{name}.png"), png)
         place.put(PAGE, html.page("Two models compared", parts).encode())

@@ -1,28 +1,28 @@
-"""Everything `fakeface evaluate` says of a model, as numbers fit for JSON."""
+"""The numbers of `fakeface evaluate`: measures, verdicts and robustness, with intervals."""
 
 from collections.abc import Iterator
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
 from fakefacecli.base.records import Label, Thresholds
-from fakefacecli.evaluate.bootstrap import Estimate, around, estimate
+from fakefacecli.evaluate.bootstrap import around, estimate
 from fakefacecli.evaluate.degrade import Degradation
 from fakefacecli.evaluate.fit import at_even_odds
 from fakefacecli.evaluate.scored import Judged
 from fakefacecli.evaluate.thresholds import share
 from fakefacecli.figures.metrics import MEASURES, Measure, Numbers
+from fakefacecli.figures.results import Estimate, RobustnessRow, VerdictCounts, Verdicts
 from fakefacecli.models.card import ModelCard
-
-Facts = dict[str, Any]
 
 PREVALENCES = (0.01, 0.1)
 IN_GRID = ("auc", "accuracy", "recall", "tpr_at_fpr_0.01")
 
 
-def measures(judged: Judged, card: ModelCard, resamples: int, groups: bool = True) -> Facts:
-    """Every measure at its value, `low` and `high` (null where it is not defined).
+def measures(
+    judged: Judged, card: ModelCard, resamples: int, groups: bool = True
+) -> dict[str, Estimate]:
+    """Every one of MEASURES with its interval.
 
     The intervals resample groups, or images: what other images of the same groups might give.
     """
@@ -30,7 +30,7 @@ def measures(judged: Judged, card: ModelCard, resamples: int, groups: bool = Tru
     found: dict[str, Estimate] = {}
     for p, some in read_at(judged.p_fake(card), card):
         found |= estimate(judged.fake, p, some, resamples, clusters)
-    return {name: asdict(value) for name, value in found.items()}
+    return found
 
 
 def read_at(p_fake: Numbers, card: ModelCard) -> Iterator[tuple[Numbers, dict[str, Measure]]]:
@@ -42,26 +42,29 @@ def read_at(p_fake: Numbers, card: ModelCard) -> Iterator[tuple[Numbers, dict[st
     yield at_even_odds(p_fake, card.calibration.prior), {"cllr": MEASURES["cllr"]}
 
 
-def verdicts(judged: Judged, card: ModelCard, thresholds: Thresholds, resamples: int) -> Facts:
+def verdicts(judged: Judged, card: ModelCard, thresholds: Thresholds, resamples: int) -> Verdicts:
     """How often real and fake faces get each verdict, and what a flag is worth by prevalence."""
     labels = np.array([str(v.label) for v in judged.verdicts(card, thresholds)])
-    fake = judged.fake
-    told: Facts = {}
-    for name, members in (("real", ~fake), ("fake", fake)):
-        counts = {str(label): int((labels[members] == label).sum()) for label in Label}
-        total = int(members.sum())
-        told[name] = {
-            "faces": total,
-            **counts,
-            **{f"{label}_share": asdict(share(part, total)) for label, part in counts.items()},
-        }
-    real_hits = told["real"][Label.FLAGGED], told["real"]["faces"]
-    fake_hits = told["fake"][Label.FLAGGED], told["fake"]["faces"]
-    told["precision_at_prevalence"] = {
-        f"{part:g}": asdict(precision_at(part, real_hits, fake_hits, resamples))
-        for part in PREVALENCES
+    real, fake = (_count_verdicts(labels[members]) for members in (~judged.fake, judged.fake))
+    false_alarms, found = (real.flagged, real.faces), (fake.flagged, fake.faces)
+    worth = {
+        f"{part:g}": precision_at(part, false_alarms, found, resamples) for part in PREVALENCES
     }
-    return told
+    return Verdicts(real, fake, worth)
+
+
+def _count_verdicts(labels: np.ndarray[Any, Any]) -> VerdictCounts:
+    total = len(labels)
+    counts = {label: int((labels == label).sum()) for label in Label}
+    return VerdictCounts(
+        total,
+        counts[Label.FLAGGED],
+        counts[Label.INCONCLUSIVE],
+        counts[Label.NOT_FLAGGED],
+        flagged_share=share(counts[Label.FLAGGED], total),
+        inconclusive_share=share(counts[Label.INCONCLUSIVE], total),
+        not_flagged_share=share(counts[Label.NOT_FLAGGED], total),
+    )
 
 
 def precision_at(
@@ -97,24 +100,22 @@ def precision_at(
 
 def robustness(
     judged: Judged, card: ModelCard, grid: tuple[Degradation, ...], resamples: int
-) -> list[Facts]:
+) -> tuple[RobustnessRow, ...]:
     """A row for the plain faces and one for each degradation."""
     chosen = {name: MEASURES[name] for name in IN_GRID}
     rows = []
     for cell in (None, *range(len(grid))):
         p = judged.p_fake(card, cell)
-        found = estimate(judged.fake, p, chosen, resamples, judged.clusters())
-        names = ("as it is", None) if cell is None else (grid[cell].family, grid[cell].strength)
         rows.append(
-            {
-                "family": names[0],
-                "strength": names[1],
-                **{name: asdict(value) for name, value in found.items()},
-                "real_at_high": asdict(_reach(p[~judged.fake], card.thresholds.high)),
-                "fake_at_high": asdict(_reach(p[judged.fake], card.thresholds.high)),
-            }
+            RobustnessRow(
+                family="as it is" if cell is None else grid[cell].family,
+                strength=None if cell is None else grid[cell].strength,
+                measures=estimate(judged.fake, p, chosen, resamples, judged.clusters()),
+                real_at_high=_reach(p[~judged.fake], card.thresholds.high),
+                fake_at_high=_reach(p[judged.fake], card.thresholds.high),
+            )
         )
-    return rows
+    return tuple(rows)
 
 
 def _reach(p: Numbers, high: float) -> Estimate:

@@ -73,7 +73,7 @@ def look_again(
 
 def sheets(shown: Sequence[Shown], reader: FaceReader, model: str) -> Iterator[Image.Image]:
     """The overlay of each, as `fakeface explain` draws it."""
-    explainer = reader.stages.explainer
+    explainer = reader.judge.explainer
     for item in shown:
         photo, crop = item.found.photo, item.found.crop
         if explainer is not None:

@@ -1,7 +1,7 @@
 """The faces of an evaluation in slices: by split, group, generator, size and JPEG quality."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,9 +12,8 @@ from fakefacecli.evaluate.bootstrap import Clusters, estimate
 from fakefacecli.evaluate.scored import Judged, JudgedFace
 from fakefacecli.evaluate.thresholds import share
 from fakefacecli.figures.metrics import MEASURES, Mask, Numbers
+from fakefacecli.figures.results import SliceRow
 from fakefacecli.models.card import ModelCard
-
-Facts = dict[str, Any]
 
 SIZES = (64, 96, 128, 160, 224, 320)  # px, where one class of face sizes ends and the next begins
 QUALITIES = (50, 75, 90)
@@ -46,7 +45,7 @@ class _Columns:
 
 def slices(
     judged: Judged, card: ModelCard, thresholds: Thresholds, resamples: int
-) -> dict[str, list[Facts]]:
+) -> dict[str, tuple[SliceRow, ...]]:
     """The faces by split, group, generator, size and JPEG quality.
 
     A slice without real (or fake) faces is held against all real (or fake) ones for its AUC, which
@@ -60,14 +59,14 @@ def slices(
         judged.clusters(groups=False),
     )
     return {
-        dimension: [
+        dimension: tuple(
             _slice(name, members, columns, resamples) for name, members in _parts(judged, name_of)
-        ]
+        )
         for dimension, name_of in DIMENSIONS.items()
     }
 
 
-def _slice(name: str, members: Mask, of: _Columns, resamples: int) -> Facts:
+def _slice(name: str, members: Mask, of: _Columns, resamples: int) -> SliceRow:
     fake, p, labels = of.fake, of.p_fake, of.labels
     alone = not (fake[members].any() and (~fake[members]).any())
     against = members | (fake != fake[members].any()) if alone else members
@@ -76,21 +75,21 @@ def _slice(name: str, members: Mask, of: _Columns, resamples: int) -> Facts:
     few = min((members & (fake == kind)).sum() for kind in set(fake[members].tolist())) < FEWEST
     auc, often = {"auc": MEASURES["auc"]}, 0 if few else resamples
     both = estimate(fake[against], p[against], auc, often, of.drawn(against))
-    facts: Facts = {
-        "name": name,
-        "real": int((members & ~fake).sum()),
-        "fake": int((members & fake).sum()),
-    }
-    for word, rows in (("real", members & ~fake), ("fake", members & fake)):
-        facts[f"{word}_flagged"] = asdict(
-            share(int((labels[rows] == "flagged").sum()), int(rows.sum()))
-        )
-    return facts | {
-        "inconclusive": int((labels[members] == "inconclusive").sum()),
-        "accuracy": asdict(here["accuracy"]),
-        "auc": asdict(both["auc"]),
-        "auc_against_all_others": alone,
-    }
+    real_flagged, fake_flagged = (
+        share(int((labels[rows] == "flagged").sum()), int(rows.sum()))
+        for rows in (members & ~fake, members & fake)
+    )
+    return SliceRow(
+        name=name,
+        real=int((members & ~fake).sum()),
+        fake=int((members & fake).sum()),
+        real_flagged=real_flagged,
+        fake_flagged=fake_flagged,
+        inconclusive=int((labels[members] == "inconclusive").sum()),
+        accuracy=here["accuracy"],
+        auc=both["auc"],
+        auc_against_all_others=bool(alone),
+    )
 
 
 def _parts(judged: Judged, name_of: Callable[[JudgedFace], str]) -> Iterator[tuple[str, Mask]]:

@@ -7,8 +7,9 @@ import numpy as np
 
 from fakefacecli.base.errors import UsageError
 from fakefacecli.base.verdicts import Thresholds
-from fakefacecli.evaluate.bootstrap import LEVEL, Estimate
+from fakefacecli.evaluate.bootstrap import LEVEL
 from fakefacecli.figures.metrics import Mask, Numbers
+from fakefacecli.figures.results import Estimate
 
 MISSED = 0.05  # of the fakes may lie below LOW
 BAND = 0.5  # LOW is at most this part of HIGH: faces between them are inconclusive

@@ -2,24 +2,21 @@
 
 import csv
 import io
-import json
 import os
 from collections.abc import Sequence
-from typing import Any
 
 from PIL import Image
 
 from fakefacecli.base.text import printable
 from fakefacecli.evaluate import pictures
 from fakefacecli.evaluate.bootstrap import FEW_CLUSTERS
+from fakefacecli.evaluate.evaluation import DataFacts, Evaluation, evaluation_json
 from fakefacecli.evaluate.output_folder import MISTAKES, PAGE, PLOTS, SCORES, Place, filled
 from fakefacecli.evaluate.run import Subject, Wanted
 from fakefacecli.evaluate.scored import Judged
 from fakefacecli.figures import html, plots
 from fakefacecli.figures.plots import Curve
 from fakefacecli.reports.rows import guarded
-
-Facts = dict[str, Any]
 
 _SHOWN_PX = 900  # width of an overlay inside the page
 COLUMNS = (
@@ -29,25 +26,25 @@ COLUMNS = (
 
 
 def write_evaluation(
-    out: str, facts: Facts, judged: Judged, subject: Subject, wanted: Wanted
+    out: str, found: Evaluation, judged: Judged, subject: Subject, wanted: Wanted
 ) -> None:
     """Fill the folder; the JSON comes last, so that a folder with one is whole."""
     card = subject.checkpoint.card
     curve = Curve(card.name, judged.fake, judged.p_fake(card))
     drawn = {
         "scores": plots.draw_scores(curve, subject.thresholds),
-        "confusion": plots.draw_confusion(facts["verdicts"]),
+        "confusion": plots.draw_confusion(found.verdicts),
         **curves([curve]),
     }
-    if facts["robustness"]:
-        drawn["robustness"] = plots.draw_robustness(facts["robustness"])
+    if found.robustness:
+        drawn["robustness"] = plots.draw_robustness(found.robustness)
     alarms, misses = pictures.mistakes(judged, card, wanted.mistakes)
     sample = pictures.sample(judged, wanted.sample)
     places = (*alarms, *misses, *sample)
     shown = pictures.look_again(places, judged, card, subject.thresholds, subject.reader)
     if sample:
         drawn["predictions"] = _png(pictures.grid([shown[n] for n in sample if n in shown]))
-    with filled(out, as_json(facts)) as place:
+    with filled(out, evaluation_json(found)) as place:
         for name, data in drawn.items():
             place.put(os.path.join(PLOTS, f"{name}.png"), data)
         overlays = {
@@ -55,12 +52,7 @@ def write_evaluation(
             for word, wrong in (("false-alarm", alarms), ("missed-fake", misses))
         }
         place.put(SCORES, _scores(judged, subject).encode())
-        place.put(PAGE, _page(facts, drawn, overlays).encode())
-
-
-def as_json(facts: Facts) -> bytes:
-    """The result as it is written."""
-    return (json.dumps(facts, indent=2, allow_nan=False) + "\n").encode()
+        place.put(PAGE, _page(found, drawn, overlays).encode())
 
 
 def curves(of: Sequence[Curve]) -> dict[str, bytes]:
@@ -105,47 +97,44 @@ def _scores(judged: Judged, subject: Subject) -> str:
     return text.getvalue()
 
 
-def _page(facts: Facts, drawn: dict[str, bytes], overlays: dict[str, list[bytes]]) -> str:
-    model, data, time = facts["model"], facts["data"], facts["time"]
-    thresholds = model["thresholds"]
+def _page(found: Evaluation, drawn: dict[str, bytes], overlays: dict[str, list[bytes]]) -> str:
+    model, data, time = found.model, found.data, found.time
     order = ("roc", "det", "reliability", "scores", "confusion")
     parts = [
         html.paragraph(
-            f"{data['faces']} faces, {data['real']} real and {data['fake']} fake; set "
-            f"{data['sha256'][:12]}; model {model['sha256'][:12]}, "
-            f"{model['calibration']['state']}, "
-            f"LOW {thresholds['low']:.4g}, HIGH {thresholds['high']:.4g}. "
-            f"{time['judging_ms_per_face']:.1f} ms to judge a face on {time['device']}, "
-            f"{time['reading_ms_per_image']:.1f} ms to read an image. A verdict is evidence, not "
+            f"{data.faces} faces, {data.real} real and {data.fake} fake; set "
+            f"{data.sha256[:12]}; model {model.sha256[:12]}, "
+            f"{model.calibration.state}, "
+            f"LOW {model.thresholds.low:.4g}, HIGH {model.thresholds.high:.4g}. "
+            f"{time.judging_ms_per_face:.1f} ms to judge a face on {time.device}, "
+            f"{time.reading_ms_per_image:.1f} ms to read an image. A verdict is evidence, not "
             "proof.",
             "faint",
         ),
         html.section(
             "Measures",
-            html.measures_table(
-                facts["measures"], facts["measures_by_image"], model["card_measured"]
-            ),
+            html.measures_table(found.measures, found.measures_by_image, model.card_measured),
             html.paragraph(clustered(data), "faint"),
             html.paragraph(VERDICTS, "faint"),
             html.paragraph(EVEN, "faint"),
         ),
-        html.section("Verdicts", html.verdicts_table(facts["verdicts"])),
+        html.section("Verdicts", html.verdicts_table(found.verdicts)),
         html.section(
             "Curves",
             html.pictures([html.picture(drawn[name], name) for name in order if name in drawn]),
         ),
     ]
-    if facts["robustness"]:
+    if found.robustness:
         parts.append(
             html.section(
                 "Robustness",
                 html.picture(drawn["robustness"], "robustness"),
-                html.robustness_table(facts["robustness"]),
+                html.robustness_table(found.robustness),
             )
         )
     parts += [
         html.section(f"By {name}", html.slices_table(name, rows), html.paragraph(AGAINST, "faint"))
-        for name, rows in facts["slices"].items()
+        for name, rows in found.slices.items()
     ]
     titles = {
         "false-alarm": "Real faces most surely called fake",
@@ -163,20 +152,17 @@ def _page(facts: Facts, drawn: dict[str, bytes], overlays: dict[str, list[bytes]
                 html.picture(drawn["predictions"], "predictions"),
             )
         )
-    if data["without_a_face"]:
+    if data.without_a_face:
         parts.append(
             html.section(
                 "Images without a face",
                 html.table(
                     ["image", "why"],
-                    [
-                        [html.text(row["path"]), html.text(row["why"])]
-                        for row in data["without_a_face"]
-                    ],
+                    [[html.text(row.path), html.text(row.why)] for row in data.without_a_face],
                 ),
             )
         )
-    return html.page(f"{model['name']}, evaluated", parts)
+    return html.page(f"{model.name}, evaluated", parts)
 
 
 ALONE = "a class of a single group has no interval: it does not show what another would give"
@@ -191,9 +177,9 @@ VERDICTS = (
 )
 
 
-def clustered(data: Facts) -> str:
+def clustered(data: DataFacts) -> str:
     """Words for what the intervals of a set resample, and what that leaves unsaid."""
-    real, fake = data["clusters"]["real"], data["clusters"]["fake"]
+    real, fake = data.clusters.real, data.clusters.fake
     words = (
         "Intervals of the measures: percentile bootstrap of groups, or of images where no group is "
         f"known, real and fake ones apart: {real} of real faces, {fake} of fakes. "

@@ -2,12 +2,10 @@
 
 import base64
 import html
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fakefacecli.figures.plots import names_of
-
-Facts = dict[str, Any]
+from fakefacecli.figures.results import Difference, Estimate, RobustnessRow, SliceRow, Verdicts
 
 NAMES = {
     "accuracy": "accuracy at p_fake 0.5",
@@ -81,18 +79,18 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return f'<div class="wide"><table>\n{body}\n</table></div>'
 
 
-def estimate(found: Facts, decimals: int = 3) -> str:
+def estimate(found: Estimate, decimals: int = 3) -> str:
     """A value with its interval as a cell; a dash where it is not defined."""
-    if found["value"] is None:
+    if found.value is None:
         return "<small>not defined</small>"
-    return f"{found['value']:.{decimals}f} {interval(found, decimals)}".rstrip()
+    return f"{found.value:.{decimals}f} {interval(found, decimals)}".rstrip()
 
 
-def interval(found: Facts, decimals: int = 3) -> str:
+def interval(found: Estimate, decimals: int = 3) -> str:
     """The interval alone; nothing where it is not defined."""
-    if found["low"] is None:
+    if found.low is None or found.high is None:
         return ""
-    return f"<small>{found['low']:.{decimals}f} to {found['high']:.{decimals}f}</small>"
+    return f"<small>{found.low:.{decimals}f} to {found.high:.{decimals}f}</small>"
 
 
 def picture(data: bytes, alt: str, kind: str = "png") -> str:
@@ -106,7 +104,9 @@ def pictures(of: Sequence[str]) -> str:
     return f'<div class="pictures">{"".join(of)}</div>'
 
 
-def measures_table(found: Facts, by_image: Facts, card: Facts) -> str:
+def measures_table(
+    found: Mapping[str, Estimate], by_image: Mapping[str, Estimate], card: Mapping[str, Any]
+) -> str:
     """All measures, beside what `card`, a model card's figures by set, says of other sets.
 
     `by_image` are the same with intervals that leave groups out.
@@ -126,17 +126,22 @@ def measures_table(found: Facts, by_image: Facts, card: Facts) -> str:
     return table(heads, rows)
 
 
-def verdicts_table(found: Facts) -> str:
+def verdicts_table(found: Verdicts) -> str:
     """Verdicts by label, and what a flag is worth."""
     columns = ("flagged", "inconclusive", "not_flagged")
     rows = [
-        [text(label), text(found[label]["faces"])]
-        + [f"{found[label][c]}, {estimate(found[label][c + '_share'])}" for c in columns]
-        for label in ("real", "fake")
+        [
+            text(label),
+            text(counts.faces),
+            f"{counts.flagged}, {estimate(counts.flagged_share)}",
+            f"{counts.inconclusive}, {estimate(counts.inconclusive_share)}",
+            f"{counts.not_flagged}, {estimate(counts.not_flagged_share)}",
+        ]
+        for label, counts in (("real", found.real), ("fake", found.fake))
     ]
     worth = [
         [text(f"{100 * float(part):g} %"), estimate(value)]
-        for part, value in found["precision_at_prevalence"].items()
+        for part, value in found.precision_at_prevalence.items()
     ]
     return (
         table(["label", "faces", *(c.replace("_", " ") for c in columns)], rows)
@@ -145,7 +150,7 @@ def verdicts_table(found: Facts) -> str:
     )
 
 
-def slices_table(name: str, rows: Sequence[Facts]) -> str:
+def slices_table(name: str, rows: Sequence[SliceRow]) -> str:
     """The slices of one dimension."""
     head = [
         name,
@@ -161,21 +166,21 @@ def slices_table(name: str, rows: Sequence[Facts]) -> str:
         head,
         [
             [
-                *(text(row[key]) for key in ("name", "real", "fake")),
+                *(text(cell) for cell in (row.name, row.real, row.fake)),
                 *(
-                    estimate(row[key]) if row[key]["value"] is not None else ""
-                    for key in ("real_flagged", "fake_flagged")
+                    estimate(share) if share.value is not None else ""
+                    for share in (row.real_flagged, row.fake_flagged)
                 ),
-                text(row["inconclusive"]),
-                estimate(row["accuracy"]),
-                estimate(row["auc"]) + ("*" if row["auc_against_all_others"] else ""),
+                text(row.inconclusive),
+                estimate(row.accuracy),
+                estimate(row.auc) + ("*" if row.auc_against_all_others else ""),
             ]
             for row in rows
         ],
     )
 
 
-def robustness_table(rows: Sequence[Facts]) -> str:
+def robustness_table(rows: Sequence[RobustnessRow]) -> str:
     """The degradations."""
     head = [
         "what was done",
@@ -186,13 +191,22 @@ def robustness_table(rows: Sequence[Facts]) -> str:
         "real at HIGH or above",
         "fakes at HIGH or above",
     ]
-    keys = ("auc", "accuracy", "recall", "tpr_at_fpr_0.01", "real_at_high", "fake_at_high")
+    names = ("auc", "accuracy", "recall", "tpr_at_fpr_0.01")
     return table(
-        head, [[text(names_of(row)), *(estimate(row[key]) for key in keys)] for row in rows]
+        head,
+        [
+            [
+                text(row.name),
+                *(estimate(row.measures[name]) for name in names),
+                estimate(row.real_at_high),
+                estimate(row.fake_at_high),
+            ]
+            for row in rows
+        ],
     )
 
 
-def comparison_table(found: dict[str, Facts], by_image: dict[str, Facts]) -> str:
+def comparison_table(found: Mapping[str, Difference], by_image: Mapping[str, Estimate]) -> str:
     """Two models' measures; `found` maps names to first, second and more (an estimate).
 
     `by_image` maps names to that estimate with an interval that leaves groups out.
@@ -200,13 +214,11 @@ def comparison_table(found: dict[str, Facts], by_image: dict[str, Facts]) -> str
     rows = []
     for name, row in found.items():
         verdict = ""
-        if row["clear"]:
-            better = (row["more"]["value"] > 0) != (name in LOWER_IS_BETTER)
+        if row.clear:
+            better = ((row.more.value or 0) > 0) != (name in LOWER_IS_BETTER)
             verdict = "B is better" if better else "A is better"
-        sides = [
-            f"{row[side]:.3f}" if row[side] is not None else "" for side in ("first", "second")
-        ]
-        more = estimate(row["more"]), interval(by_image[name])
+        sides = ["" if side is None else f"{side:.3f}" for side in (row.first, row.second)]
+        more = estimate(row.more), interval(by_image[name])
         rows.append([text(NAMES[name]), *sides, *more, text(verdict)])
     heads = ["measure", "A", "B", "B less A", "the interval by image", "clear at 95 %"]
     return table(heads, rows)

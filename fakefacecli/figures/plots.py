@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -20,6 +19,7 @@ from fakefacecli.figures.figure import (
     sheet,
 )
 from fakefacecli.figures.metrics import ECE_BINS, Mask, Numbers, auc, count, roc
+from fakefacecli.figures.results import RobustnessRow, Verdicts
 
 _TICKS = (0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8)  # of the DET plot
 
@@ -141,23 +141,27 @@ def draw_scores(curve: Curve, thresholds: Thresholds) -> bytes:
     return png(figure)
 
 
-def draw_confusion(table: dict[str, dict[str, Any]]) -> bytes:
-    """Verdicts by label; `table` is `measure.verdicts`' answer."""
+def draw_confusion(found: Verdicts) -> bytes:
+    """Verdicts by label."""
     columns = ("not_flagged", "inconclusive", "flagged")
     figure, axes = sheet("Verdicts", "verdict", "label")
+    rows = (found.real, found.fake)
+    faces = [(row.not_flagged, row.inconclusive, row.flagged) for row in rows]
     shares = np.array(
         [
-            [table[row][f"{column}_share"]["value"] or 0.0 for column in columns]
-            for row in ("real", "fake")
+            [
+                part.value or 0.0
+                for part in (row.not_flagged_share, row.inconclusive_share, row.flagged_share)
+            ]
+            for row in rows
         ]
     )
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")
     for (row, column), part in np.ndenumerate(shares):
-        faces = table[("real", "fake")[row]][columns[column]]
         axes.text(
             column,
             row,
-            f"{faces}\n{100 * part:.1f} %",
+            f"{faces[row][column]}\n{100 * part:.1f} %",
             ha="center",
             va="center",
             fontsize=13,
@@ -170,22 +174,23 @@ def draw_confusion(table: dict[str, dict[str, Any]]) -> bytes:
     return png(figure)
 
 
-def draw_robustness(rows: Sequence[dict[str, Any]]) -> bytes:
-    """AUC, and fakes found at 1 % false alarms, for each degradation, as dots with intervals.
-
-    `rows` are those of `measure.robustness`.
-    """
+def draw_robustness(rows: Sequence[RobustnessRow]) -> bytes:
+    """AUC, and fakes found at 1 % false alarms, for each degradation, as dots with intervals."""
     figure, axes = sheet("Robustness", "", "", (8.2, 0.36 * len(rows) + 1.5))
     chosen = {
         "auc": ("AUC", MODELS[0], -0.14),
         "tpr_at_fpr_0.01": ("fakes found at 1 % false alarms", MODELS[1], 0.14),
     }
     for name, (words, colour, off) in chosen.items():
-        held = [(at, row[name]) for at, row in enumerate(rows) if row[name]["value"] is not None]
+        held = [
+            (at, row.measures[name])
+            for at, row in enumerate(rows)
+            if row.measures[name].value is not None
+        ]
         for at, found in held:
-            if found["low"] is not None:
+            if found.low is not None and found.high is not None:
                 axes.plot(
-                    [found["low"], found["high"]],
+                    [found.low, found.high],
                     [at + off] * 2,
                     color=colour,
                     alpha=0.45,
@@ -193,7 +198,7 @@ def draw_robustness(rows: Sequence[dict[str, Any]]) -> bytes:
                     solid_capstyle="round",
                 )
         axes.scatter(
-            [found["value"] for _, found in held],
+            [found.value or 0.0 for _, found in held],
             [at + off for at, _ in held],
             28,
             color=colour,
@@ -201,8 +206,8 @@ def draw_robustness(rows: Sequence[dict[str, Any]]) -> bytes:
             label=words,
         )
         if held and held[0][0] == 0:
-            axes.axvline(held[0][1]["value"], color=colour, linewidth=0.8, linestyle=":")
-    axes.set_yticks(range(len(rows)), [names_of(row) for row in rows])
+            axes.axvline(held[0][1].value or 0.0, color=colour, linewidth=0.8, linestyle=":")
+    axes.set_yticks(range(len(rows)), [row.name for row in rows])
     axes.invert_yaxis()
     axes.set_xlim(right=1.01)
     axes.grid(visible=False, axis="y")
@@ -210,11 +215,6 @@ def draw_robustness(rows: Sequence[dict[str, Any]]) -> bytes:
         *axes.get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False
     )
     return png(figure)
-
-
-def names_of(row: dict[str, Any]) -> str:
-    """What a row of the grid is called."""
-    return row["family"] if row["strength"] is None else f"{row['family']} {row['strength']:g}"
 
 
 def _line(colour: str) -> str:

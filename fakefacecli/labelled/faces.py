@@ -4,11 +4,12 @@ import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from fakefacecli.base.protocols import Decoder
 from fakefacecli.base.records import DecodedImage, Face, FaceCrop, ImageRef, Unreadable
 from fakefacecli.labelled.data import LabelledImage
 from fakefacecli.labelled.ready_crop import face_in_middle
 from fakefacecli.scan.crop import cut
-from fakefacecli.scan.pipeline import Stages
+from fakefacecli.scan.pipeline import Judge
 
 _AT_ONCE = 16  # images
 
@@ -40,7 +41,8 @@ class FaceReader:
     the longer side of its box; what a model does not look at is cut off again.
     """
 
-    stages: Stages
+    judge: Judge
+    decoder: Decoder
     ready_scale: float | None = None
     stop: Callable[[], None] = lambda: None
 
@@ -48,7 +50,7 @@ class FaceReader:
 def read_faces(images: Sequence[LabelledImage], reader: FaceReader) -> Iterator[FoundFace | Missed]:
     """Every face of every image, in order; at least one answer per image."""
     refs = (ImageRef(n, image.path, image.path) for n, image in enumerate(images))
-    decoded = reader.stages.decoder.decode(refs)
+    decoded = reader.decoder.decode(refs)
     while batch := list(itertools.islice(decoded, _AT_ONCE)):
         reader.stop()
         photos = [item for item in batch if isinstance(item, DecodedImage)]
@@ -62,7 +64,7 @@ def read_faces(images: Sequence[LabelledImage], reader: FaceReader) -> Iterator[
                 continue
             found = faces[item.ref.index]
             for number, face in enumerate(found, 1):
-                crop = cut(item, face, number, reader.stages.crop_scale)
+                crop = cut(item, face, number, reader.judge.crop_scale)
                 yield FoundFace(image, item, crop, image.face_px or face.box.longer_side)
             if not found:
                 yield Missed(image, "no face found")
@@ -70,5 +72,5 @@ def read_faces(images: Sequence[LabelledImage], reader: FaceReader) -> Iterator[
 
 def _faces(photos: Sequence[DecodedImage], reader: FaceReader) -> list[tuple[Face, ...]]:
     if reader.ready_scale is None:
-        return reader.stages.detector.detect(photos)
+        return reader.judge.detector.detect(photos)
     return [(face_in_middle(photo, reader.ready_scale),) for photo in photos]

@@ -83,7 +83,7 @@ def reread(rows: list[Row], reader: FaceReader) -> Iterator[tuple[FoundFace, Row
     """Every face of the report with its row; an image that is gone or has changed is missed."""
     images = [list(of) for _, of in itertools.groupby(rows, key=lambda row: row["path"])]
     refs = (ImageRef(n, of[0]["path"], of[0]["path"]) for n, of in enumerate(images))
-    for item in reader.stages.decoder.decode(refs):
+    for item in reader.decoder.decode(refs):
         reader.stop()
         of = images[item.ref.index]
         image = LabelledImage(of[0]["path"], False, "", "")
@@ -96,7 +96,7 @@ def reread(rows: list[Row], reader: FaceReader) -> Iterator[tuple[FoundFace, Row
                 box = _box(row)
                 centre = [[(box.left + box.right) / 2, (box.top + box.bottom) / 2]]
                 face = Face(box, np.tile(np.array(centre, np.float32), (5, 1)), 1.0)
-                crop = cut(item, face, int(row["face"]), reader.stages.crop_scale)
+                crop = cut(item, face, int(row["face"]), reader.judge.crop_scale)
                 yield FoundFace(image, item, crop, box.longer_side), row
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fakefacecli.base.errors import ModelRefused
-from fakefacecli.base.records import Thresholds
+from fakefacecli.base.verdicts import Thresholds
 from fakefacecli.models.calibration import Calibration, finite, read_calibration
 
 # the only conventions this version can reproduce exactly; any other value is refused, not guessed

@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from fakefacecli import __version__
 from fakefacecli.base.errors import UsageError
-from fakefacecli.base.options import Explain, ScanOptions
+from fakefacecli.base.options import DecodeOptions, Explain, JudgeOptions, ScanOptions
 from fakefacecli.base.text import printable
 from fakefacecli.decode.image import DecodeLimits
 from fakefacecli.decode.pool import WorkerDecoder
@@ -22,8 +22,7 @@ from fakefacecli.models.preprocess import prepare, region
 from fakefacecli.overlay.writer import OverlayWriter
 from fakefacecli.scan.classify import TorchClassifier
 from fakefacecli.scan.explain import GradCamExplainer
-from fakefacecli.scan.keep import FlaggedKeeper
-from fakefacecli.scan.pipeline import Stages
+from fakefacecli.scan.pipeline import Judge, Stages
 
 _PACKAGES = tuple(
     "torch torchvision facenet-pytorch pillow pillow-heif numpy grad-cam".split()  # noqa: SIM905
@@ -31,15 +30,40 @@ _PACKAGES = tuple(
 
 
 def build(
-    options: ScanOptions,
+    options: ScanOptions, checkpoint: Checkpoint, stop: Callable[[], None] = lambda: None
+) -> Stages:
+    """The stages of a scan; raises what `build_judge` raises.
+
+    Close the decoder in the end: its processes run from now on.
+    """
+    draws = bool(options.overlays) and options.explain is not Explain.NONE
+    judge = build_judge(options.judge, checkpoint, stop, explains=draws)
+    return Stages(
+        judge=judge,
+        explain=options.explain if draws else Explain.NONE,
+        overlays=OverlayWriter(options.overlays) if options.overlays else None,
+        # last: should the model be refused, no process has been started
+        decoder=build_decoder(
+            options.decode,
+            judge.lanes,
+            options.judge.batch_size,
+            stop,
+            follow_symlinks=options.source.follow_symlinks,
+        ),
+    )
+
+
+def build_judge(
+    options: JudgeOptions,
     checkpoint: Checkpoint,
     stop: Callable[[], None] = lambda: None,
     *,
     explains: bool = False,
-) -> tuple[Stages, str]:
-    """The stages of a scan and the name of the device they run on.
+) -> Judge:
+    """The model of `checkpoint`, ready to judge; with an explainer if it `explains`.
 
-    There is an explainer if overlays are asked for, or with `explains`.
+    `options.model` is not looked at: the caller has read the checkpoint. `stop` is asked between
+    steps that take long and may raise.
 
     Raises UsageError for a device that is not there, ModelRefused for unsound weights.
     """
@@ -55,45 +79,53 @@ def build(
     if in_bfloat16(options.precision, card.backbone, device):
         quick = bfloat16_copy(network, card.backbone)
     stop()
-    lanes = _lanes(options.batch_size) if device == "cpu" else 1
     explainer = None
-    if explains or (options.overlays and options.explain is not Explain.NONE):
-        shown = copy.deepcopy(network)  # while it explains, other threads judge
+    if explains:
+        # a copy, as Grad-CAM hooks into the network while other threads judge with it
+        shown = copy.deepcopy(network)
         explainer = GradCamExplainer(
             shown,
             last_block(shown, card.backbone, card.input_px),
             lambda crops: prepare(crops, card, device),
             region=lambda crop: region(crop, card),
         )
-    stages = Stages(
+    return Judge(
         detector=MtcnnDetector(device, options.min_face_px),
         classifier=TorchClassifier(network, card, device, options.thresholds, quick=quick),
         crop_scale=card.crop_scale,
-        precision="bf16" if quick else "fp32",
-        lanes=lanes,
-        model_name=card.name,
-        explain=options.explain if options.overlays else Explain.NONE,
         explainer=explainer,
-        overlays=OverlayWriter(options.overlays) if options.overlays else None,
-        keeper=FlaggedKeeper(options.copy_flagged) if options.copy_flagged else None,
-        decoder=_decoder(options, lanes, stop),  # last: its processes are running from now on
+        model_name=card.name,
+        device=device,
+        precision="bf16" if quick else "fp32",
+        lanes=_lanes(options.batch_size) if device == "cpu" else 1,
     )
-    return stages, device
 
 
-def _decoder(options: ScanOptions, lanes: int, stop: Callable[[], None]) -> WorkerDecoder:
+def build_decoder(
+    options: DecodeOptions,
+    lanes: int,
+    batch_size: int,
+    stop: Callable[[], None] = lambda: None,
+    *,
+    follow_symlinks: bool = False,
+) -> WorkerDecoder:
+    """The decoder for a judge of so many `lanes` that takes `batch_size` images at once.
+
+    Its processes run until it is closed.
+    """
     limits = DecodeLimits(
         max_pixels=options.max_pixels,
         timeout_s=options.timeout_s,
-        follow_symlinks=options.source.follow_symlinks,
+        follow_symlinks=follow_symlinks,
     )
-    # with one lane nobody asks for more while a batch is judged: the next must be on its way
-    ahead = max(2 * options.workers + 2, options.batch_size) if lanes == 1 else None
+    # with one lane nobody asks for more while a batch is judged: the next one's images must be
+    # decoded meanwhile, or judging and decoding would take turns
+    ahead = max(2 * options.workers + 2, batch_size) if lanes == 1 else None
     return WorkerDecoder(options.workers, limits, ahead, stop=stop)
 
 
 def _lanes(batch_size: int) -> int:
-    """A lane a core, as long as each has four images: of very few faces each takes far longer."""
+    """One lane a core, but four images for each: a face costs far more in a batch of very few."""
     import torch
 
     return max(1, min(torch.get_num_threads(), batch_size // 4))

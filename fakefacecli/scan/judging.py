@@ -1,4 +1,4 @@
-"""The images a run has to report: known ones from the state, the others from the pipeline."""
+"""What a run has to report: images the state knows, and for the others the model's verdicts."""
 
 import contextlib
 import itertools
@@ -11,16 +11,16 @@ from fakefacecli.base.records import ImageRef, ImageReport, Label, Unreadable
 from fakefacecli.scan.build import build
 from fakefacecli.scan.keep import FlaggedKeeper
 from fakefacecli.scan.output import Output
-from fakefacecli.scan.pipeline import Item, scan, unreadable
+from fakefacecli.scan.pipeline import Item, scan, unreadable_report
 from fakefacecli.state.state import State
 
 
-class Judging:
-    """Iterates over one report per image that is left, in order.
+class PendingReports:
+    """Iterates over one report per image that is not done yet, in order; flagged images are copied.
 
-    The model is loaded when the first image turns up that needs judging: often none does.
-    `known` counts the reports taken from the state, `passed` the images that are not reported
-    because they are not new.
+    The model is loaded when the first image turns up that needs judging: often none does, and a
+    nightly run without news then ends before torch could have been imported. `known` counts the
+    reports taken from the state, `not_new` the images left out because of --since-last.
     """
 
     def __init__(
@@ -32,42 +32,51 @@ class Judging:
         self.stop = stop
         self.device = self.precision = "not used"
         self.seconds = 0.0
-        self.copies_missed = 0
         self.known = 0
-        self.passed = 0
+        self.not_new = 0
+        folder = output.options.copy_flagged
+        self._keeper = FlaggedKeeper(folder) if folder else None
         self._in_pipeline: deque[ImageReport] = deque()  # known ones that pass through
 
+    @property
+    def copies_missed(self) -> int:
+        """How many flagged images changed or vanished before they were copied."""
+        return self._keeper.missed if self._keeper else 0
+
     def __iter__(self) -> Iterator[ImageReport]:
+        for report, judged_now in self._reports():
+            if self._keeper and report.label is Label.FLAGGED:
+                self._keeper.keep(report)
+            # after the copy: what could not be copied is judged again by the next run
+            if self.state and judged_now:
+                self.state.add(report)
+            yield report
+
+    def _reports(self) -> Iterator[tuple[ImageReport, bool]]:
+        """The reports, and for each whether it came from the model just now."""
         items = self._items()
-        folder = self.output.options.copy_flagged
-        keeper = FlaggedKeeper(folder) if folder else None
         for item in items:
             if isinstance(item, ImageRef):
+                # from here on all pass through the pipeline, which keeps them in order
                 yield from self._judged(itertools.chain([item], items))
-                break
-            report = unreadable(item) if isinstance(item, Unreadable) else item
-            if keeper and report.label is Label.FLAGGED:
-                keeper.keep(report)
-            yield report
-        self.copies_missed += keeper.missed if keeper else 0
+                return
+            yield (unreadable_report(item) if isinstance(item, Unreadable) else item), False
 
-    def _judged(self, items: Iterator[Item]) -> Iterator[ImageReport]:
+    def _judged(self, items: Iterator[Item]) -> Iterator[tuple[ImageReport, bool]]:
         options = self.output.options
-        stages, self.device = build(options, self.output.checkpoint, self.stop)
-        self.precision = stages.precision
+        stages = build(options, self.output.checkpoint, self.stop)
+        self.device, self.precision = stages.judge.device, stages.judge.precision
         started = time.monotonic()
         with contextlib.closing(stages.decoder):
-            for report in scan(self._noted(items), stages, options.batch_size, self.stop):
-                if self._in_pipeline and self._in_pipeline[0] is report:
+            for report in scan(self._noted(items), stages, options.judge.batch_size, self.stop):
+                known = bool(self._in_pipeline) and self._in_pipeline[0] is report
+                if known:
                     self._in_pipeline.popleft()
-                elif self.state:
-                    self.state.add(report)
-                yield report
+                yield report, not known
         self.seconds = time.monotonic() - started
-        self.copies_missed += stages.keeper.missed if stages.keeper else 0
 
     def _noted(self, items: Iterator[Item]) -> Iterator[Item]:
-        """The items, the known ones kept until they come out: the rest goes into the state."""
+        """The items; the known ones are noted, to be told from new ones when they come out."""
         for item in items:
             if isinstance(item, ImageReport):
                 self._in_pipeline.append(item)
@@ -84,7 +93,7 @@ class Judging:
             if found is None:
                 yield item
             elif found.report is None:
-                self.passed += 1
+                self.not_new += 1
             else:
                 self.known += 1
                 yield found.report

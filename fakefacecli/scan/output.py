@@ -47,7 +47,7 @@ class Output:
         self._live = writer if writer and writer.live else None
 
     def start(self) -> Iterator[ImageReport]:
-        """Begin the report on stdout and go through what the interrupted run had finished."""
+        """Begin the report on stdout; yield what the interrupted run had finished."""
         if self._live:
             self.say(self._live.start({}))
         if self.journal and self.done:
@@ -68,10 +68,13 @@ class Output:
         """Write every report whole and drop the journal; CannotWrite leaves the old reports."""
         if self.journal:
             self._commit_files(self.journal, header)
-        if self._live:  # last: this line says that all went well
+        if self._live:  # the very last: a reader takes this line for "all went well"
             self.say(self._live.end(header))
 
     def _commit_files(self, journal: Journal, header: dict[str, Any]) -> None:
+        # Every step that can fail comes before the first file is replaced: the rows are on disk,
+        # each file is written whole beside its target, and stdout has taken its report. If one
+        # fails, all old reports stay and the journal is there for --resume
         journal.sync()
         with contextlib.ExitStack() as stack:
             for target in self._files:
@@ -85,7 +88,7 @@ class Output:
                     for piece in self._pieces(target, header):
                         self.say(piece)
             # only now, when all are complete, does the stack move them into place
-        if journal.path:
+        if journal.path:  # last, as a kill before this line leaves all that --resume needs
             with contextlib.suppress(OSError):
                 os.unlink(journal.path)
 

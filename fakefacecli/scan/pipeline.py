@@ -21,35 +21,41 @@ from fakefacecli.base.records import (
 from fakefacecli.base.threads import in_lanes
 from fakefacecli.overlay.writer import draw_overlay, overlay_name
 from fakefacecli.scan.crop import cut
-from fakefacecli.scan.keep import FlaggedKeeper
 
-# of all that is judged or waits for it at one time: 16 photographs of 3 megapixels. A batch ends
-# at its share of them, whatever its count
-_PIXELS = 48_000_000
-_OVERLAYS_AT_ONCE = 16  # heatmaps of large faces are large
+# Of all that is judged or waits for it at one time: 16 photographs of 3 megapixels. A batch ends at
+# its share of them, whatever its count: 16 pictures of 100 megapixels are 5 GB
+_MOST_PIXELS = 48_000_000
+_OVERLAYS_AT_ONCE = 16  # a heatmap is as large as its face's crop
 
 Item = ImageRef | Unreadable | ImageReport
 
 
 @dataclass(frozen=True, slots=True)
-class Stages:
-    """The parts of a scan, ready to use; built once per process.
+class Judge:
+    """A model at work: finds the faces of pictures, cuts them out, judges and explains them.
 
     `lanes` batches are judged at the same time, each on a thread of its own: with more than one,
-    the parts must stand being called by several threads.
+    the parts must stand being called by several threads. `device` is torch's name of it.
     """
 
-    decoder: Decoder
     detector: Detector
     classifier: Classifier
     crop_scale: float
-    lanes: int = 1
-    precision: str = "fp32"
-    model_name: str = ""
-    explain: Explain = Explain.NONE
     explainer: Explainer | None = None
+    model_name: str = ""
+    device: str = "cpu"
+    precision: str = "fp32"
+    lanes: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Stages:
+    """The parts of a scan, ready to use; built once per process."""
+
+    decoder: Decoder
+    judge: Judge
+    explain: Explain = Explain.NONE
     overlays: PictureWriter | None = None
-    keeper: FlaggedKeeper | None = None
 
 
 def scan(
@@ -58,35 +64,36 @@ def scan(
     """Turn refs into reports: exactly one per item, in the order the items came.
 
     What needs no judging (an `Unreadable`, or an `ImageReport` known from before) passes through
-    in its place; a known flagged image is copied like any other. `stop` is called between steps
-    and may raise. Raises CannotWrite when an overlay or a copy cannot be written.
+    in its place. `stop` is called between steps and may raise. Raises CannotWrite when an overlay
+    cannot be written.
     """
-    lanes = stages.lanes
-    batches = _batches(
-        stages.decoder.decode(items), -(-batch_size // lanes), _PIXELS // (2 * lanes - 1)
-    )
+    lanes = stages.judge.lanes
+    # --batch-size is what all lanes hold together; a lane's batch is its part of that. Of pixels
+    # there is room for a batch at work in every lane and, but for one, the next beside it
+    images_each, pixels_each = -(-batch_size // lanes), _MOST_PIXELS // (2 * lanes - 1)
+    batches = _batches(stages.decoder.decode(items), images_each, pixels_each)
     work = partial(_judge_batch, stages=stages, stop=stop)
-    for reports in in_lanes(work, batches, lanes, _pixels, _PIXELS):
-        for report in reports:
-            if stages.keeper and report.label is Label.FLAGGED:
-                stages.keeper.keep(report)
-            yield report
+    for reports in in_lanes(work, batches, lanes, _pixels, _MOST_PIXELS):
+        yield from reports
 
 
 Decoded = DecodedImage | Unreadable | ImageReport
 
 
-def _batches(items: Iterator[Decoded], size: int, most: int) -> Iterator[list[Decoded]]:
+def _batches(
+    items: Iterator[Decoded], most_items: int, most_pixels: int
+) -> Iterator[list[Decoded]]:
+    """The items in order, in batches within both limits; a picture above `most_pixels` is alone."""
     batch: list[Decoded] = []
     pixels = 0
     for item in items:
         more = _pixels([item])
-        if pixels and pixels + more > most:
+        if pixels and pixels + more > most_pixels:
             yield batch
             batch, pixels = [], 0
         pixels += more
         batch.append(item)
-        if len(batch) == size:
+        if len(batch) == most_items:
             yield batch
             batch, pixels = [], 0
     if batch:
@@ -100,17 +107,20 @@ def _pixels(batch: Sequence[Decoded]) -> int:
 def _judge_batch(
     batch: Sequence[Decoded], stages: Stages, stop: Callable[[], None]
 ) -> list[ImageReport]:
+    """The reports on a batch, in its order; what is no picture keeps its place."""
     stop()
     started = time.perf_counter()
     images = [item for item in batch if isinstance(item, DecodedImage)]
-    faces = stages.detector.detect(images)
+    judge = stages.judge
+    faces = judge.detector.detect(images)
     stop()
     crops = [
-        [cut(image, face, number, stages.crop_scale) for number, face in enumerate(found, 1)]
+        [cut(image, face, number, judge.crop_scale) for number, face in enumerate(found, 1)]
         for image, found in zip(images, faces, strict=True)
     ]
+    # all faces of the batch at once: most images have one, and networks want many
     flat = [crop for group in crops for crop in group]
-    judged = list(zip(flat, stages.classifier.classify(flat), strict=True))
+    judged = list(zip(flat, judge.classifier.classify(flat), strict=True))
     stop()
     names = _explain(images, judged, stages, stop)
     each_ms = 1000 * (time.perf_counter() - started) / max(1, len(images))
@@ -123,7 +133,7 @@ def _judge_batch(
     return [
         item
         if isinstance(item, ImageReport)
-        else unreadable(item)
+        else unreadable_report(item)
         if isinstance(item, Unreadable)
         else reports[item.ref.index]
         for item in batch
@@ -141,7 +151,8 @@ def _explain(
 ) -> dict[tuple[int, int], str]:
     """Write the overlays asked for; their names by image index and face number."""
     names: dict[tuple[int, int], str] = {}
-    if stages.overlays is None or stages.explainer is None or stages.explain is Explain.NONE:
+    explainer = stages.judge.explainer
+    if stages.overlays is None or explainer is None or stages.explain is Explain.NONE:
         return names
     by_index = {image.ref.index: image for image in images}
     chosen = [
@@ -151,12 +162,12 @@ def _explain(
     ]
     for start in range(0, len(chosen), _OVERLAYS_AT_ONCE):
         part = chosen[start : start + _OVERLAYS_AT_ONCE]
-        heats = stages.explainer.explain([crop for crop, _ in part])
+        heats = explainer.explain([crop for crop, _ in part])
         for (crop, verdict), heat in zip(part, heats, strict=True):
             stop()
             image = by_index[crop.ref.index]
             name = overlay_name(crop.ref, crop.number, image.facts.sha256)
-            picture = draw_overlay(image, crop, heat, verdict, stages.model_name)
+            picture = draw_overlay(image, crop, heat, verdict, stages.judge.model_name)
             stages.overlays.write(name, picture)
             names[crop.ref.index, crop.number] = name
     return names
@@ -190,7 +201,7 @@ def _report(
     )
 
 
-def unreadable(item: Unreadable) -> ImageReport:
+def unreadable_report(item: Unreadable) -> ImageReport:
     """The report on an input without pixels; it takes no stages."""
     return ImageReport(
         ref=item.ref,

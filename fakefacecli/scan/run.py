@@ -19,7 +19,7 @@ from fakefacecli.models.bundled import find_model
 from fakefacecli.models.checkpoint import Checkpoint
 from fakefacecli.reports.tally import Tally
 from fakefacecli.scan.build import versions
-from fakefacecli.scan.judging import Judging
+from fakefacecli.scan.judging import PendingReports
 from fakefacecli.scan.output import Output
 from fakefacecli.scan.source import PathSource
 from fakefacecli.scan.targets import check_targets
@@ -29,17 +29,17 @@ JUDGED_BEFORE = "judged before"  # under the header's "skipped", with --since-la
 
 
 @dataclass(frozen=True, slots=True)
-class Watch:
+class Callbacks:
     """What the caller does along the way; each may raise to end the run.
 
-    `begun` is called once nothing refuses the run any more, `say` writes report text to stdout,
-    `seen` is told of every finished image, `stop` is asked between steps.
+    `say` writes report text to stdout, `on_start` is called once nothing can refuse the run any
+    more, `on_report` with every finished image, `stop` between steps.
     """
 
     say: Callable[[str], None] = lambda text: None
-    seen: Callable[[ImageReport], None] = lambda report: None
+    on_report: Callable[[ImageReport], None] = lambda report: None
     stop: Callable[[], None] = lambda: None
-    begun: Callable[[], None] = lambda: None
+    on_start: Callable[[], None] = lambda: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,27 +57,27 @@ class Outcome:
     copies_missed: int
 
 
-def run_scan(options: ScanOptions, watch: Watch) -> Outcome:
+def run_scan(options: ScanOptions, callbacks: Callbacks) -> Outcome:
     """Scan and write every report.
 
     Raises a FakeFaceError; then no report was replaced, and the journal beside the first report
     holds what was finished.
     """
     source = PathSource(options.source)
-    if next(iter(source), None) is None:  # told before the model is loaded
+    if next(iter(source), None) is None:  # before a model is read, let alone loaded
         raise NothingToDo("no image found in the inputs; nothing was scanned or written")
-    checkpoint = find_model(options.model)
+    checkpoint = find_model(options.judge.model)
     check_targets(options)
     with contextlib.ExitStack() as stack:
         for target in options.reports:
             if not target.is_stdout:
                 stack.enter_context(locked(target.path))
         state = _open_state(options, checkpoint, stack) if options.state else None
-        output = Output(options, checkpoint, _head(options, checkpoint), watch.say)
+        output = Output(options, checkpoint, _journal_head(options, checkpoint), callbacks.say)
         stack.callback(output.close)
-        watch.begun()
+        callbacks.on_start()
         try:
-            return _go(source, output, state, watch)
+            return _scan_and_report(source, output, state, callbacks)
         except Interrupted as stopped:
             raise (stopped.resumable() if output.resumable else stopped) from None
 
@@ -99,19 +99,23 @@ def _open_state(options: ScanOptions, checkpoint: Checkpoint, stack: contextlib.
     return state
 
 
-def _go(source: PathSource, output: Output, state: State | None, watch: Watch) -> Outcome:
+def _scan_and_report(
+    source: PathSource, output: Output, state: State | None, callbacks: Callbacks
+) -> Outcome:
     if state:
         state.begin(output.head["run_id"])
     for report in output.start():
-        watch.seen(report)
-    judging = Judging(source, output, state, watch.stop)
-    for report in judging:
+        callbacks.on_report(report)
+    pending = PendingReports(source, output, state, callbacks.stop)
+    for report in pending:
         output.take(report)
-        watch.seen(report)
-    watch.stop()
-    if judging.passed:
-        source.skipped[JUDGED_BEFORE] = judging.passed
-    header = _header(output, judging, source)
+        callbacks.on_report(report)
+    callbacks.stop()
+    if pending.not_new:
+        source.skipped[JUDGED_BEFORE] = pending.not_new
+    header = _header(output, pending, source)
+    # The verdicts are kept whatever becomes of the reports. That they were reported is noted last:
+    # with --since-last a report that could not be written must come out with the next run
     if state:
         state.save()
     output.commit(header)
@@ -120,20 +124,20 @@ def _go(source: PathSource, output: Output, state: State | None, watch: Watch) -
     return Outcome(
         tally=output.tally,
         header=header,
-        seconds=judging.seconds,
+        seconds=pending.seconds,
         resumed=len(output.done),
-        known=judging.known,
-        copies_missed=judging.copies_missed,
+        known=pending.known,
+        copies_missed=pending.copies_missed,
     )
 
 
-def _head(options: ScanOptions, checkpoint: Checkpoint) -> dict[str, Any]:
+def _journal_head(options: ScanOptions, checkpoint: Checkpoint) -> dict[str, Any]:
     """The journal's first line; runs with the same fingerprint make the same rows."""
     # rows and done images go by the paths as they were typed, seen from this folder
     where = [os.getcwd(), asdict(options.source)]
     # with --since-last the state says which rows there are; otherwise it only saves work
     state = os.path.abspath(options.state) if options.state and options.since_last else None
-    what = [where, options.deciding, state, checkpoint.sha256, versions()]
+    what = [where, options.affecting_rows, state, checkpoint.sha256, versions()]
     return {
         "fingerprint": hashlib.sha256(json.dumps(what).encode()).hexdigest(),
         "run_id": uuid.uuid4().hex,
@@ -145,9 +149,9 @@ def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def _header(output: Output, judging: Judging, source: PathSource) -> dict[str, Any]:
+def _header(output: Output, pending: PendingReports, source: PathSource) -> dict[str, Any]:
     card, options = output.checkpoint.card, output.options
-    thresholds = options.thresholds or card.thresholds
+    thresholds = options.judge.thresholds or card.thresholds
     return {
         "run_id": output.head["run_id"],
         "tool": "fakeface",
@@ -162,8 +166,8 @@ def _header(output: Output, judging: Judging, source: PathSource) -> dict[str, A
             "thresholds": asdict(thresholds),
             "min_face_px": card.min_face_px,
         },
-        "device": judging.device,
-        "precision": judging.precision,
+        "device": pending.device,
+        "precision": pending.precision,
         "versions": versions(),
         "options": described(options),
         "counts": output.tally.counts(source.skipped),

@@ -22,9 +22,11 @@ def settings_number(
     """The number under which the state knows this model, these options and versions."""
     card = checkpoint.card  # calibration and crop travel in it, so the checkpoint's hash has them
     what = {
-        name: value for name, value in options.deciding.items() if name not in _NOT_OF_THE_VERDICT
+        name: value
+        for name, value in options.affecting_rows.items()
+        if name not in _NOT_OF_THE_VERDICT
     }
-    what["thresholds"] = asdict(options.thresholds or card.thresholds)
+    what["thresholds"] = asdict(options.judge.thresholds or card.thresholds)
     what["versions"] = dict(versions)
     text = json.dumps([checkpoint.sha256, what], sort_keys=True)
     digest = hashlib.sha256(text.encode()).digest()

@@ -221,7 +221,7 @@ class State:
     def _lasting(self, report: ImageReport) -> bool:
         if report.status is not Status.ERROR:
             return report.facts.sha256 is not None
-        limits = DecodeLimits(max_pixels=self.options.max_pixels)
+        limits = DecodeLimits(max_pixels=self.options.decode.max_pixels)
         if report.message == needs_too_much(limits):  # depends on the decoder's heap, too
             return False
         known = report.facts.sha256 is not None or report.code is ErrorCode.EMPTY

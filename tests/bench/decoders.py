@@ -22,12 +22,12 @@ from dataclasses import dataclass, field
 import numpy as np
 from PIL import Image, JpegImagePlugin
 
-from fakefacecli.base.options import Precision, ScanOptions, SourceOptions
+from fakefacecli.base.options import JudgeOptions, Precision
 from fakefacecli.base.records import Box, DecodedImage, Face, ImageRef, Pixels, Verdict
 from fakefacecli.models.bundled import find_model
-from fakefacecli.scan.build import build
+from fakefacecli.scan.build import build_judge
 from fakefacecli.scan.crop import cut
-from fakefacecli.scan.pipeline import Stages
+from fakefacecli.scan.pipeline import Judge
 
 AGREES = 0.005
 SAME_FACE = 0.5
@@ -77,9 +77,9 @@ def nearest_chroma(path: pathlib.Path) -> Pixels | None:
         return np.asarray(Image.fromarray(levels, "YCbCr").convert("RGB"))
 
 
-def stages(min_face_px: int) -> Stages:
-    options = ScanOptions(SourceOptions(), min_face_px=min_face_px, precision=Precision.FP32)
-    return build(options, find_model(options.model))[0]
+def judge(min_face_px: int) -> Judge:
+    options = JudgeOptions(min_face_px=min_face_px, precision=Precision.FP32)
+    return build_judge(options, find_model(options.model))
 
 
 def shrunk(face: Face, by: int) -> Face:
@@ -92,7 +92,7 @@ def compare(
     paths: list[pathlib.Path], read: Callable[[pathlib.Path], Pixels | None], by: int, least_px: int
 ) -> Found:
     """Full decodes against what `read` makes of the same files, `by` times smaller."""
-    full, other = stages(least_px), stages(least_px // by)
+    full, other = judge(least_px), judge(least_px // by)
     found = Found()
 
     def judged(image: DecodedImage, faces: list[Face]) -> list[Verdict]:
@@ -116,8 +116,6 @@ def compare(
         for first, second in paired([face.box for face in smaller], [face.box for face in own]):
             found.own_box.append(moved(before[first], after[second]))
             found.other_verdict += before[first].label != after[second].label
-    for part in (full, other):
-        part.decoder.close()
     return found
 
 

@@ -268,7 +268,7 @@ def test_suppression_goes_on_along_a_chain() -> None:
 
 def test_boxes_that_are_no_numbers_are_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
     detector = MtcnnDetector()
-    judge = detector.output.evaluate
+    judge = detector.output.forward
 
     def spoilt(pixels: torch.Tensor) -> torch.Tensor:
         answer = judge(pixels)
@@ -276,7 +276,7 @@ def test_boxes_that_are_no_numbers_are_dropped(monkeypatch: pytest.MonkeyPatch) 
         answer[1::2, 7] = float("inf")
         return answer
 
-    monkeypatch.setattr(detector.output, "evaluate", spoilt)
+    monkeypatch.setattr(detector.output, "forward", spoilt)
     assert detector.detect([picture(photo(PHOTOS / "official_000.jpg"))]) == [()]
 
 

@@ -8,14 +8,15 @@ import numpy as np
 import pytest
 
 from fakefacecli.base.errors import UsageError
-from fakefacecli.base.records import DecodedImage, Face, Label
+from fakefacecli.base.records import DecodedImage, Face
 from fakefacecli.evaluate import measure, pictures, slices
 from fakefacecli.evaluate.calibrate import recalibrate
 from fakefacecli.evaluate.scored import Judged, JudgedFace
+from fakefacecli.figures.results import Estimate
 from fakefacecli.labelled.data import LabelledImage
 from fakefacecli.labelled.faces import FaceReader, FoundFace, Missed, read_faces
 from fakefacecli.models.bundled import find_model
-from fakefacecli.scan.pipeline import Stages
+from fakefacecli.scan.pipeline import Judge
 from tests.builders import FakeClassifier, FakeDecoder, face
 
 CARD = find_model("inception-resnet-v1").card
@@ -28,7 +29,7 @@ class Pair:
         return [(face(1, 1, 3), face(0, 0, 6)) * (item.ref.index % 2) for item in images]
 
 
-STAGES = Stages(FakeDecoder(), Pair(), FakeClassifier(), 1.15)
+JUDGE = Judge(Pair(), FakeClassifier(), 1.15)
 
 
 def labelled(name: str, fake: bool = False, **more: object) -> LabelledImage:
@@ -49,7 +50,7 @@ def judged(real: list[float], fake: list[float], face_px: float = 200, split: st
 
 def test_every_face_bears_its_images_label_and_none_is_told() -> None:
     images = [labelled("a.jpg"), labelled("b.jpg", True), labelled("bad.jpg")]
-    found = list(read_faces(images, FaceReader(STAGES)))
+    found = list(read_faces(images, FaceReader(JUDGE, FakeDecoder())))
     assert [item.image.path for item in found] == ["a.jpg", "b.jpg", "b.jpg", "bad.jpg"]
     assert [item.why for item in found if isinstance(item, Missed)] == [
         "no face found",
@@ -61,7 +62,11 @@ def test_every_face_bears_its_images_label_and_none_is_told() -> None:
 
 def test_a_ready_crop_is_cut_in_the_middle_to_the_models_window() -> None:
     images = [labelled("a.jpg", face_px=300.0), labelled("b.jpg")]
-    found = [f for f in read_faces(images, FaceReader(STAGES, 1.6)) if isinstance(f, FoundFace)]
+    found = [
+        f
+        for f in read_faces(images, FaceReader(JUDGE, FakeDecoder(), 1.6))
+        if isinstance(f, FoundFace)
+    ]
     # 8 pixels at scale 1.6: the box is 5 px, the window of 1.15 times that 6, from 1 to 7
     assert [item.crop.window.side for item in found] == [6, 6]
     assert (found[0].crop.pixels == found[0].photo.pixels[1:7, 1:7]).all()
@@ -89,8 +94,8 @@ def test_a_sample_takes_both_kinds_in_turn_and_ends() -> None:
 
 def test_small_faces_are_inconclusive_in_the_verdicts() -> None:
     found = measure.verdicts(judged([9.0], [9.0], face_px=50), CARD, CARD.thresholds, 20)
-    assert found["real"]["inconclusive"] == found["fake"][Label.INCONCLUSIVE] == 1
-    assert found["precision_at_prevalence"]["0.01"]["value"] is None
+    assert found.real.inconclusive == found.fake.inconclusive == 1
+    assert found.precision_at_prevalence["0.01"].value is None
 
 
 def test_precision_at_a_prevalence_worked_out_by_hand() -> None:
@@ -107,11 +112,11 @@ def test_precision_at_a_prevalence_worked_out_by_hand() -> None:
 def test_a_slice_of_fakes_is_held_against_all_real_faces() -> None:
     one = judged([-2, 0], [1, -1])
     [group] = slices.slices(one, CARD, CARD.thresholds, 20)["group"]
-    assert (group["real"], group["fake"], group["auc_against_all_others"]) == (2, 2, False)
+    assert (group.real, group.fake, group.auc_against_all_others) == (2, 2, False)
     [none, real] = slices.slices(one, CARD, CARD.thresholds, 20)["generator"]
-    assert (none["name"], none["fake"], none["auc_against_all_others"]) == ("(not stated)", 2, True)
-    assert none["auc"] == {"value": 0.75, "low": None, "high": None}
-    assert real["name"] == "(real)"
+    assert (none.name, none.fake, none.auc_against_all_others) == ("(not stated)", 2, True)
+    assert none.auc == Estimate(0.75, None, None)
+    assert real.name == "(real)"
 
 
 @pytest.mark.parametrize(
@@ -165,7 +170,7 @@ def test_faces_of_a_group_or_else_of_an_image_belong_together() -> None:
 def test_a_slice_of_one_group_is_resampled_by_image() -> None:
     chance = np.random.default_rng(0)
     one = judged(list(chance.normal(-1, 1, 20)), list(chance.normal(1, 1, 20)))  # all of group g
-    assert measure.measures(one, CARD, 50)["auc"]["low"] is None
-    assert measure.measures(one, CARD, 50, groups=False)["auc"]["low"] is not None
+    assert measure.measures(one, CARD, 50)["auc"].low is None
+    assert measure.measures(one, CARD, 50, groups=False)["auc"].low is not None
     [group] = slices.slices(one, CARD, CARD.thresholds, 50)["group"]
-    assert group["auc"]["low"] < group["auc"]["value"] < group["auc"]["high"]
+    assert group.auc.low < group.auc.value < group.auc.high

@@ -16,7 +16,13 @@ from facenet_pytorch import InceptionResnetV1
 from PIL import Image
 
 from fakefacecli.base.errors import ExitCode
-from fakefacecli.base.options import Explain, ScanOptions, SourceOptions
+from fakefacecli.base.options import (
+    DecodeOptions,
+    Explain,
+    JudgeOptions,
+    ScanOptions,
+    SourceOptions,
+)
 from fakefacecli.base.records import DecodedImage, FileFacts, ImageRef, ImageReport
 from fakefacecli.detect.cascade import MtcnnDetector
 from fakefacecli.models.bundled import find_model
@@ -147,9 +153,13 @@ class Drawn:
 def judged() -> tuple[list[ImageReport], dict[str, np.ndarray]]:
     """The reports and overlays of a few photographs in one batch."""
     options = ScanOptions(
-        SourceOptions(), device="cpu", workers=1, overlays="unused", explain=Explain.ALL
+        SourceOptions(),
+        overlays="unused",
+        explain=Explain.ALL,
+        judge=JudgeOptions(device="cpu"),
+        decode=DecodeOptions(workers=1),
     )
-    stages, _ = build(options, find_model(options.model))
+    stages = build(options, find_model(options.judge.model))
     stages.decoder.close()
     drawn = Drawn()
     for name, part in (("decoder", Pictures()), ("overlays", drawn)):

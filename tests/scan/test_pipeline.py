@@ -7,14 +7,12 @@ from fakefacecli.base.errors import Interrupted
 from fakefacecli.base.options import Explain
 from fakefacecli.base.records import ErrorCode, ImageReport, Label, Status, Unreadable
 from fakefacecli.overlay.writer import OverlayWriter
-from fakefacecli.scan.pipeline import Stages, scan
+from fakefacecli.scan.pipeline import Judge, Stages, scan
 from tests import builders
 
 STAGES = Stages(
     decoder=builders.FakeDecoder(),  # type: ignore[arg-type]
-    detector=builders.FakeDetector(),
-    classifier=builders.FakeClassifier(),
-    crop_scale=1.15,
+    judge=Judge(builders.FakeDetector(), builders.FakeClassifier(), crop_scale=1.15),
 )
 
 
@@ -47,7 +45,8 @@ def test_batches_do_not_change_the_reports(batch_size: int) -> None:
 
 @pytest.mark.parametrize("lanes", [2, 5])
 def test_lanes_do_not_change_the_reports(lanes: int) -> None:
-    stages = dataclasses.replace(STAGES, lanes=lanes)
+    judge = dataclasses.replace(STAGES.judge, lanes=lanes)
+    stages = dataclasses.replace(STAGES, judge=judge)
     found = list(scan(items(20), stages, 6))  # type: ignore[arg-type]
     assert [dataclasses.replace(report, elapsed_ms=0) for report in found] == scanned(4)
 
@@ -59,8 +58,8 @@ def test_no_items_are_no_reports() -> None:
 def test_overlays_are_written_for_the_faces_asked_for(tmp_path: pathlib.Path) -> None:
     stages = dataclasses.replace(
         STAGES,
+        judge=dataclasses.replace(STAGES.judge, explainer=builders.FakeExplainer()),
         explain=Explain.ALL,
-        explainer=builders.FakeExplainer(),
         overlays=OverlayWriter(str(tmp_path)),
     )
     reports = list(scan(items(10), stages, 4))  # type: ignore[arg-type]

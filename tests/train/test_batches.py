@@ -14,7 +14,7 @@ from fakefacecli.labelled.data import LabelledImage
 from fakefacecli.labelled.faces import FaceReader, FoundFace, read_faces
 from fakefacecli.models.bundled import find_model
 from fakefacecli.models.preprocess import shrink
-from fakefacecli.scan.pipeline import Stages
+from fakefacecli.scan.pipeline import Judge
 from fakefacecli.train.batches import disturbed_face, fed_face, window_px
 from fakefacecli.train.faces import Cutting, LabelledFace, find_faces
 from tests.builders import FakeClassifier, FakeDetector
@@ -35,8 +35,8 @@ def trained_and_measured(path: str, ready_scale: float, cache: str) -> tuple[Pix
     [face], _ = find_faces(images, Cutting(cache, ready_scale, workers=1))
     decoder = WorkerDecoder(1, DecodeLimits())
     try:
-        stages = Stages(decoder, FakeDetector(), FakeClassifier(), CARD.crop_scale)
-        [found] = read_faces(images, FaceReader(stages, ready_scale))
+        judge = Judge(FakeDetector(), FakeClassifier(), CARD.crop_scale)
+        [found] = read_faces(images, FaceReader(judge, decoder, ready_scale))
     finally:
         decoder.close()
     assert isinstance(found, FoundFace)

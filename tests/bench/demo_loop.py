@@ -1,4 +1,4 @@
-"""The loop of the original demo page, one photograph at a time: what `fakeface bench` compares to.
+"""The loop of the original demo page, one photograph at a time, which against_demo.py measures.
 
 facenet-pytorch's MTCNN looks for faces of 20 px and more at its own thresholds; each one found is
 cut out at 160 px without post-processing, enlarged to 256 px and judged alone by InceptionResnetV1

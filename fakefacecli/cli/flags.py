@@ -1,0 +1,112 @@
+"""The flags that several commands have: name, metavar and limits of each stand here alone.
+
+Where all commands say the same of a flag it is a type, ready to annotate with; where the words or
+the panel of --help differ it is a function that takes them. What one command alone has stands
+beside that command.
+"""
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Annotated, Any, ParamSpec, TypeVar, get_type_hints
+
+import typer
+
+RUNNING = "Running"  # the panel of --help for what changes no result
+
+Flags = TypeVar("Flags")
+Result = TypeVar("Result")
+P = ParamSpec("P")
+
+
+def takes(record: Callable[P, Flags]) -> Callable[[Callable[[Flags], Result]], Callable[P, Result]]:
+    """Decorate a command that takes its flags as one `record`, a dataclass with a field a flag.
+
+    Typer makes flags of a function's parameters. A record of them can be handed on whole, as
+    options are below the command line, where thirty parameters cannot.
+    """
+    hints = get_type_hints(record, include_extras=True)
+    parameters = [
+        parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=hints[name])
+        for name, parameter in inspect.signature(record).parameters.items()
+    ]
+
+    def decorated(command: Callable[[Flags], Result]) -> Callable[P, Result]:
+        @functools.wraps(command)
+        def run(*args: P.args, **values: P.kwargs) -> Result:
+            return command(record(*args, **values))
+
+        run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        return run
+
+    return decorated
+
+
+def model(words: str, panel: str | None = None) -> Any:
+    """--model: `words` are its help."""
+    return typer.Option(metavar="NAME|FILE", help=words, rich_help_panel=panel)
+
+
+def threshold(words: str, panel: str | None = None) -> Any:
+    """--threshold, for parse_thresholds."""
+    return typer.Option(metavar="LOW,HIGH", help=words, rich_help_panel=panel)
+
+
+def min_face(words: str, panel: str | None = None) -> Any:
+    """--min-face, in pixels: the detector's smallest window is 12."""
+    return typer.Option(min=12, max=2000, help=words, rich_help_panel=panel)
+
+
+def device(words: str | None = None, panel: str | None = None) -> Any:
+    """--device, for scan.build.pick_device."""
+    return typer.Option(metavar="auto|cpu|cuda|cuda:N|mps", help=words, rich_help_panel=panel)
+
+
+def precision(words: str, panel: str | None = None) -> Any:
+    """--precision."""
+    return typer.Option(help=words, rich_help_panel=panel)
+
+
+def batch_size(panel: str | None = None) -> Any:
+    """--batch-size of a scan."""
+    return typer.Option(min=1, max=1024, help="Images at once.", rich_help_panel=panel)
+
+
+def workers(words: str, panel: str | None = None) -> Any:
+    """--workers; None stands for scan.build.default_workers."""
+    return typer.Option(min=1, max=64, help=words, rich_help_panel=panel)
+
+
+def faces_only(panel: str | None = None) -> Any:
+    """--faces-only."""
+    words = "The images are ready face crops."
+    return typer.Option("--faces-only", help=words, rich_help_panel=panel)
+
+
+def faces_scale(default: str, panel: str | None = None) -> Any:
+    """--faces-scale; `default` says which scale it is otherwise."""
+    words = f"With --faces-only: a crop's side over the face's box ({default})."
+    return typer.Option(min=1.0, max=4.0, help=words, rich_help_panel=panel)
+
+
+def progress(words: str) -> Any:
+    """--progress."""
+    return typer.Option(help=words, rich_help_panel=RUNNING)
+
+
+Quiet = Annotated[
+    bool, typer.Option("--quiet", "-q", help="Only errors on stderr.", rich_help_panel=RUNNING)
+]
+Model = Annotated[str, model("The model.")]
+Device = Annotated[str, device("As in scan.")]
+
+# of the commands that measure a model
+Data = Annotated[
+    str,
+    typer.Argument(
+        metavar="DATA", help="A folder with real/ and fake/, or a CSV with path and label."
+    ),
+]
+MinFace = Annotated[int, min_face("Smallest face, px.")]
+FacesOnly = Annotated[bool, faces_only()]
+FacesScale = Annotated[float | None, faces_scale("the model's own")]

@@ -1,0 +1,132 @@
+"""The flags of `fakeface scan`, by the panels of its help."""
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Annotated
+
+import typer
+
+from fakefacecli.base.options import DEFAULT_MODEL, Explain, Precision, Progress
+from fakefacecli.cli import flags
+from fakefacecli.cli.flags import RUNNING
+
+JUDGING = "Judging"
+_input = partial(typer.Option, rich_help_panel="Inputs")
+_output = partial(typer.Option, rich_help_panel="Outputs")
+_judging = partial(typer.Option, rich_help_panel=JUDGING)
+_nightly = partial(typer.Option, rich_help_panel="Nightly runs")
+_running = partial(typer.Option, rich_help_panel=RUNNING)
+
+
+@dataclass(frozen=True, slots=True)
+class ScanFlags:
+    """What was typed behind `fakeface scan`."""
+
+    paths: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="PATHS", help="Files and folders.", show_default=False),
+    ] = None
+    recursive: Annotated[bool, _input("--recursive/--no-recursive", help="Walk folders below.")] = (
+        True
+    )
+    include: Annotated[
+        list[str] | None,
+        _input(metavar="GLOB", help="Take only matching files, whatever their suffix. Repeatable."),
+    ] = None
+    exclude: Annotated[
+        list[str] | None, _input(metavar="GLOB", help="Pass over files and folders. Repeatable.")
+    ] = None
+    files_from: Annotated[
+        str | None, _input(metavar="FILE|-", help="Read more paths, one a line.")
+    ] = None
+    zero: Annotated[bool, _input("-0", help="--files-from is NUL-separated.")] = False
+    follow_symlinks: Annotated[
+        bool, _input("--follow-symlinks", help="Read what symbolic links point to.")
+    ] = False
+
+    report: Annotated[
+        list[str] | None,
+        _output(
+            metavar="FILE|-",
+            help="Write rows: .csv, .json or .jsonl by suffix; - is stdout. Repeatable.",
+        ),
+    ] = None
+    format_: Annotated[
+        str | None,
+        _output(
+            "--format",
+            metavar="csv|json|jsonl",
+            help="Format of --report - (jsonl by default).",
+        ),
+    ] = None
+    overlays: Annotated[str | None, _output(metavar="DIR", help="Save Grad-CAM pictures.")] = None
+    explain: Annotated[Explain | None, _output(help="Faces that get an overlay (flagged).")] = None
+    copy_flagged: Annotated[str | None, _output(metavar="DIR", help="Copy flagged images.")] = None
+
+    model: Annotated[str, flags.model("A bundled model or a checkpoint of fakeface.", JUDGING)] = (
+        DEFAULT_MODEL
+    )
+    threshold: Annotated[
+        str | None,
+        flags.threshold(
+            "Flag at HIGH and above, clear below LOW (default: the model's own).", JUDGING
+        ),
+    ] = None
+    min_face: Annotated[
+        int,
+        flags.min_face(
+            "Smallest face looked for, in px; a box may come out up to about half smaller.",
+            JUDGING,
+        ),
+    ] = 40
+    fail_on: Annotated[
+        str | None,
+        _judging(
+            metavar="VERDICTS",
+            help="Exit 10 (13) on flagged, inconclusive or both, comma-separated.",
+        ),
+    ] = None
+
+    state: Annotated[
+        str | None,
+        _nightly(
+            metavar="FILE",
+            help="Remember what was judged here; judge only what is new or changed.",
+        ),
+    ] = None
+    since_last: Annotated[
+        bool,
+        _nightly(
+            "--since-last", help="Report only what no complete run with this state has reported."
+        ),
+    ] = False
+    verify_hash: Annotated[
+        bool,
+        _nightly(
+            "--verify-hash", help="Read every file's bytes; do not go by path, size and time."
+        ),
+    ] = False
+
+    device: Annotated[str, flags.device(panel=RUNNING)] = "auto"
+    precision: Annotated[
+        Precision,
+        flags.precision(
+            "What faces are judged in (auto: bf16 if model and device suit it).", RUNNING
+        ),
+    ] = Precision.AUTO
+    batch_size: Annotated[int, flags.batch_size(RUNNING)] = 16
+    workers: Annotated[
+        int | None, flags.workers("Decoder processes (default: one a core, 8 at most).", RUNNING)
+    ] = None
+    timeout: Annotated[
+        float, _running(min=0.1, max=3600, help="Seconds a file may take to decode.")
+    ] = 10.0
+    max_pixels: Annotated[
+        int, _running(min=1, max=1_000_000_000, help="Largest image decoded.")
+    ] = 100_000_000
+    resume: Annotated[
+        bool, _running("--resume", help="Go on from an interrupted run's journal.")
+    ] = False
+    progress: Annotated[Progress, flags.progress("Progress bar on stderr.")] = Progress.AUTO
+    quiet: flags.Quiet = False
+    dry_run: Annotated[bool, _running("--dry-run", help="List the inputs and stop.")] = False

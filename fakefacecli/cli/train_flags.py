@@ -1,0 +1,129 @@
+"""The flags of `fakeface train`, by the panels of its help."""
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Annotated
+
+import typer
+
+from fakefacecli.base.options import Progress
+from fakefacecli.cli import flags
+from fakefacecli.cli.flags import RUNNING
+from fakefacecli.train.options import TrainOptions
+
+DATA = "Data"
+_data = partial(typer.Option, rich_help_panel=DATA)
+_model = partial(typer.Option, rich_help_panel="Model")
+_learning = partial(typer.Option, rich_help_panel="Learning")
+_running = partial(typer.Option, rich_help_panel=RUNNING)
+
+
+@dataclass(frozen=True, slots=True)
+class TrainFlags:
+    """What was typed behind `fakeface train`; None where the default hangs on other flags."""
+
+    data: Annotated[str, typer.Argument(metavar="DATA", help="Folders real/ and fake/, or a CSV.")]
+    out: Annotated[str, typer.Option(metavar="FILE", help="The checkpoint (.safetensors).")]
+
+    faces_only: Annotated[bool, flags.faces_only(DATA)] = False
+    faces_scale: Annotated[float | None, flags.faces_scale("that of the window", DATA)] = None
+    cache: Annotated[
+        str | None, _data(metavar="DIR", help="Where cut faces are kept (FILE.faces).")
+    ] = None
+    min_face: Annotated[int, flags.min_face("Smallest face cut out, in px.", DATA)] = 40
+    allow_shortcuts: Annotated[
+        bool, _data("--allow-shortcuts", help="Train although file traits tell the classes apart.")
+    ] = False
+
+    backbone: Annotated[
+        str | None,
+        _model(
+            metavar="NAME",
+            help="inception_resnet_v1 (default), resnet18, resnet50, mobilenet_v1, mobilenet_v2, "
+            "a classifier of torchvision, or timm/NAME.",
+        ),
+    ] = None
+    head: Annotated[
+        str | None, _model(metavar="linear|1000-500", help="Last layers (1000-500: resnet50).")
+    ] = None
+    pretrained: Annotated[bool, _model("--pretrained", help="Start from public weights.")] = False
+    init: Annotated[
+        str | None, _model(metavar="NAME|FILE", help="Start from a model of fakeface.")
+    ] = None
+    input_: Annotated[
+        str | None,
+        _model(
+            "--input",
+            metavar="rgb|ela",
+            help="What the network sees: colours (default), or Error Level Analysis.",
+        ),
+    ] = None
+    input_px: Annotated[
+        int | None, _model(min=16, max=1024, help="Its side (160 for faces, else 224).")
+    ] = None
+    crop_scale: Annotated[
+        float | None,
+        _model(min=1.0, max=1.3, help="The window over the box's longer side (1.15)."),
+    ] = None
+
+    freeze: Annotated[
+        str,
+        _learning(
+            metavar="none|backbone|N",
+            help="What does not learn: all but the head, or the first N blocks.",
+        ),
+    ] = "none"
+    unfreeze_every: Annotated[
+        int, _learning(min=0, help="Thaw the last frozen block after each N epochs (0: never).")
+    ] = 0
+    dropout: Annotated[float, _learning(min=0.0, max=0.95)] = TrainOptions.dropout
+    optimizer: Annotated[str, _learning(metavar="adamw|sgd")] = TrainOptions.optimizer
+    lr: Annotated[
+        float | None,
+        _learning(
+            min=1e-8,
+            max=10,
+            help="Largest learning rate (adamw 1e-3, sgd 1e-2; a third with --pretrained, --init).",
+        ),
+    ] = None
+    weight_decay: Annotated[float, _learning(min=0.0, max=1.0)] = TrainOptions.weight_decay
+    schedule: Annotated[
+        str,
+        _learning(
+            metavar="cosine|step|constant",
+            help="How the rate falls (step: to a tenth after each third).",
+        ),
+    ] = TrainOptions.schedule
+    epochs: Annotated[int, _learning(min=1)] = TrainOptions.epochs
+    patience: Annotated[
+        int, _learning(min=0, help="Stop after N epochs without a better one (0: never).")
+    ] = TrainOptions.patience
+    balance: Annotated[
+        bool,
+        _learning(
+            "--balance/--no-balance",
+            help="Classes half and half, groups by the root of their size.",
+        ),
+    ] = True
+    augment: Annotated[
+        bool,
+        _learning("--augment/--no-augment", help="Disturb the faces against shortcuts."),
+    ] = True
+    seed: Annotated[int, _learning(min=0, max=2**31)] = 0
+
+    batch_size: Annotated[int, _running(min=2, max=4096, help="Faces at once.")] = (
+        TrainOptions.batch_size
+    )
+    amp: Annotated[
+        bool | None,
+        _running("--amp/--no-amp", help="Mixed precision, bfloat16 (default: on CUDA)."),
+    ] = None
+    device: Annotated[str, flags.device(panel=RUNNING)] = "auto"
+    workers: Annotated[
+        int | None, flags.workers("Decoders (default: one a core, 8 at most).", RUNNING)
+    ] = None
+    resume: Annotated[bool, _running("--resume", help="Go on with an interrupted training.")] = (
+        False
+    )
+    progress: Annotated[Progress, flags.progress("Progress bars on stderr.")] = Progress.AUTO
+    quiet: flags.Quiet = False

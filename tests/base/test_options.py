@@ -1,0 +1,71 @@
+"""What reports, journals and states keep of the options: it must read the same in every version."""
+
+import json
+
+from fakefacecli.base.options import (
+    DecodeOptions,
+    Explain,
+    JudgeOptions,
+    Precision,
+    ReportTarget,
+    ScanOptions,
+    SourceOptions,
+    described,
+)
+from fakefacecli.base.verdicts import Label, Thresholds
+
+EVERY = ScanOptions(
+    source=SourceOptions(
+        paths=("in", "b\x1b.jpg"),
+        listed=("c.jpg",),
+        recursive=False,
+        include=("*.jpg", "*.png"),
+        exclude=("old",),
+        follow_symlinks=True,
+        never=("shown",),
+    ),
+    reports=(ReportTarget("out.csv", "csv"), ReportTarget("-", "jsonl")),
+    overlays="shown",
+    explain=Explain.ALL,
+    copy_flagged="copies",
+    judge=JudgeOptions("m.safetensors", Thresholds(0.25, 0.75), 50, "cpu", Precision.FP32, 8),
+    decode=DecodeOptions(workers=3, timeout_s=2.5, max_pixels=1000),
+    fail_on=frozenset({Label.FLAGGED, Label.INCONCLUSIVE}),
+    resume=True,
+    state="state.db",
+    verify_hash=True,
+    since_last=True,
+)
+DEFAULT = ScanOptions(SourceOptions(("in",)))
+
+
+def test_a_reports_header_shows_every_option_in_one_flat_object() -> None:
+    assert json.dumps(described(EVERY)) == (
+        r'{"paths": ["in", "b\\u001b.jpg"], "listed": 1, "recursive": false, '
+        '"include": ["*.jpg", "*.png"], "exclude": ["old"], "follow_symlinks": true, '
+        '"reports": ["out.csv", "-"], "overlays": "shown", "explain": "all", '
+        '"copy_flagged": "copies", "model": "m.safetensors", '
+        '"thresholds": {"low": 0.25, "high": 0.75}, "min_face_px": 50, "device": "cpu", '
+        '"precision": "fp32", "batch_size": 8, "workers": 3, "timeout_s": 2.5, '
+        '"max_pixels": 1000, "fail_on": ["flagged", "inconclusive"], "resume": true, '
+        '"state": "state.db", "verify_hash": true, "since_last": true}'
+    )
+    assert json.dumps(described(DEFAULT)) == (
+        '{"paths": ["in"], "listed": 0, "recursive": true, "include": [], "exclude": [], '
+        '"follow_symlinks": false, "reports": [], "overlays": null, "explain": "flagged", '
+        '"copy_flagged": null, "model": "inception-resnet-v1", "thresholds": null, '
+        '"min_face_px": 40, "device": "auto", "precision": "auto", "batch_size": 16, '
+        '"workers": 2, "timeout_s": 10.0, "max_pixels": 100000000, "fail_on": [], '
+        '"resume": false, "state": null, "verify_hash": false, "since_last": false}'
+    )
+
+
+def test_an_older_versions_journal_and_state_know_the_same_options_again() -> None:
+    assert json.dumps(EVERY.affecting_rows) == (
+        '{"explain": "all", "max_pixels": 1000, "min_face_px": 50, "overlays": "shown", '
+        '"precision": "fp32", "since_last": true, "thresholds": [0.25, 0.75], "timeout_s": 2.5}'
+    )
+    assert json.dumps(DEFAULT.affecting_rows) == (
+        '{"explain": "none", "max_pixels": 100000000, "min_face_px": 40, "overlays": null, '
+        '"precision": "auto", "since_last": false, "thresholds": null, "timeout_s": 10.0}'
+    )
