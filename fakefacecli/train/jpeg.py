@@ -1,5 +1,6 @@
 """JPEG's losses, and nothing else of it, in batches on any device.
 
+What JPEG loses, it loses by rounding; the entropy coding behind that is exact, so it is left out.
 ITU-T T.81 (1992): colour as in JFIF, 8x8 DCT, the tables of Annex K scaled as libjpeg does.
 """
 
@@ -71,6 +72,7 @@ def _quantised(planes: "Tensor", steps: "Tensor") -> "Tensor":
         ],
         device=planes.device,
     )
+    # the DCT as products with an orthonormal 8x8 matrix, whose transpose turns it back
     blocks = planes.view(count, channels, height // 8, 8, width // 8, 8) - _SHIFT
     waves = torch.einsum("ux,ncixjy,vy->ncijuv", cosines, blocks, cosines)
     steps = steps[:, None, None, None]

@@ -1,6 +1,6 @@
-"""What a training says of itself: its epochs, and their log, a CSV and a picture beside the model.
+"""The figures of a training's epochs, and their log: a CSV and a picture beside the model.
 
-The log is whole after every epoch.
+The log is written anew after every epoch.
 """
 
 import os
@@ -27,14 +27,14 @@ class Epoch:
 
 @dataclass(frozen=True, slots=True)
 class Callbacks:
-    """Who watches: `step` is told (done, of all, loss), `stop` may raise between steps."""
+    """What the loop calls: `step` is told (done, of all, loss), `stop` may raise between steps."""
 
     step: Callable[[int, int, float], None] = lambda done, steps, loss: None
     stop: Callable[[], None] = lambda: None
 
 
 @dataclass(slots=True)
-class Progress:
+class TrainingProgress:
     """Where a training stands; `best` is the number of the best epoch, 0 before the first."""
 
     history: list[Epoch] = field(default_factory=list)

@@ -21,7 +21,7 @@ from fakefacecli.train.augment import Augmenter, cut_mix
 from fakefacecli.train.average import average_of, begin_after, settle
 from fakefacecli.train.batches import Batch, Sampler, stacked
 from fakefacecli.train.freeze import frozen_at_start, set_dropout, set_learning
-from fakefacecli.train.log import Callbacks, Epoch, Progress
+from fakefacecli.train.log import Callbacks, Epoch, TrainingProgress
 from fakefacecli.train.options import TrainOptions
 from fakefacecli.train.split import Division
 from fakefacecli.train.validate import Validation, autocast
@@ -29,12 +29,14 @@ from fakefacecli.train.validate import Validation, autocast
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-_WARM_UP = 0.04  # of all steps
-_SMOOTHING = 0.02
+_WARM_UP = 0.04  # of all steps, in which the learning rate rises
+_SMOOTHING = 0.02  # of the targets, against too great certainty (Szegedy et al. 2016)
 _CUT_MIX = 0.4  # of the batches
-_MOST_GRADIENT = 5.0
-_SETTLE_WITH = 512  # faces
-_SETTLED_AFTER = 200  # steps: by then the statistics have followed the weights
+_MOST_GRADIENT = 5.0  # norm; longer ones are clipped to it
+# of a young average batch normalisations are measured anew, on so many faces; after 200 steps their
+# own running statistics have caught up with the weights
+_SETTLE_WITH = 512
+_SETTLED_AFTER = 200
 
 
 class Training:
@@ -57,7 +59,7 @@ class Training:
         self.optimizer = make(
             network.parameters(), options.rate, weight_decay=options.weight_decay, **how
         )
-        self.progress = Progress()
+        self.progress = TrainingProgress()
         self.recent: deque[Tensor] = deque()
 
     @property
@@ -129,7 +131,9 @@ class Training:
         self.average.module.load_state_dict(state["average"])
         begin_after(self.average, len(state["history"]) * self.sampler.steps)
         self.optimizer.load_state_dict(state["optimizer"])
-        self.progress = Progress([Epoch(**epoch) for epoch in state["history"]], state["best"])
+        self.progress = TrainingProgress(
+            [Epoch(**epoch) for epoch in state["history"]], state["best"]
+        )
 
     def _frozen(self, number: int) -> int:
         every = self.options.unfreeze_every

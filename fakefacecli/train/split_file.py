@@ -1,6 +1,6 @@
-"""The division of a training, kept beside its checkpoint: whoever measures must know it.
+"""The division of a training, kept beside its checkpoint, for those who measure the model later.
 
-Without it nobody could tell the faces that a model learnt from those that it never saw.
+Without it nobody could tell the faces that a model learnt from apart from those it never saw.
 """
 
 import contextlib

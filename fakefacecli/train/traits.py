@@ -45,7 +45,7 @@ class Traits:
         ]
 
     def row(self) -> list[object]:
-        """For an index in JSON; `Traits(*row)` reads it."""
+        """What the index of cut faces holds; `Traits(*row)` reads it."""
         return list(astuple(self))
 
 
@@ -61,7 +61,7 @@ def traits_of(image: DecodedImage) -> Traits:
     size = image.facts.size or os.path.getsize(image.ref.path)
     metadata = 0
     try:
-        with Image.open(image.ref.path, formats=readable()) as opened:
+        with Image.open(image.ref.path, formats=openable_formats()) as opened:
             metadata = sum(
                 len(value)
                 for key in ("exif", "icc_profile", "comment", "xmp", "photoshop")
@@ -74,7 +74,7 @@ def traits_of(image: DecodedImage) -> Traits:
     return Traits(kind, image.width, image.height, size, quality, metadata)
 
 
-def readable() -> list[str]:
+def openable_formats() -> list[str]:
     """Pillow's formats to open a picture with: MPO raises KeyError there, JPEG opens it."""
     return [name for name in allowed_formats() if name != "MPO"]
 

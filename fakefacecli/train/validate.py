@@ -29,7 +29,7 @@ class Validation:
     def measure(self, network: "nn.Module", stop: Callable[[], None]) -> dict[str, float]:
         """AUC, loss and accuracy of `network`, under the names an `Epoch` has for them.
 
-        Raises FakeFaceError when it has lost itself in numbers that are not finite.
+        Raises FakeFaceError when its answers are not finite numbers.
         """
         from sklearn.metrics import roc_auc_score
 
