@@ -1,4 +1,4 @@
-"""What a person sees of a training: bars while it works, a table row an epoch."""
+"""What a person sees of a training: bars while it works, one table row for each epoch."""
 
 import sys
 from types import TracebackType
@@ -25,7 +25,7 @@ class Screen:
         self.quiet = quiet
         self.bars = wanted and not quiet
         self.bar: Any = None
-        self.told = False
+        self.headed = False
 
     def __enter__(self) -> Self:
         return self
@@ -59,7 +59,7 @@ class Screen:
         self._close()
         if self.quiet:
             return
-        table = Table(box=None, show_header=not self.told, pad_edge=False)
+        table = Table(box=None, show_header=not self.headed, pad_edge=False)
         for name, width in zip(_COLUMNS, _WIDTHS, strict=True):
             table.add_column(name, justify="right", min_width=width, max_width=width)
         table.add_row(
@@ -73,7 +73,7 @@ class Screen:
             f"{epoch.seconds:.1f}",
             "best" if epoch.best else "",
         )
-        self.told = True
+        self.headed = True
         Console(stderr=True, highlight=False, width=100).print(table)
 
     def _show(self, done: int, of: int, words: str, unit: str) -> None:

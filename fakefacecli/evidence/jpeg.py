@@ -7,22 +7,29 @@ which that is a likeness and no more; what was compressed twice shows only the l
 
 import functools
 
-# ITU-T T.81 (1992), table K.1, row by row
-_LUMINANCE = (
+from fakefacecli.evidence.structure import jpeg_segments
+
+# ITU-T T.81 (1992), tables K.1 and K.2, row by row: what libjpeg scales to a quality
+LUMINANCE = (
     *(16, 11, 10, 16, 24, 40, 51, 61, 12, 12, 14, 19, 26, 58, 60, 55),
     *(14, 13, 16, 24, 40, 57, 69, 56, 14, 17, 22, 29, 51, 87, 80, 62),
     *(18, 22, 37, 56, 68, 109, 103, 77, 24, 35, 55, 64, 81, 104, 113, 92),
     *(49, 64, 78, 87, 103, 121, 120, 101, 72, 92, 95, 98, 112, 100, 103, 99),
 )
-_CELLS = len(_LUMINANCE)  # 8 x 8
-_START, _TABLES, _SCAN = b"\xff\xd8", 0xDB, 0xDA
-_BARE = {0x01, *range(0xD0, 0xD8)}  # markers without a length
-
-HEAD_BYTES = 1 << 18  # tables stand behind the metadata, 64 kB apiece
+CHROMINANCE = (
+    *(17, 18, 24, 47, 99, 99, 99, 99, 18, 21, 26, 66, 99, 99, 99, 99),
+    *(24, 26, 56, 99, 99, 99, 99, 99, 47, 66, 99, 99, 99, 99, 99, 99),
+    *(99,) * 32,
+)
+_CELLS = len(LUMINANCE)  # 8 x 8
+_START, _TABLES = b"\xff\xd8", 0xDB
 
 
 def jpeg_quality(data: bytes) -> int | None:
-    """The quality, 1..100, of a JPEG's first bytes; None for what is none or has no table."""
+    """The quality, 1..100, of a JPEG's bytes up to its scan; None for what is none or has no table.
+
+    Of two equally near ones the higher.
+    """
     table = _first_table(data)
     if table is None:
         return None
@@ -37,7 +44,9 @@ def read_quality(path: str) -> int | None:
     """The same of a file; None when it cannot be read."""
     try:
         with open(path, "rb") as handle:
-            return jpeg_quality(handle.read(HEAD_BYTES))
+            start = handle.read(len(_START))
+            # nobody knows how much metadata stands before the table
+            return jpeg_quality(start + handle.read()) if start == _START else None
     except OSError:
         return None
 
@@ -46,7 +55,7 @@ def read_quality(path: str) -> int | None:
 def _table_of(quality: int) -> tuple[int, ...]:
     """libjpeg's luminance table of a quality, in the zigzag order of a file."""
     percent = 5000 // quality if quality < 50 else 200 - 2 * quality
-    return tuple(min(255, max(1, (_LUMINANCE[cell] * percent + 50) // 100)) for cell in _zigzag())
+    return tuple(min(255, max(1, (LUMINANCE[cell] * percent + 50) // 100)) for cell in _zigzag())
 
 
 @functools.cache
@@ -62,20 +71,11 @@ def _zigzag() -> tuple[int, ...]:
 
 def _first_table(data: bytes) -> tuple[int, ...] | None:
     """Table 0, the luminance one, in zigzag order."""
-    at = len(_START)
     if not data.startswith(_START):
         return None
-    while at + 4 <= len(data) and data[at] == 0xFF:
-        marker = data[at + 1]
-        if marker == 0xFF or marker in _BARE:
-            at += 1 if marker == 0xFF else 2
-            continue
-        length = int.from_bytes(data[at + 2 : at + 4], "big")
-        if marker == _SCAN or length < 2:
-            return None
-        if marker == _TABLES and (table := _in_segment(data[at + 4 : at + 2 + length])):
+    for marker, start, end in jpeg_segments(data):
+        if marker == _TABLES and (table := _in_segment(data[start + 4 : end])):
             return table
-        at += 2 + length
     return None
 
 

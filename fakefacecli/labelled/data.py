@@ -103,6 +103,7 @@ def _read_csv(path: str) -> list[LabelledImage]:
     rows: dict[str, int] = {}
     try:
         with open(path, newline="", encoding="utf-8-sig") as handle:
+            # csv, for pandas cannot tell in which line a row ends, and errors name that line
             reader = csv.DictReader(handle, strict=True)
             column = _path_column(path, reader.fieldnames or ())
             for row in reader:

@@ -4,10 +4,11 @@ import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from fakefacecli.base.protocols import Decoder
-from fakefacecli.base.records import DecodedImage, Face, FaceCrop, ImageRef, Unreadable
+from fakefacecli.base.records import Box, DecodedImage, Face, FaceCrop, ImageRef, Unreadable
 from fakefacecli.labelled.data import LabelledImage
-from fakefacecli.labelled.ready_crop import face_in_middle
 from fakefacecli.scan.crop import cut
 from fakefacecli.scan.pipeline import Judge
 
@@ -35,10 +36,10 @@ class Missed:
 
 @dataclass(frozen=True, slots=True)
 class FaceReader:
-    """How faces are come by: `ready_scale` is None for photographs, in which they are detected.
+    """How faces are found: `ready_scale` is None for photographs, in which they are detected.
 
-    Otherwise every image is one face, and the square in its middle `ready_scale` times as large as
-    the longer side of its box; what a model does not look at is cut off again.
+    Otherwise every image shows one face, and the largest square in its middle is `ready_scale`
+    times as wide as the longer side of the face's box; what a model does not look at is cut off.
     """
 
     judge: Judge
@@ -68,6 +69,18 @@ def read_faces(images: Sequence[LabelledImage], reader: FaceReader) -> Iterator[
                 yield FoundFace(image, item, crop, image.face_px or face.box.longer_side)
             if not found:
                 yield Missed(image, "no face found")
+
+
+def face_in_middle(picture: DecodedImage, scale: float) -> Face:
+    """The face of a picture whose largest square in the middle is `scale` times the face's box.
+
+    The one place that says where in a ready crop the face lies. Where the eyes are is not known,
+    so the landmarks are its centre.
+    """
+    x, y = picture.width / 2, picture.height / 2
+    half = min(picture.width, picture.height) / scale / 2
+    box = Box(x - half, y - half, x + half, y + half)
+    return Face(box, np.tile(np.array([[x, y]], np.float32), (5, 1)), 1.0)
 
 
 def _faces(photos: Sequence[DecodedImage], reader: FaceReader) -> list[tuple[Face, ...]]:

@@ -1,4 +1,4 @@
-"""Judging in bfloat16: fewer bits where they change nothing that counts.
+"""Judging in bfloat16: faster, and only where the lost bits change no verdict.
 
 Kalamkar et al., "A Study of BFLOAT16 for Deep Learning Training", 2019, arXiv:1905.12322. Most of
 the error comes from a network's first layers, through which everything passes, and from adding up
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 # the layers that stay float32; for a backbone that is not here nothing was measured.
 # the bundled model, 977 faces: at most 0.003 off in p_fake; with all layers in bfloat16, 0.010
-KEPT: dict[str, tuple[str, ...]] = {
+FLOAT32_LAYERS: dict[str, tuple[str, ...]] = {
     "inception_resnet_v1": (
         *("conv2d_1a", "conv2d_2a", "conv2d_2b"),
         *("conv2d_3b", "conv2d_4a", "conv2d_4b"),
@@ -33,11 +33,11 @@ _P_FAKE_OFF = 0.005  # how far p_fake may be off
 
 
 def is_unsure(logit: float, calibration: Calibration, thresholds: Thresholds) -> bool:
-    """Whether a face with this `logit` in few bits is to be judged again in float32.
+    """Whether a face with this `logit`, found in bfloat16, must be judged again in float32.
 
-    It is where a logit twice as far off as any could be on the other side of a threshold (few
-    bits change no verdict), and where the calibration is so steep that p_fake could be off by
-    more than 0.005.
+    It must where an error of twice the largest ever seen could carry it across a threshold, so
+    that bfloat16 changes no verdict, and where the calibration is so steep that p_fake could be
+    off by more than 0.005.
     """
     below, found, above = (
         calibration.probability(logit + off) for off in (-_LOGIT_OFF, 0.0, _LOGIT_OFF)
@@ -51,7 +51,7 @@ def is_unsure(logit: float, calibration: Calibration, thresholds: Thresholds) ->
 def in_bfloat16(precision: Precision, backbone: str, device: str) -> bool:
     """Whether to judge in bfloat16: auto does where it was measured and the device has it."""
     if precision is Precision.AUTO:
-        return backbone in KEPT and has_bfloat16(device)
+        return backbone in FLOAT32_LAYERS and has_bfloat16(device)
     return precision is Precision.BF16
 
 
@@ -85,12 +85,12 @@ def full_float32(device: str) -> AbstractContextManager[None]:
 
 
 def bfloat16_copy(network: "nn.Module", backbone: str) -> "nn.Module":
-    """A copy of `network` with its convolutions in bfloat16, but for the KEPT ones."""
+    """A copy of `network` with its convolutions in bfloat16, except the FLOAT32_LAYERS."""
     import torch
     from torch import nn
 
     quick = copy.deepcopy(network)
-    kept = KEPT.get(backbone, ())
+    kept = FLOAT32_LAYERS.get(backbone, ())
     for name, module in quick.named_modules():
         if not any(True for _ in module.parameters(recurse=False)):
             continue

@@ -4,7 +4,7 @@ A small model sees only what `Traits` hold. What it can do, a network will do to
 nothing about faces.
 """
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -84,9 +84,11 @@ def _images(
 
     Faces of one image share its file's traits: one in each fold would tell the model the answer.
     """
-    rows: dict[str, list[list[float]]] = defaultdict(list)
-    fake: dict[str, bool] = {}
-    for face in faces:
-        rows[face.image.path].append(face.traits.numbers())
-        fake[face.image.path] = face.image.fake
-    return np.array([np.mean(row, axis=0) for row in rows.values()]), np.array([*fake.values()])
+    import pandas as pd
+
+    table = pd.DataFrame([face.traits.numbers() for face in faces], columns=NAMES)
+    table["fake"] = [float(face.image.fake) for face in faces]
+    # object: a path need not be UTF-8
+    paths = pd.Series([face.image.path for face in faces], dtype=object)
+    images = table.groupby(paths, sort=False).mean()
+    return images[[*NAMES]].to_numpy(), images["fake"].to_numpy() > 0.5

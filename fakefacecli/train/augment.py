@@ -1,7 +1,8 @@
-"""Disturbing faces in batches, so that no network can learn by what a file went through.
+"""Disturbing faces in batches, so that no network learns what happened to a file after its making.
 
-Numbers are drawn on the CPU from one generator: but for noise, every device sees the same
-disturbances.
+Real and fake files of a collection were scaled, sharpened and saved by different people; whatever
+differs by that alone must differ inside both classes as well. Random numbers are drawn on the CPU
+from one generator, so every device sees the same disturbances (noise excepted).
 """
 
 import math
@@ -13,15 +14,17 @@ from fakefacecli.train.jpeg import recompress
 if TYPE_CHECKING:
     from torch import Generator, Tensor
 
-_TRACES = 0.25  # of the batches are only turned about and cut: fine traces survive in them
+# share of the batches that are only mirrored and shifted. Everything else resamples or blurs, and
+# would wipe out the fine traces of a generator, which tell the most about unseen ones
+_TRACES = 0.25
 _MOST_TURN = math.radians(11)
 
 
 class Augmenter:
     """Turns pictures (N, 3, h, w), grey levels 0..255, into disturbed ones (N, 3, px, px).
 
-    `room` is how much wider the pictures are than what a network shall see of them; `px` is the
-    effective resolution of the answer.
+    `room` is how many times wider the pictures are than what the network will see of them, which
+    leaves space to shift and turn; `px` is the effective resolution of the answer.
     """
 
     def __init__(self, generator: "Generator"):
@@ -66,7 +69,10 @@ class Augmenter:
         return pictures
 
     def cut(self, pictures: "Tensor", room: float, px: int, gently: bool) -> "Tensor":
-        """A part of each picture, turned, stretched and shifted; gently: only shifted."""
+        """A part of each picture, turned, stretched and shifted; `gently`: only shifted.
+
+        Gently it is the same part of each, in whole pixels, which keep their values at their size.
+        """
         import torch
         from torch.nn.functional import affine_grid, grid_sample, interpolate
 
@@ -119,18 +125,18 @@ class Augmenter:
         """Up to 10 grey levels of it."""
         import torch
 
-        # so many numbers are drawn where they are used
+        # so many numbers are drawn on the device itself; only their seed comes from the CPU
         there = torch.Generator(pictures.device).manual_seed(int(self.chance() * (1 << 53)))
         noise = torch.randn(pictures.shape, generator=there, device=pictures.device)
         return (pictures + noise * self.draw(pictures, 0, 10)).clamp(0, 255)
 
     def jpeg(self, pictures: "Tensor") -> "Tensor":
-        """Quality 45 to 98, half of the batches with half the colours."""
+        """JPEG of quality 45 to 98, in half of the batches with half the resolution of colours."""
         quality = self.draw(pictures, 45, 98).flatten().round()
         return recompress(pictures.round(), quality, halve=self.chance() < 0.5)
 
     def launder(self, pictures: "Tensor") -> "Tensor":
-        """Shrunk, saved, enlarged and saved again, as pictures that are passed on."""
+        """Shrunk, saved, enlarged and saved again, as pictures are that people pass on."""
         from torch.nn.functional import interpolate
 
         px = pictures.shape[2]
@@ -157,7 +163,10 @@ class Augmenter:
 
 
 def blurred(pictures: "Tensor", sigma: "Tensor") -> "Tensor":
-    """A Gaussian of each picture's own `sigma` (N, 1, 1, 1), in pixels."""
+    """Blur each picture by a Gaussian of its own `sigma` (N, 1, 1, 1), in pixels.
+
+    The whole batch is one picture of N * channels planes to conv2d, whose groups keep them apart.
+    """
     import torch
     from torch.nn.functional import conv2d, pad
 
@@ -179,8 +188,9 @@ def blurred(pictures: "Tensor", sigma: "Tensor") -> "Tensor":
 def cut_mix(
     pictures: "Tensor", targets: "Tensor", generator: "Generator"
 ) -> "tuple[Tensor, Tensor]":
-    """A rectangle of each picture replaced by another's; the targets follow by area.
+    """A square of each picture replaced by another's; the targets follow by area.
 
+    Of two half faces the network must look everywhere, not only where the easiest trace is.
     Yun et al. 2019, "CutMix", https://arxiv.org/abs/1905.04899.
     """
     import torch

@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from fakefacecli.base.records import DecodedImage, FaceCrop, ImageRef, Pixels
-from fakefacecli.labelled.ready_crop import face_in_middle
+from fakefacecli.labelled.faces import face_in_middle
 from fakefacecli.models.card import ModelCard
 from fakefacecli.models.preprocess import shrink
 from fakefacecli.scan.crop import cut
@@ -49,9 +49,11 @@ class Batch:
 class Sampler:
     """Draws an epoch's batches; the same seed and epoch give the same ones.
 
-    With augmentation the resolution comes first, then faces of both classes that have it: otherwise
-    "blurry" would soon mean "real". Balanced: the classes half and half, inside a class the groups
-    by the square root of their size.
+    With augmentation the resolution is drawn first, then faces of both classes that have it: real
+    faces of public sets are softer than generated ones, and "blurry" would soon mean "real".
+    Balanced: the classes half and half; inside a class a group is drawn in proportion to the square
+    root of its size. By size, one large set would be the class; evenly, the few faces of a small
+    set would be learnt by heart.
     """
 
     def __init__(self, faces: Sequence[LabelledFace], card: ModelCard, options: TrainOptions):
@@ -96,7 +98,7 @@ class Sampler:
         import torch
 
         size = min(self.options.batch_size, max(2, len(self.faces)))
-        # the square root puts most of the weight on the larger ones
+        # the square root of an even number puts most of the weight on the larger sizes
         px = self.least_px + round((self.most_px - self.least_px) * math.sqrt(chance.random()))
         if self.options.balance:
             places = self._balanced(chance, size, px)

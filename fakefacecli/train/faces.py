@@ -1,15 +1,17 @@
 """From labelled images to labelled faces: cut out once, with the scanner's own detector.
 
-The cache is a folder of PNG files and an index.
+The cache is a folder of PNG files and an index, which holds a line of JSON for each image, known
+by its sha256.
 """
 
 import contextlib
 import hashlib
 import itertools
+import json
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -23,14 +25,16 @@ from fakefacecli.decode.pool import WorkerDecoder
 from fakefacecli.detect.cascade import MtcnnDetector
 from fakefacecli.labelled.data import LabelledImage
 from fakefacecli.scan.crop import cut
-from fakefacecli.train.cache import Entry, append, read_index
-from fakefacecli.train.traits import Traits, readable, sharpness_of, traits_of
+from fakefacecli.train.traits import Traits, openable_formats, sharpness_of, traits_of
 
 CACHE_SCALE = 1.3  # room for shifts and turns around the window a card names
 _CACHE_PX = 512  # larger faces are shrunk to this: more than any backbone here looks at
 _AT_ONCE = 8  # photographs
+# of the index: 1 named faces of two --min-face alike, 2 read JPEG qualities otherwise. A mixture of
+# old and new qualities would tell images apart by when they were read
+_VERSION = 3
 
-Progress = Callable[[int], None]
+Entry = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +53,11 @@ class LabelledFace:
 
 
 @dataclass(frozen=True, slots=True)
-class Cutting:
-    """How faces are come by. `ready_scale`: the images are crops of this scale; None: photographs.
+class CutOptions:
+    """How faces are cut out of images, and the folder that keeps them.
 
-    `folder` is the cache.
+    `ready_scale`: the images are crops already, so many times as wide as the face's box; None:
+    they are photographs.
     """
 
     folder: str
@@ -65,7 +70,7 @@ class Cutting:
 def read_face(path: str) -> Pixels:
     """The picture of a `LabelledFace`, (h, w, 3) uint8; UsageError when it is not there now."""
     try:
-        with Image.open(path, formats=readable()) as image:
+        with Image.open(path, formats=openable_formats()) as image:
             return rgb(ImageOps.exif_transpose(image))
     except (OSError, ValueError, SyntaxError) as error:
         raise UsageError(f"{path}: changed since it was first read ({error})") from None
@@ -73,20 +78,21 @@ def read_face(path: str) -> Pixels:
 
 def find_faces(
     images: Sequence[LabelledImage],
-    cutting: Cutting,
-    done: Progress = lambda count: None,
+    cutting: CutOptions,
+    done: Callable[[int], None] = lambda count: None,
     stop: Callable[[], None] = lambda: None,
 ) -> tuple[list[LabelledFace], dict[str, str]]:
     """The faces of `images`, in order, and the images that gave none, with the reason.
 
-    Every face of an image bears its label. Raises CannotWrite when the cache cannot be written.
+    Every face of an image bears its label. `done` is told how many images more were looked at, and
+    `stop` may raise in between. Raises CannotWrite when the cache cannot be written.
     """
     try:
         os.makedirs(cutting.folder, exist_ok=True)
         digests = [_digest(image.path) for image in images]
         kind = "ready" if cutting.ready_scale else f"cut-{cutting.min_face_px}px"
         index = os.path.join(cutting.folder, f"{kind}.jsonl")
-        known = read_index(index)
+        known = _read_index(index)
         new = [place for place, digest in enumerate(digests) if digest not in known]
         done(len(images) - len(new))
         detector = (
@@ -98,7 +104,7 @@ def find_faces(
             while batch := list(itertools.islice(decoded, _AT_ONCE)):
                 for digest, entry in _entries(batch, digests, cutting, detector):
                     known[digest] = entry
-                    append(handle, digest, entry)
+                    _append(handle, digest, entry)
                 done(len(batch))
     except OSError as error:
         raise cannot_write(cutting.folder, error) from error
@@ -118,7 +124,7 @@ Decoded = DecodedImage | Unreadable
 def _entries(
     batch: Sequence[Decoded],
     digests: Sequence[str],
-    cutting: Cutting,
+    cutting: CutOptions,
     detector: MtcnnDetector | None,
 ) -> Iterator[tuple[str, Entry]]:
     images = [item for item in batch if isinstance(item, DecodedImage)]
@@ -140,7 +146,7 @@ def _entries(
 def _cut_out(
     images: Sequence[DecodedImage],
     digests: Sequence[str],
-    cutting: Cutting,
+    cutting: CutOptions,
     detector: MtcnnDetector,
 ) -> list[list[tuple[str, Pixels]]]:
     found = []
@@ -172,7 +178,7 @@ def _describe(name: str, pixels: Pixels) -> Entry:
     }
 
 
-def _faces(image: LabelledImage, entry: Entry, cutting: Cutting) -> Iterator[LabelledFace]:
+def _faces(image: LabelledImage, entry: Entry, cutting: CutOptions) -> Iterator[LabelledFace]:
     for face in entry["faces"]:
         yield LabelledFace(
             path=os.path.join(cutting.folder, face["file"]) if face["file"] else image.path,
@@ -184,7 +190,28 @@ def _faces(image: LabelledImage, entry: Entry, cutting: Cutting) -> Iterator[Lab
         )
 
 
-def _decoder(cutting: Cutting, stop: Callable[[], None]) -> Any:
+def _read_index(path: str) -> dict[str, Entry]:
+    """What an earlier run found; lines torn by a kill, or of another version, count for nothing."""
+    known: dict[str, Entry] = {}
+    with contextlib.suppress(FileNotFoundError), open(path, encoding="utf-8") as handle:
+        for line in handle:
+            with contextlib.suppress(ValueError, KeyError, TypeError):
+                entry = json.loads(line)
+                files = [face["file"] for face in entry["faces"] if face["file"]]
+                folder = os.path.dirname(path)
+                all_there = all(os.path.isfile(os.path.join(folder, name)) for name in files)
+                if entry["version"] == _VERSION and all_there:
+                    known[entry["sha256"]] = entry
+    return known
+
+
+def _append(handle: IO[str], digest: str, entry: Entry) -> None:
+    """Add a line, at once: a killed run loses the image it was at."""
+    handle.write(json.dumps({"sha256": digest, "version": _VERSION, **entry}) + "\n")
+    handle.flush()
+
+
+def _decoder(cutting: CutOptions, stop: Callable[[], None]) -> Any:
     limits = DecodeLimits(timeout_s=30.0)
     return contextlib.closing(WorkerDecoder(cutting.workers, limits, stop=stop))
 

@@ -1,4 +1,8 @@
-"""Which parts of a network learn: freezing from the input on, and dropout before the head."""
+"""Which parts of a network learn: freezing from the input on, and dropout before the head.
+
+The first blocks see edges and textures, which public weights know already; few faces would only
+spoil them. So freezing always begins at the input.
+"""
 
 import itertools
 from typing import TYPE_CHECKING
@@ -42,8 +46,9 @@ def frozen_at_start(network: "nn.Module", freeze: str) -> int:
 
 
 def set_learning(network: "nn.Module", frozen: int) -> None:
-    """Put `network` into training mode but for its first `frozen` blocks, norms included.
+    """Put `network` into training mode but for its first `frozen` blocks.
 
+    Those stay in evaluation mode, or their batch normalisations would go on following the data.
     Tensors of its own, outside all blocks (a transformer's class token), go with the first block.
     """
     network.train().requires_grad_(True)

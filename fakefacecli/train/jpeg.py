@@ -1,25 +1,17 @@
 """JPEG's losses, and nothing else of it, in batches on any device.
 
+What JPEG loses, it loses by rounding; the entropy coding behind that is exact, so it is left out.
 ITU-T T.81 (1992): colour as in JFIF, 8x8 DCT, the tables of Annex K scaled as libjpeg does.
 """
 
 import math
 from typing import TYPE_CHECKING
 
+from fakefacecli.evidence.jpeg import CHROMINANCE, LUMINANCE
+
 if TYPE_CHECKING:
     from torch import Tensor
 
-_LUMA = (
-    *(16, 11, 10, 16, 24, 40, 51, 61, 12, 12, 14, 19, 26, 58, 60, 55),
-    *(14, 13, 16, 24, 40, 57, 69, 56, 14, 17, 22, 29, 51, 87, 80, 62),
-    *(18, 22, 37, 56, 68, 109, 103, 77, 24, 35, 55, 64, 81, 104, 113, 92),
-    *(49, 64, 78, 87, 103, 121, 120, 101, 72, 92, 95, 98, 112, 100, 103, 99),
-)
-_CHROMA = (
-    *(17, 18, 24, 47, 99, 99, 99, 99, 18, 21, 26, 66, 99, 99, 99, 99),
-    *(24, 26, 56, 99, 99, 99, 99, 99, 47, 66, 99, 99, 99, 99, 99, 99),
-    *(99,) * 32,
-)
 _TO_YCBCR = ((0.299, 0.587, 0.114), (-0.168736, -0.331264, 0.5), (0.5, -0.418688, -0.081312))
 _TO_RGB = ((1.0, 0.0, 1.402), (1.0, -0.344136, -0.714136), (1.0, 1.772, 0.0))
 _SHIFT = 128.0
@@ -41,8 +33,8 @@ def recompress(pictures: "Tensor", quality: "Tensor", halve: bool) -> "Tensor":
     luma, chroma = ycbcr[:, :1], ycbcr[:, 1:]
     if halve:
         chroma = avg_pool2d(chroma, 2).round()
-    luma = _quantised(luma, _steps(_LUMA, quality))
-    chroma = _quantised(chroma, _steps(_CHROMA, quality))
+    luma = _quantised(luma, _steps(LUMINANCE, quality))
+    chroma = _quantised(chroma, _steps(CHROMINANCE, quality))
     if halve:  # libjpeg's "fancy" upsampling is this, to a rounding
         chroma = interpolate(chroma, scale_factor=2, mode="bilinear", align_corners=False)
     rgb = _turn(torch.cat((luma, chroma - _SHIFT), 1), _TO_RGB)
@@ -80,6 +72,7 @@ def _quantised(planes: "Tensor", steps: "Tensor") -> "Tensor":
         ],
         device=planes.device,
     )
+    # the DCT as products with an orthonormal 8x8 matrix, whose transpose turns it back
     blocks = planes.view(count, channels, height // 8, 8, width // 8, 8) - _SHIFT
     waves = torch.einsum("ux,ncixjy,vy->ncijuv", cosines, blocks, cosines)
     steps = steps[:, None, None, None]

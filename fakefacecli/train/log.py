@@ -1,12 +1,11 @@
-"""What a training says of itself: its epochs, and their log, a CSV and a picture beside the model.
+"""The figures of a training's epochs, and their log: a CSV and a picture beside the model.
 
-The log is whole after every epoch.
+The log is written anew after every epoch.
 """
 
-import csv
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 
 from fakefacecli.base.files import atomic_write
 
@@ -28,14 +27,14 @@ class Epoch:
 
 @dataclass(frozen=True, slots=True)
 class Callbacks:
-    """Who watches: `step` is told (done, of all, loss), `stop` may raise between steps."""
+    """What the loop calls: `step` is told (done, of all, loss), `stop` may raise between steps."""
 
     step: Callable[[int, int, float], None] = lambda done, steps, loss: None
     stop: Callable[[], None] = lambda: None
 
 
 @dataclass(slots=True)
-class Progress:
+class TrainingProgress:
     """Where a training stands; `best` is the number of the best epoch, 0 before the first."""
 
     history: list[Epoch] = field(default_factory=list)
@@ -53,11 +52,11 @@ def log_path(out: str, suffix: str) -> str:
 
 
 def write_log(out: str, history: Sequence[Epoch]) -> None:
-    """A row an epoch; CannotWrite when it cannot be written."""
+    """Write one row for each epoch; CannotWrite when that cannot be."""
+    import pandas as pd
+
     with atomic_write(log_path(out, ".log.csv"), "w", encoding="utf-8", newline="") as handle:
-        writer = csv.DictWriter(handle, [column.name for column in fields(Epoch)])
-        writer.writeheader()
-        writer.writerows(asdict(epoch) for epoch in history)
+        pd.DataFrame(map(asdict, history)).to_csv(handle, index=False, lineterminator="\r\n")
 
 
 def write_curves(out: str, history: Sequence[Epoch]) -> None:

@@ -7,6 +7,7 @@ run that is resumed gives those of an uninterrupted one.
 import math
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -17,22 +18,25 @@ from fakefacecli.base.errors import FakeFaceError
 from fakefacecli.models.card import ModelCard
 from fakefacecli.models.preprocess import error_levels, normalised
 from fakefacecli.train.augment import Augmenter, cut_mix
-from fakefacecli.train.average import Average, precision
+from fakefacecli.train.average import average_of, begin_after, settle
 from fakefacecli.train.batches import Batch, Sampler, stacked
 from fakefacecli.train.freeze import frozen_at_start, set_dropout, set_learning
-from fakefacecli.train.log import Callbacks, Epoch, Progress
+from fakefacecli.train.log import Callbacks, Epoch, TrainingProgress
 from fakefacecli.train.options import TrainOptions
 from fakefacecli.train.split import Division
+from fakefacecli.train.validate import Validation, autocast
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-_WARM_UP = 0.04  # of all steps
-_SMOOTHING = 0.02
+_WARM_UP = 0.04  # of all steps, in which the learning rate rises
+_SMOOTHING = 0.02  # of the targets, against too great certainty (Szegedy et al. 2016)
 _CUT_MIX = 0.4  # of the batches
-_MOST_GRADIENT = 5.0
-_SETTLE_WITH = 512  # faces
-_SETTLED_AFTER = 200  # steps: by then the statistics have followed the weights
+_MOST_GRADIENT = 5.0  # norm; longer ones are clipped to it
+# of a young average batch normalisations are measured anew, on so many faces; after 200 steps their
+# own running statistics have caught up with the weights
+_SETTLE_WITH = 512
+_SETTLED_AFTER = 200
 
 
 class Training:
@@ -43,18 +47,19 @@ class Training:
     ):
         import torch
 
-        self.card, self.options, self.val = card, options, division.val
+        self.card, self.options = card, options
+        self.validation = Validation(division.val, card, options)
         self.network = network.to(options.device)
         self.at_start = frozen_at_start(network, options.freeze)
         set_dropout(network, options.dropout)
-        self.average = Average(network, card, options)
+        self.average = average_of(network)
         self.sampler = Sampler(division.train, card, options)
         make = torch.optim.AdamW if options.optimizer == "adamw" else torch.optim.SGD
         how: dict[str, Any] = {} if options.optimizer == "adamw" else {"momentum": 0.9}
         self.optimizer = make(
             network.parameters(), options.rate, weight_decay=options.weight_decay, **how
         )
-        self.progress = Progress()
+        self.progress = TrainingProgress()
         self.recent: deque[Tensor] = deque()
 
     @property
@@ -83,9 +88,10 @@ class Training:
             callbacks.step(done, self.sampler.steps, losses[-1])
         fresh = not (self.options.init or self.options.pretrained)
         if fresh and number * self.sampler.steps < _SETTLED_AFTER:
-            self.average.settle(self.recent, frozen)
+            with torch.no_grad(), autocast(self.options):
+                settle(self.average, self.recent, frozen)
         self.recent.clear()
-        figures = self.average.validate(self.val, callbacks.stop)
+        figures = self.validate(callbacks.stop)
         best = not self.progress.best or _better(figures, self.progress.best_epoch)
         epoch = Epoch(
             number=number,
@@ -100,11 +106,20 @@ class Training:
         self.progress.best = number if best else self.progress.best
         return epoch
 
+    def validate(self, stop: Callable[[], None]) -> dict[str, float]:
+        """The average's figures on the faces kept for validation."""
+        return self.validation.measure(self.average, stop)
+
+    def weights(self) -> "dict[str, Tensor]":
+        """Those of the average."""
+        state: dict[str, Tensor] = self.average.module.state_dict()
+        return state
+
     def state(self) -> dict[str, Any]:
         """All that `restore` needs to go on from here; tensors, numbers and text only."""
         return {
             "network": self.network.state_dict(),
-            "average": self.average.network.state_dict(),
+            "average": self.weights(),
             "optimizer": self.optimizer.state_dict(),
             "history": [asdict(epoch) for epoch in self.progress.history],
             "best": self.progress.best,
@@ -113,9 +128,12 @@ class Training:
     def restore(self, state: dict[str, Any]) -> None:
         """Take up what `state` gave."""
         self.network.load_state_dict(state["network"])
-        self.average.network.load_state_dict(state["average"])
+        self.average.module.load_state_dict(state["average"])
+        begin_after(self.average, len(state["history"]) * self.sampler.steps)
         self.optimizer.load_state_dict(state["optimizer"])
-        self.progress = Progress([Epoch(**epoch) for epoch in state["history"]], state["best"])
+        self.progress = TrainingProgress(
+            [Epoch(**epoch) for epoch in state["history"]], state["best"]
+        )
 
     def _frozen(self, number: int) -> int:
         every = self.options.unfreeze_every
@@ -130,7 +148,7 @@ class Training:
             inputs, targets = self._inputs(batch, generator)
         self.recent.append(inputs)
         self.optimizer.zero_grad(set_to_none=True)
-        with precision(self.options):
+        with autocast(self.options):
             logits = self.network(inputs).squeeze(1)
         loss = binary_cross_entropy_with_logits(logits.float(), targets)
         if not loss.isfinite():
@@ -138,7 +156,7 @@ class Training:
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), _MOST_GRADIENT)
         self.optimizer.step()
-        self.average.follow(self.network, count)
+        self.average.update_parameters(self.network)
         return float(loss.detach())
 
     def _inputs(self, batch: Batch, generator: Any) -> "tuple[Tensor, Tensor]":

@@ -4,8 +4,17 @@ from dataclasses import asdict, dataclass
 
 OPTIMIZERS = ("adamw", "sgd")
 SCHEDULES = ("cosine", "step", "constant")
-# what a run that goes on may do differently without becoming another run
-_FREE = ("out", "cache", "epochs", "patience", "device", "workers", "resume", "allow_shortcuts")
+# a run that goes on (--resume) may change these and is still the same training
+_MAY_DIFFER = (
+    "out",
+    "cache",
+    "epochs",
+    "patience",
+    "device",
+    "workers",
+    "resume",
+    "allow_shortcuts",
+)
 
 
 @dataclass(frozen=True)  # no slots: the flags take their defaults from here
@@ -52,6 +61,6 @@ class TrainOptions:
         return fresh / 3 if self.pretrained or self.init else fresh
 
     @property
-    def deciding(self) -> dict[str, object]:
+    def identity(self) -> dict[str, object]:
         """What an interrupted run must share with the one that resumes it."""
-        return {name: value for name, value in asdict(self).items() if name not in _FREE}
+        return {name: value for name, value in asdict(self).items() if name not in _MAY_DIFFER}

@@ -46,10 +46,10 @@ def check_out(options: TrainOptions) -> None:
 def fingerprint_of(options: TrainOptions, division: Division) -> str:
     """The same for a run and the one that may resume it."""
 
-    def told(faces: Sequence[LabelledFace]) -> list[Any]:
+    def facts_of(faces: Sequence[LabelledFace]) -> list[Any]:
         return [(face.phash, face.side, face.image.fake, face.image.group) for face in faces]
 
-    what = [options.deciding, told(division.train), told(division.val)]
+    what = [options.identity, facts_of(division.train), facts_of(division.val)]
     return hashlib.sha256(json.dumps(what).encode()).hexdigest()
 
 

@@ -14,8 +14,8 @@ from fakefacecli.models.bundled import find_model
 from fakefacecli.models.card import ModelCard
 from fakefacecli.models.checkpoint import Checkpoint, save
 from fakefacecli.train.audit import Audit, audit
-from fakefacecli.train.faces import Cutting, LabelledFace, find_faces
-from fakefacecli.train.log import Callbacks, Epoch, Progress, write_curves, write_log
+from fakefacecli.train.faces import CutOptions, LabelledFace, find_faces
+from fakefacecli.train.log import Callbacks, Epoch, TrainingProgress, write_curves, write_log
 from fakefacecli.train.loop import Training
 from fakefacecli.train.options import TrainOptions
 from fakefacecli.train.resume import check_out, fingerprint_of, read_state, resume_path, write_state
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 class Watch:
     """What the caller does along the way; each may raise to end the run.
 
-    `say` is given lines for people, `images` how many images were seen of how many, `step` and
-    `epoch` what the loop does, `stop` is asked between steps.
+    `say` is given lines for people; `images` how many images were read, of how many; `step` and
+    `epoch` what the loop has done; `stop` is called between steps.
     """
 
     say: Callable[[str], None] = lambda line: None
@@ -42,7 +42,9 @@ class Watch:
     stop: Callable[[], None] = lambda: None
 
 
-def run_training(options: TrainOptions, watch: Watch, init: Checkpoint | None = None) -> Progress:
+def run_training(
+    options: TrainOptions, watch: Watch, init: Checkpoint | None = None
+) -> TrainingProgress:
     """Train and write the checkpoint, the division of the data, the log, the curves.
 
     `init` is the model of --init, where the caller has found it already.
@@ -55,10 +57,12 @@ def run_training(options: TrainOptions, watch: Watch, init: Checkpoint | None = 
         init = find_model(options.init)
     network, card = start_with(options, init)
     images = read_data(options.data)
-    if options.init:  # what it has learnt from is no validation of what it goes on to learn
-        images, told = with_division(images, options.init)
-        if told:
-            watch.say(f"{told} images go by the splits of the training of {options.init}")
+    if options.init:  # faces that it has learnt from already would make validation too good
+        images, taken_over = with_division(images, options.init)
+        if taken_over:
+            watch.say(
+                f"{taken_over} images go by the splits of the training of {printable(options.init)}"
+            )
     faces = _faces(images, options, watch)
     division = divide(faces, options.seed)
     for line in [*division.notes, _counts(division)]:
@@ -79,7 +83,7 @@ def _faces(
         seen += count
         watch.images(seen, len(images))
 
-    cutting = Cutting(
+    cutting = CutOptions(
         folder=options.cache,
         ready_scale=options.ready_scale,
         device=options.device,
@@ -120,7 +124,7 @@ def _run(
     keep_division: Callable[[], None],
     options: TrainOptions,
     watch: Watch,
-) -> Progress:
+) -> TrainingProgress:
     import torch
 
     training = Training(network, card, division, options)
@@ -131,20 +135,21 @@ def _run(
     callbacks = Callbacks(watch.step, watch.stop)
     try:
         if options.init and not options.resume:
-            before = training.average.validate(division.val, watch.stop)
+            before = training.validate(watch.stop)
             watch.say(f"before training: validation AUC {before['auc']:.4f}")
         while not training.over:
             epoch = training.epoch(callbacks)
             if epoch.best:
-                state = training.average.network.state_dict()
-                keep_division()  # not before: till now it may be an earlier training's
-                save(options.out, state, _told(card, division, epoch, options))
+                keep_division()  # not earlier: until now the file may be an earlier training's
+                save(
+                    options.out, training.weights(), _finished_card(card, division, epoch, options)
+                )
             write_state(options.out, fingerprint, training.state())
             write_log(options.out, training.progress.history)
             write_curves(options.out, training.progress.history)
             watch.epoch(epoch)
     except Interrupted as stopped:
-        raise _kept(stopped, training.progress, options) from None
+        raise _with_what_is_left(stopped, training.progress, options) from None
     except torch.OutOfMemoryError:
         raise FakeFaceError(
             "the device's memory does not hold a batch; try a smaller --batch-size"
@@ -153,8 +158,10 @@ def _run(
     return training.progress
 
 
-def _told(card: ModelCard, division: Division, epoch: Epoch, options: TrainOptions) -> ModelCard:
-    """The card with what was learnt from and how well."""
+def _finished_card(
+    card: ModelCard, division: Division, epoch: Epoch, options: TrainOptions
+) -> ModelCard:
+    """The card, which now says what the model learnt from and how well."""
     fakes = sum(face.image.fake for face in division.val)
     figures = {
         "n_real": len(division.val) - fakes,
@@ -174,7 +181,9 @@ def _told(card: ModelCard, division: Division, epoch: Epoch, options: TrainOptio
     )
 
 
-def _kept(stopped: Interrupted, progress: Progress, options: TrainOptions) -> Interrupted:
+def _with_what_is_left(
+    stopped: Interrupted, progress: TrainingProgress, options: TrainOptions
+) -> Interrupted:
     if not progress.best:
         return Interrupted(stopped.number, " in the first epoch; nothing was kept")
     return Interrupted(

@@ -1,6 +1,7 @@
 """Dividing faces between training and validation: by families, never by file.
 
-A family is everything of one group, one image, or one look (perceptual hashes almost alike).
+A family is everything of one group, one image, or one look (perceptual hashes almost alike), and
+what such links join in turn: were it split, validation would measure memory.
 """
 
 import random
@@ -21,6 +22,8 @@ _MOST_OVER = 1.25
 _NAMED = 3  # groups in a note
 _ROWS_AT_ONCE = 1024
 
+Pair = tuple[int, int]
+
 
 @dataclass(frozen=True, slots=True)
 class Division:
@@ -34,36 +37,49 @@ class Division:
     notes: list[str]
 
 
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    """A face to divide: numbers of its family and of its look, and its split, "" if undecided."""
+
+    face: LabelledFace
+    family: int
+    look: int
+    split: str
+
+    @property
+    def free(self) -> bool:
+        """Whether it may be learnt from or validated with."""
+        return self.split in ("", "train")
+
+
 def divide(faces: Sequence[LabelledFace], seed: int) -> Division:
     """Divide `faces`; those that bear a split keep it, and their near-duplicates in training go.
 
     Raises UsageError when a class would be missing on one side.
     """
-    families = _families(faces)
-    splits = [face.image.split for face in faces]
-    notes = list(_crossing(faces, splits))
-    kept_out = {families[i] for i, split in enumerate(splits) if split not in ("", "train")}
-    if "val" not in splits:
-        chosen = _choose(faces, families, splits, seed)
-        splits = [
-            "val" if family in chosen and split in ("", "train") else split
-            for family, split in zip(families, splits, strict=True)
+    rows = _candidates(faces)
+    notes = list(_crossing(faces))
+    kept_out = {row.family for row in rows if not row.free}
+    if not any(row.split == "val" for row in rows):
+        chosen = _choose([row for row in rows if row.free], seed)
+        rows = [
+            replace(row, split="val") if row.free and row.family in chosen else row for row in rows
         ]
-    unclear = [
-        not split and family in kept_out for split, family in zip(splits, families, strict=True)
-    ]
-    splits = [split or "train" for split in splits]
-    looks = _groups_of(_look_pairs([face.phash for face in faces]), len(faces))
-    seen = {looks[i] for i, split in enumerate(splits) if split != "train"}
+    seen = {row.look for row in rows if not row.free}
     sides: dict[str, list[LabelledFace]] = defaultdict(list)
     dropped = 0
-    for face, split, look, drop in zip(faces, splits, looks, unclear, strict=True):
-        if drop or (split == "train" and look in seen):
+    for row in rows:
+        like_one_kept_out = not row.split and row.family in kept_out
+        if like_one_kept_out or (row.free and row.look in seen):
             dropped += 1
-        else:
-            sides[split].append(replace(face, image=replace(face.image, split=split)))
+            continue
+        image = replace(row.face.image, split=row.split or "train")
+        sides[image.split].append(replace(row.face, image=image))
     if dropped:
-        notes.append(f"{dropped} faces left out of training: their like lies on the other side")
+        notes.append(
+            f"{dropped} faces left out of training: near-duplicates of them, or others of their "
+            "group, are kept for validation or testing"
+        )
     division = Division(sides["train"], sides["val"], notes)
     _check(division, len(kept_out))
     return division
@@ -71,60 +87,65 @@ def divide(faces: Sequence[LabelledFace], seed: int) -> Division:
 
 def near_pairs_of_both_labels(faces: Sequence[LabelledFace]) -> int:
     """How many looks bear both labels: one of them must be wrong."""
-    looks = _groups_of(_look_pairs([face.phash for face in faces]), len(faces))
     labels: dict[int, set[bool]] = defaultdict(set)
-    for face, look in zip(faces, looks, strict=True):
+    for face, look in zip(faces, _components(_look_pairs(faces), len(faces)), strict=True):
         labels[look].add(face.image.fake)
     return sum(len(found) > 1 for found in labels.values())
 
 
-def _families(faces: Sequence[LabelledFace]) -> list[int]:
-    pairs = list(_look_pairs([face.phash for face in faces]))
+def _candidates(faces: Sequence[LabelledFace]) -> list[_Candidate]:
+    alike = _look_pairs(faces)
+    looks = _components(alike, len(faces))
+    families = _components(alike + _related_pairs(faces), len(faces))
+    return [
+        _Candidate(face, family, look, face.image.split)
+        for face, family, look in zip(faces, families, looks, strict=True)
+    ]
+
+
+def _look_pairs(faces: Sequence[LabelledFace]) -> list[Pair]:
+    """Places of faces whose hashes differ by NEAR_BITS at most."""
+    hashes = np.array([face.phash for face in faces], np.uint64)
+    pairs: list[Pair] = []
+    for start in range(0, len(hashes), _ROWS_AT_ONCE):  # all at once would take too much memory
+        part = hashes[start : start + _ROWS_AT_ONCE]
+        rows, columns = np.nonzero(np.bitwise_count(part[:, None] ^ hashes) <= NEAR_BITS)
+        later = rows + start < columns
+        pairs += zip((rows + start)[later].tolist(), columns[later].tolist(), strict=True)
+    return pairs
+
+
+def _related_pairs(faces: Sequence[LabelledFace]) -> list[Pair]:
+    """Places of faces of one image or one group: each with the first of them."""
     first: dict[tuple[str, str], int] = {}
+    pairs: list[Pair] = []
     for place, face in enumerate(faces):
         keys = [("image", face.image.path)]
         if face.image.group:
             keys.append(("group", face.image.group))
-        for key in keys:
-            pairs.append((first.setdefault(key, place), place))
-    return _groups_of(pairs, len(faces))
+        pairs += [(first.setdefault(key, place), place) for key in keys]
+    return pairs
 
 
-def _look_pairs(hashes: Sequence[int]) -> Iterator[tuple[int, int]]:
-    """Pairs of places whose hashes differ by NEAR_BITS at most."""
-    all_bits = np.array(hashes, np.uint64)
-    for start in range(0, len(all_bits), _ROWS_AT_ONCE):
-        part = all_bits[start : start + _ROWS_AT_ONCE]
-        rows, columns = np.nonzero(np.bitwise_count(part[:, None] ^ all_bits) <= NEAR_BITS)
-        for row, column in zip(rows.tolist(), columns.tolist(), strict=True):
-            if row + start < column:
-                yield row + start, column
+def _components(pairs: Sequence[Pair], count: int) -> list[int]:
+    """A number for each of `count` things, the same for those that pairs join, directly or not.
+
+    The numbers rise in the order of the things, so the same seed chooses the same families.
+    """
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    rows, columns = np.array(pairs, np.int64).reshape(-1, 2).T
+    graph = coo_array((np.ones(len(rows), bool), (rows, columns)), (count, count))
+    numbers: list[int] = connected_components(graph, directed=False)[1].tolist()
+    return numbers
 
 
-def _groups_of(pairs: Iterator[tuple[int, int]] | list[tuple[int, int]], count: int) -> list[int]:
-    """A number for each of `count` things, the same for those that pairs join (union-find)."""
-    parents = list(range(count))
-
-    def root(place: int) -> int:
-        while parents[place] != place:
-            parents[place] = parents[parents[place]]
-            place = parents[place]
-        return place
-
-    for one, other in pairs:
-        low, high = sorted((root(one), root(other)))
-        parents[high] = low
-    return [root(place) for place in range(count)]
-
-
-def _choose(
-    faces: Sequence[LabelledFace], families: list[int], splits: list[str], seed: int
-) -> set[int]:
+def _choose(free: Sequence[_Candidate], seed: int) -> set[int]:
     """Families for validation: about VAL_SHARE of each class, and at least one of each."""
     members: dict[int, Counter[bool]] = defaultdict(Counter)
-    for face, family, split in zip(faces, families, splits, strict=True):
-        if split in ("", "train"):
-            members[family][face.image.fake] += 1
+    for row in free:
+        members[row.family][row.face.image.fake] += 1
     whole = sum(members.values(), Counter[bool]())
     order = sorted(members)
     random.Random(seed).shuffle(order)  # noqa: S311 - a division, not a secret
@@ -147,11 +168,12 @@ def _choose(
     return chosen
 
 
-def _crossing(faces: Sequence[LabelledFace], splits: list[str]) -> Iterator[str]:
+def _crossing(faces: Sequence[LabelledFace]) -> Iterator[str]:
+    """A note on groups that the given splits cut apart, if there are such."""
     sides: dict[str, set[str]] = defaultdict(set)
-    for face, split in zip(faces, splits, strict=True):
-        if face.image.group and split:
-            sides[face.image.group].add(split)
+    for face in faces:
+        if face.image.group and face.image.split:
+            sides[face.image.group].add(face.image.split)
     crossing = [group for group, found in sides.items() if len(found) > 1]
     if crossing:
         named = ", ".join(sorted(crossing)[:_NAMED])

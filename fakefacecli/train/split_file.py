@@ -1,20 +1,24 @@
-"""The division of a training, kept beside its checkpoint: whoever measures must know it.
+"""The division of a training, kept beside its checkpoint, for those who measure the model later.
 
-Without it nobody could tell the faces that a model learnt from those that it never saw.
+Without it nobody could tell the faces that a model learnt from apart from those it never saw.
 """
 
 import contextlib
-import csv
 import os
 import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from fakefacecli.base.errors import UsageError
 from fakefacecli.base.files import atomic_write
-from fakefacecli.labelled.data import LabelledImage
+from fakefacecli.base.text import printable
+from fakefacecli.labelled.data import LABELS, SPLITS, LabelledImage
 from fakefacecli.train.log import log_path
 from fakefacecli.train.split import Division
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _COLUMNS = ("path", "label", "group", "split", "generator", "face_px")
 
@@ -27,28 +31,30 @@ def division_path(model: str) -> str:
 def write_division(
     out: str, images: Iterable[LabelledImage], division: Division, start: str | None = None
 ) -> None:
-    """A row an image and the side it went to, a CSV as `read_data` takes it; CannotWrite.
+    """Write a row for each image with the side it went to, as `read_data` takes it; CannotWrite.
 
     Images left out on both sides are not in it, those of test and held_out are, and so are those
     that the model `start`, from which the training began, had learnt from.
     """
+    import pandas as pd
+
     sides = {face.image.path: "val" for face in division.val}
     sides |= {face.image.path: "train" for face in division.train}
-    rows: dict[str, tuple[str, ...]] = {}
+    rows = []
     for image in images:
         split = sides.get(image.path, image.split)
         if image.path in sides or split in ("test", "held_out"):
-            row = ("fake" if image.fake else "real", image.group, split, image.generator)
-            rows[os.path.realpath(image.path)] = (*row, str(image.face_px or ""))
-    for path, earlier in (_rows(start) if start else {}).items():
-        if earlier["split"] == "train":
-            rows.setdefault(path, tuple(earlier.get(name) or "" for name in _COLUMNS[1:]))
+            label, px = "fake" if image.fake else "real", str(image.face_px or "")
+            path = os.path.realpath(image.path)
+            rows.append((path, label, image.group, split, image.generator, px))
+    table = pd.DataFrame(rows, columns=_COLUMNS, dtype=object)
+    if start:
+        earlier = _read(start).reindex(columns=_COLUMNS, fill_value="")
+        table = pd.concat([table, earlier[earlier["split"] == "train"]])
     with atomic_write(
         division_path(out), "w", encoding="utf-8", newline="", errors="surrogateescape"
     ) as handle:
-        writer = csv.writer(handle)
-        writer.writerow(_COLUMNS)
-        writer.writerows((path, *row) for path, row in rows.items())
+        table.drop_duplicates("path").to_csv(handle, index=False, lineterminator="\r\n")
 
 
 def keep_division(model: str, copy: str) -> None:
@@ -67,25 +73,34 @@ def with_division(images: Sequence[LabelledImage], model: str) -> tuple[list[Lab
     An image is known by its path, links resolved. Raises UsageError when another kind of file
     bears the division's name.
     """
-    kept = {path: row["split"] for path, row in _rows(model).items()}
-    found = [image.split or kept.get(os.path.realpath(image.path), "") for image in images]
-    told = sum(split != image.split for split, image in zip(found, images, strict=True))
-    return [replace(image, split=split) for split, image in zip(found, images, strict=True)], told
+    division = _read(model)
+    kept = dict(zip(division["path"], division["split"], strict=True))
+    splits = [image.split or kept.get(os.path.realpath(image.path), "") for image in images]
+    found = [replace(image, split=split) for image, split in zip(images, splits, strict=True)]
+    return found, sum(new != old for new, old in zip(found, images, strict=True))
 
 
-def _rows(model: str) -> dict[str, dict[str, str]]:
-    """The rows of the division of `model` by path; none where there is no such file."""
+def _read(model: str) -> "pd.DataFrame":
+    """The division of `model`, all cells text; no row where there is no such file."""
+    import pandas as pd
+
     path = division_path(model)
     try:
-        with open(path, newline="", encoding="utf-8", errors="surrogateescape") as handle:
-            rows = {row["path"]: row for row in csv.DictReader(handle, strict=True)}
-    except FileNotFoundError:
-        return {}
-    except (OSError, csv.Error, KeyError):
-        rows = {"": {}}
-    if any(row.get("split") is None or row.get("label") is None for row in rows.values()):
+        # object, for str cannot hold a name that is not UTF-8
+        table = pd.read_csv(
+            path, dtype=object, keep_default_na=False, encoding_errors="surrogateescape"
+        )
+    except (FileNotFoundError, pd.errors.EmptyDataError):
+        return pd.DataFrame(columns=_COLUMNS, dtype=object)
+    except (OSError, pd.errors.ParserError):
+        table = pd.DataFrame()
+    if not (
+        {"path", "label", "split"} <= {*table.columns}
+        and table["label"].isin([*LABELS]).all()
+        and table["split"].isin(SPLITS).all()
+    ):
         raise UsageError(
             f"{path}: not the division of a training, which it would be by its name; "
             "move it away from the model"
         )
-    return rows
+    return table

@@ -17,7 +17,7 @@ from fakefacecli.train.options import TrainOptions
 if TYPE_CHECKING:
     from torch import nn
 
-# nothing is calibrated yet: wide apart, so that only clear scores get a verdict
+# nothing is calibrated yet, so they are wide apart: only clear scores get a verdict
 _THRESHOLDS = Thresholds(0.25, 0.9)
 _MEANING = "not tuned; fakeface calibrate sets them"
 _MIN_FACE_PX = 64

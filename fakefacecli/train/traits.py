@@ -8,9 +8,8 @@ from PIL import Image
 
 from fakefacecli.base.records import DecodedImage, Pixels
 from fakefacecli.decode.formats import allowed_formats
+from fakefacecli.evidence.jpeg import read_quality
 
-# JPEG Annex K, table K.1: the mean luminance step at quality 50, which libjpeg scales
-_MEAN_STEP = 57.625
 FORMATS = ("JPEG", "PNG", "WEBP")
 
 
@@ -46,7 +45,7 @@ class Traits:
         ]
 
     def row(self) -> list[object]:
-        """For an index in JSON; `Traits(*row)` reads it."""
+        """What the index of cut faces holds; `Traits(*row)` reads it."""
         return list(astuple(self))
 
 
@@ -60,22 +59,22 @@ NAMES = (
 def traits_of(image: DecodedImage) -> Traits:
     """The traits of a file that has been decoded; what its header hides counts as absent."""
     size = image.facts.size or os.path.getsize(image.ref.path)
-    quality, metadata = 0.0, 0
+    metadata = 0
     try:
-        with Image.open(image.ref.path, formats=readable()) as opened:
-            quality = _quality(getattr(opened, "quantization", None))
+        with Image.open(image.ref.path, formats=openable_formats()) as opened:
             metadata = sum(
                 len(value)
                 for key in ("exif", "icc_profile", "comment", "xmp", "photoshop")
                 if isinstance(value := opened.info.get(key), bytes)
             )
     except Exception:  # noqa: BLE001 - a header may be broken in any way; the pixels were read
-        quality, metadata = 0.0, 0
+        metadata = 0
+    quality = read_quality(image.ref.path) or 0
     kind = image.facts.format or ""
     return Traits(kind, image.width, image.height, size, quality, metadata)
 
 
-def readable() -> list[str]:
+def openable_formats() -> list[str]:
     """Pillow's formats to open a picture with: MPO raises KeyError there, JPEG opens it."""
     return [name for name in allowed_formats() if name != "MPO"]
 
@@ -87,11 +86,3 @@ def sharpness_of(pixels: Pixels) -> float:
         return 0.0
     around = grey[:-2, 1:-1] + grey[2:, 1:-1] + grey[1:-1, :-2] + grey[1:-1, 2:]
     return float((around - 4 * grey[1:-1, 1:-1]).std())
-
-
-def _quality(tables: dict[int, list[int]] | None) -> float:
-    """libjpeg's quality from its scaling: steps times 50 / quality, or 2 - quality / 50."""
-    if not tables:
-        return 0.0
-    ratio = float(np.mean(next(iter(tables.values())))) / _MEAN_STEP
-    return max(1.0, min(100.0, 50 / ratio if ratio > 1 else 100 - 50 * ratio))

@@ -17,7 +17,7 @@ from fakefacecli.models.bundled import BUNDLED, find_model
 from fakefacecli.models.calibration import Calibration
 from fakefacecli.models.checkpoint import load
 from fakefacecli.models.folding import folded
-from fakefacecli.models.precision import KEPT, bfloat16_copy, in_bfloat16, is_unsure
+from fakefacecli.models.precision import FLOAT32_LAYERS, bfloat16_copy, in_bfloat16, is_unsure
 from fakefacecli.scan.classify import TorchClassifier
 from tests import builders
 from tests.command import fakeface, json_lines, rows
@@ -50,7 +50,7 @@ def crops() -> list[FaceCrop]:
 
 
 def test_the_kept_layers_are_layers_of_their_backbone() -> None:
-    for name, layers in KEPT.items():
+    for name, layers in FLOAT32_LAYERS.items():
         modules = dict(build(name, "linear", "here").named_modules())
         assert set(layers) <= modules.keys()
 

@@ -16,7 +16,7 @@ from fakefacecli.models.bundled import find_model
 from fakefacecli.models.preprocess import shrink
 from fakefacecli.scan.pipeline import Judge
 from fakefacecli.train.batches import disturbed_face, fed_face, window_px
-from fakefacecli.train.faces import Cutting, LabelledFace, find_faces
+from fakefacecli.train.faces import CutOptions, LabelledFace, find_faces
 from tests.builders import FakeClassifier, FakeDetector
 
 CARD = replace(find_model("inception-resnet-v1").card, input_px=48)
@@ -32,7 +32,7 @@ def noise(path: pathlib.Path, width: int, height: int, channels: int = 3) -> str
 def trained_and_measured(path: str, ready_scale: float, cache: str) -> tuple[Pixels, FoundFace]:
     """What training feeds of a ready crop, and what `evaluate --faces-only` finds in it."""
     images = [LabelledImage(path, True, "", "")]
-    [face], _ = find_faces(images, Cutting(cache, ready_scale, workers=1))
+    [face], _ = find_faces(images, CutOptions(cache, ready_scale, workers=1))
     decoder = WorkerDecoder(1, DecodeLimits())
     try:
         judge = Judge(FakeDetector(), FakeClassifier(), CARD.crop_scale)

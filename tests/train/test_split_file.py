@@ -8,14 +8,21 @@ import shutil
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
-from fakefacecli.base.errors import ExitCode, Interrupted
-from fakefacecli.labelled.data import read_data
+from fakefacecli.base.errors import ExitCode, Interrupted, UsageError
+from fakefacecli.labelled.data import LabelledImage, read_data
 from fakefacecli.train.options import TrainOptions
 from fakefacecli.train.run import Watch, run_training
-from fakefacecli.train.split_file import division_path, keep_division, with_division
+from fakefacecli.train.split import Division
+from fakefacecli.train.split_file import (
+    division_path,
+    keep_division,
+    with_division,
+    write_division,
+)
 from tests.command import fakeface, rows
 from tests.drawn import draw_set
 
@@ -165,6 +172,25 @@ def test_another_file_of_that_name_is_no_division(
     done = fakeface("evaluate", data, "--model", mine, "--out", tmp_path / "e", *QUICK)
     assert done.returncode == ExitCode.USAGE
     assert "m.split.csv: not the division of a training" in done.stderr
+
+
+NAMES = ["a,b.png", 'q"x.png', "\udcff\udcfe.png", "line\nbreak.png", "cr\rhere.png", "NA", " 007"]
+
+
+def test_a_division_keeps_every_name_byte_for_byte(tmp_path: pathlib.Path) -> None:
+    images = [LabelledImage(f"/{name}", n % 2 == 1, name, "test") for n, name in enumerate(NAMES)]
+    out = str(tmp_path / "m.safetensors")
+    write_division(out, images, Division([], [], []))
+    assert with_division([replace(image, split="") for image in images], out) == (images, 7)
+
+
+@pytest.mark.parametrize(
+    "text", ["path,label,split\na.png,real\n", "path,label,split\na.png,real,x\n", 'path\n"a']
+)
+def test_a_torn_division_is_none(tmp_path: pathlib.Path, text: str) -> None:
+    (tmp_path / "m.split.csv").write_text(text)
+    with pytest.raises(UsageError, match=r"m\.split\.csv: not the division"):
+        with_division([], str(tmp_path / "m.safetensors"))
 
 
 def test_a_step_that_takes_too_long_is_cut_off_with_the_last_words() -> None:
