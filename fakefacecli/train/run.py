@@ -60,9 +60,7 @@ def run_training(
     if options.init:  # faces that it has learnt from already would make validation too good
         images, taken_over = with_division(images, options.init)
         if taken_over:
-            watch.say(
-                f"{taken_over} images go by the splits of the training of {printable(options.init)}"
-            )
+            watch.say(f"{taken_over} images go by the splits of the training of {options.init}")
     faces = _faces(images, options, watch)
     division = divide(faces, options.seed)
     for line in [*division.notes, _counts(division)]:

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from fakefacecli.base.errors import UsageError
 from fakefacecli.base.files import atomic_write
-from fakefacecli.base.text import printable
 from fakefacecli.labelled.data import LABELS, SPLITS, LabelledImage
 from fakefacecli.train.log import log_path
 from fakefacecli.train.split import Division
