@@ -10,7 +10,7 @@ import typing
 from collections.abc import Iterator
 from enum import Enum
 from types import UnionType
-from typing import Any
+from typing import Annotated, Any
 
 from typer.main import get_command
 
@@ -51,8 +51,8 @@ def commands() -> dict[str, Any]:
 
 def types_of(function: Any) -> dict[str, Any]:
     """The type of each parameter, `Annotated` and None taken off."""
-    hints = typing.get_type_hints(inspect.unwrap(function))
-    return {name: _without_none(hint) for name, hint in hints.items()}
+    parameters = inspect.signature(function).parameters
+    return {name: _without_none(_bare(found.annotation)) for name, found in parameters.items()}
 
 
 def row(param: Any, kind: Any) -> str:
@@ -94,6 +94,10 @@ def _value_of(kind: Any) -> str:
     if isinstance(kind, type) and issubclass(kind, Enum):
         return "|".join(str(member.value) for member in kind)
     return {int: "N", float: "X"}.get(kind, "TEXT")
+
+
+def _bare(hint: Any) -> Any:
+    return typing.get_args(hint)[0] if typing.get_origin(hint) is Annotated else hint
 
 
 def _without_none(hint: Any) -> Any:
