@@ -152,7 +152,8 @@ class ImportFlags:
         typer.Option(min=16, max=1024, help="Its input's side (as its system had it)."),
     ] = None
     normalise: Annotated[
-        str | None, typer.Option(metavar="unit|imagenet|symmetric|facenet", help="See fakeface docs models.")
+        str | None,
+        typer.Option(metavar="unit|imagenet|symmetric|facenet", help="See fakeface docs models."),
     ] = None
     crop_scale: Annotated[
         float | None,
