@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 # 8 bytes of little-endian length, then that much JSON (the safetensors format); ours take 100 kB
 _LENGTH = struct.Struct("<Q")
 _MAX_HEADER_BYTES = 4_000_000
-_MAX_FILE_BYTES = 2_000_000_000
+MAX_FILE_BYTES = 2_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ def load(checkpoint: Checkpoint) -> "nn.Module":
     where = printable(checkpoint.path)
     try:
         with open(checkpoint.path, "rb") as handle:
-            data = handle.read(_MAX_FILE_BYTES)
+            data = handle.read(MAX_FILE_BYTES)
     except OSError as error:
         raise ModelRefused(f"{where}: damaged ({type(error).__name__}); get it anew") from None
     if hashlib.sha256(data).hexdigest() != checkpoint.sha256:
@@ -159,8 +159,8 @@ def _read_header(path: str, where: str) -> dict[str, Any]:
                 raise ModelRefused(f"{where}: not a safetensors file; {wanted}")
             if length > size - _LENGTH.size:
                 raise ModelRefused(f"{where}: cut off after {size} bytes; get it anew")
-            if size > _MAX_FILE_BYTES:
-                raise ModelRefused(f"{where}: {size} bytes, wanted {_MAX_FILE_BYTES} at most")
+            if size > MAX_FILE_BYTES:
+                raise ModelRefused(f"{where}: {size} bytes, wanted {MAX_FILE_BYTES} at most")
             header = json.loads(handle.read(length))
     except OSError as error:
         raise ModelRefused(f"{where}: {(error.strerror or 'unreadable').lower()}") from None
