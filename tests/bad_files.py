@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageCms, PngImagePlugin
 
-from fakefacecli.base.records import ErrorCode
+from fakefacecli.base.verdicts import ErrorCode
 
 Corpus = dict[str, ErrorCode | None]
 

@@ -9,7 +9,6 @@ import numpy as np
 from fakefacecli.base.records import (
     Box,
     DecodedImage,
-    ErrorCode,
     Face,
     FaceCrop,
     FaceFinding,
@@ -17,13 +16,9 @@ from fakefacecli.base.records import (
     Heatmap,
     ImageRef,
     ImageReport,
-    Label,
-    Reason,
-    Status,
-    Thresholds,
     Unreadable,
-    Verdict,
 )
+from fakefacecli.base.verdicts import ErrorCode, Label, Reason, Status, Thresholds, Verdict
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PHOTOS = ROOT / "tests" / "data" / "photos"

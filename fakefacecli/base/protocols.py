@@ -16,8 +16,8 @@ from fakefacecli.base.records import (
     ImageRef,
     ImageReport,
     Unreadable,
-    Verdict,
 )
+from fakefacecli.base.verdicts import Verdict
 
 if TYPE_CHECKING:
     from PIL.Image import Image

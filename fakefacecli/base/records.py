@@ -9,13 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from fakefacecli.base.verdicts import ErrorCode as ErrorCode
-from fakefacecli.base.verdicts import Label as Label
-from fakefacecli.base.verdicts import ProvenanceKind as ProvenanceKind
-from fakefacecli.base.verdicts import Reason as Reason
-from fakefacecli.base.verdicts import Status as Status
-from fakefacecli.base.verdicts import Thresholds as Thresholds
-from fakefacecli.base.verdicts import Verdict as Verdict
+from fakefacecli.base.verdicts import ErrorCode, Label, ProvenanceKind, Status, Verdict
 
 Pixels = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]

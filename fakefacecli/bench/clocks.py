@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from fakefacecli.base.protocols import Classifier, Decoder, Detector
-from fakefacecli.base.records import DecodedImage, Face, FaceCrop, Verdict
+from fakefacecli.base.records import DecodedImage, Face, FaceCrop
+from fakefacecli.base.verdicts import Verdict
 
 
 class Clock:

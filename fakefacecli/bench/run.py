@@ -14,7 +14,8 @@ from typing import Any
 
 from fakefacecli.base.errors import NothingToDo
 from fakefacecli.base.options import ReportTarget, ScanOptions
-from fakefacecli.base.records import ImageRef, Status, Unreadable
+from fakefacecli.base.records import ImageRef, Unreadable
+from fakefacecli.base.verdicts import Status
 from fakefacecli.bench.clocks import (
     Clock,
     TimedClassifier,

@@ -3,12 +3,19 @@
 import contextlib
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from fakefacecli.base.errors import CannotWrite, ExitCode, NothingToDo
-from fakefacecli.base.options import DEFAULT_MODEL
+from fakefacecli.base.options import (
+    DEFAULT_MODEL,
+    DecodeOptions,
+    Explain,
+    JudgeOptions,
+    SourceOptions,
+)
 from fakefacecli.base.text import printable
 from fakefacecli.cli import flags
 from fakefacecli.cli.console import complain, error_boundary, stoppable
@@ -86,14 +93,7 @@ def explain(
     device: flags.Device = "auto",
 ) -> ExitCode:
     """Save an overlay of every face of one image and print a table."""
-    import dataclasses
-
-    from fakefacecli.base.options import DecodeOptions, Explain, JudgeOptions, SourceOptions
-    from fakefacecli.base.records import Status
-    from fakefacecli.models.bundled import find_model
-    from fakefacecli.scan.build import build_decoder, build_judge
-    from fakefacecli.scan.pipeline import Stages, scan
-    from fakefacecli.scan.source import PathSource
+    from fakefacecli.base.verdicts import Status
     from fakefacecli.scan.targets import check_picture
 
     refuse_empty({"IMAGE": image, "--out": out, "--model": model})
@@ -101,21 +101,32 @@ def explain(
         raise NothingToDo(f"{printable(image)} is a folder; explain takes one image")
     target = out or f"{os.path.basename(image)}.overlay.jpg"
     check_picture(target, image)
-    source = PathSource(SourceOptions((image,), follow_symlinks=True))
-    options = JudgeOptions(model, parse_thresholds(threshold), min_face, device)
-    items = list(source)
     pictures = _Numbered(target, image)
-    with stoppable() as stop:
-        judge = build_judge(options, find_model(model), stop, explains=True)
-        judge = dataclasses.replace(judge, detector=_Asking(judge.detector, pictures), lanes=1)
-        decoder = build_decoder(DecodeOptions(workers=1), 1, 1, stop, follow_symlinks=True)
-        with contextlib.closing(decoder):
-            [report] = scan(items, Stages(decoder, judge, Explain.ALL, pictures), 1, stop)
+    options = JudgeOptions(model, parse_thresholds(threshold), min_face, device)
+    report = _explained(image, pictures, options)
     if report.status is Status.ERROR:
         complain(f"{printable(image)}: {report.code}: {report.message}")
         return ExitCode.SOME_UNREADABLE
     _table(report, pictures.paths)
     return ExitCode.COMPLETE
+
+
+def _explained(image: str, pictures: _Numbered, options: JudgeOptions) -> "ImageReport":
+    """Judge the image as a scan would, and write an overlay of every face."""
+    from fakefacecli.models.bundled import find_model
+    from fakefacecli.scan.build import build_decoder, build_judge
+    from fakefacecli.scan.pipeline import Stages, scan
+    from fakefacecli.scan.source import PathSource
+
+    # unlike in a scan: whoever names one link means the picture behind it
+    items = list(PathSource(SourceOptions((image,), follow_symlinks=True)))
+    with stoppable() as stop:
+        judge = build_judge(options, find_model(options.model), stop, explains=True)
+        judge = replace(judge, detector=_Asking(judge.detector, pictures), lanes=1)
+        decoder = build_decoder(DecodeOptions(workers=1), 1, 1, stop, follow_symlinks=True)
+        with contextlib.closing(decoder):
+            [report] = scan(items, Stages(decoder, judge, Explain.ALL, pictures), 1, stop)
+    return report
 
 
 def _table(report: "ImageReport", paths: list[str]) -> None:

@@ -10,8 +10,9 @@ from rich.table import Table
 from rich.text import Text
 
 from fakefacecli.base.options import Progress, ScanOptions, SourceOptions
-from fakefacecli.base.records import ImageReport, Label, Status
+from fakefacecli.base.records import ImageReport
 from fakefacecli.base.text import printable
+from fakefacecli.base.verdicts import Label, Status
 from fakefacecli.reports.tally import Tally
 from fakefacecli.scan.output import journal_path
 from fakefacecli.scan.run import Outcome

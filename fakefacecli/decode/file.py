@@ -4,7 +4,8 @@ import errno
 import os
 import stat
 
-from fakefacecli.base.records import ErrorCode, FileFacts
+from fakefacecli.base.records import FileFacts
+from fakefacecli.base.verdicts import ErrorCode
 
 _GONE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ESTALE})
 _NO_ENTRY = frozenset({errno.EACCES, errno.EPERM})

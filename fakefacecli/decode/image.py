@@ -13,15 +13,8 @@ from dataclasses import dataclass, replace
 
 from PIL import Image
 
-from fakefacecli.base.records import (
-    DecodedImage,
-    ErrorCode,
-    FileFacts,
-    ImageRef,
-    Provenance,
-    ProvenanceKind,
-    Unreadable,
-)
+from fakefacecli.base.records import DecodedImage, FileFacts, ImageRef, Provenance, Unreadable
+from fakefacecli.base.verdicts import ErrorCode, ProvenanceKind
 from fakefacecli.decode import formats, pixels
 from fakefacecli.decode.file import Refused, read_file
 from fakefacecli.evidence import structure

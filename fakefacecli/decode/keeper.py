@@ -5,7 +5,8 @@ import threading
 from collections.abc import Callable
 from queue import SimpleQueue
 
-from fakefacecli.base.records import DecodedImage, ErrorCode, ImageRef, Unreadable
+from fakefacecli.base.records import DecodedImage, ImageRef, Unreadable
+from fakefacecli.base.verdicts import ErrorCode
 from fakefacecli.decode.image import DecodeLimits
 from fakefacecli.decode.process import STEP_S, GivenUp, Gone, Late, WorkerProcess
 from fakefacecli.decode.wire import Garbled
@@ -67,7 +68,7 @@ class Keeper(threading.Thread):
         self,
         limits: DecodeLimits,
         function: str,
-        jobs: "SimpleQueue[Job | None]",
+        jobs: SimpleQueue[Job | None],
         closing: threading.Event,
     ):
         super().__init__(name="fakeface-decode", daemon=True)

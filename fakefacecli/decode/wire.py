@@ -13,15 +13,14 @@ import numpy as np
 
 from fakefacecli.base.records import (
     DecodedImage,
-    ErrorCode,
     FileFacts,
     ImageRef,
     Pixels,
     Provenance,
-    ProvenanceKind,
     Unreadable,
 )
 from fakefacecli.base.text import printable
+from fakefacecli.base.verdicts import ErrorCode, ProvenanceKind
 
 LENGTH_BYTES = 4
 LONGEST_HEADER = 1 << 16  # ours are below 1 kB; a path of 4096 bytes takes 24 kB when escaped

@@ -50,7 +50,8 @@ def _made_ready(orders: dict[str, Any]) -> tuple[Callable[..., object], Any]:
 def _serve(
     pipe: socket.socket, decode: Callable[..., object], limits: Any, job: dict[str, Any]
 ) -> None:
-    from fakefacecli.base.records import DecodedImage, ErrorCode, ImageRef, Unreadable
+    from fakefacecli.base.records import DecodedImage, ImageRef, Unreadable
+    from fakefacecli.base.verdicts import ErrorCode
     from fakefacecli.decode.image import needs_too_much
 
     ref = ImageRef(job["index"], job["path"], job["name"])

@@ -1,7 +1,5 @@
 """What the cascade does with boxes: (k, 4) float32, left, top, right, bottom in pixels."""
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -10,7 +8,7 @@ if TYPE_CHECKING:
     from fakefacecli.detect.pyramid import Tables
 
 
-def square(boxes: torch.Tensor) -> torch.Tensor:
+def square(boxes: "torch.Tensor") -> "torch.Tensor":
     """The squares around the boxes' middles with the boxes' longer sides."""
     import torch
 
@@ -21,8 +19,8 @@ def square(boxes: torch.Tensor) -> torch.Tensor:
 
 
 def clip(
-    boxes: torch.Tensor, owners: torch.Tensor, tables: Tables
-) -> tuple[torch.Tensor, torch.Tensor]:
+    boxes: "torch.Tensor", owners: "torch.Tensor", tables: "Tables"
+) -> "tuple[torch.Tensor, torch.Tensor]":
     """Whole pixels of each box inside its image, and whether any are left."""
     import torch
 
@@ -35,7 +33,7 @@ def clip(
     return torch.cat((near, far), 1), finite & (far > near).all(1)
 
 
-def nms_by_smaller(boxes: torch.Tensor, scores: torch.Tensor, most: float) -> torch.Tensor:
+def nms_by_smaller(boxes: "torch.Tensor", scores: "torch.Tensor", most: float) -> "torch.Tensor":
     """Which boxes to keep, best first: none that overlaps a better kept one by more than `most`.
 
     The overlap is a fraction of the smaller box's area, both sides counted one pixel longer.

@@ -7,8 +7,6 @@ by one pixel here and there); where that would crash or pair boxes with the wron
 drops the box. Box tensors are (k, 4): left, top, right, bottom in pixels of the upright image.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -149,7 +147,7 @@ class MtcnnDetector:
             yield scale
             scale, shorter = scale * self.factor, shorter * self.factor
 
-    def _propose(self, tables: Tables) -> tuple[torch.Tensor, torch.Tensor]:
+    def _propose(self, tables: Tables) -> "tuple[torch.Tensor, torch.Tensor]":
         """Squares that may hold a face, and their images' numbers."""
         import torch
         from torchvision.ops import nms
@@ -191,7 +189,7 @@ class MtcnnDetector:
 
     def _propose_at(
         self, scale: float, tables: Tables, first: int, count: int
-    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+    ) -> "tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]":
         """Proposals at one `scale`: their image in the stack, boxes, logits and shifts."""
         import torch
 
@@ -227,8 +225,8 @@ class MtcnnDetector:
         return where[:, 0], boxes, logits, shifts
 
     def _refine(
-        self, tables: Tables, owners: torch.Tensor, boxes: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+        self, tables: Tables, owners: "torch.Tensor", boxes: "torch.Tensor"
+    ) -> "tuple[torch.Tensor, torch.Tensor]":
         """The squares that the refining network lets through, moved by it."""
         import torch
         from torchvision.ops import nms
@@ -247,11 +245,11 @@ class MtcnnDetector:
     def _keep_passing(
         self,
         tables: Tables,
-        owners: torch.Tensor,
-        boxes: torch.Tensor,
+        owners: "torch.Tensor",
+        boxes: "torch.Tensor",
         net: networks.RefineNet | networks.OutputNet,
         least: float,
-    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    ) -> "tuple[torch.Tensor, torch.Tensor, torch.Tensor]":
         """What `net` says of each box, for those whose logit is above `least`."""
         import torch
         from torch.nn import functional as F
@@ -279,7 +277,7 @@ def _round(pixels: int) -> int:
     return -(-pixels // step) * step
 
 
-def _faces(rows: torch.Tensor) -> tuple[Face, ...]:
+def _faces(rows: "torch.Tensor") -> tuple[Face, ...]:
     """One image's faces from rows (k, 15): box, score, landmarks."""
     rows = rows[nms_by_smaller(rows[:, :4], rows[:, 4], SAME_FACE_OVERLAP)]
     sound = rows.isfinite().all(1) & (rows[:, 2:4] > rows[:, :2]).all(1)

@@ -6,8 +6,6 @@ facenet-pytorch. All networks take pixels as they are, 0..255: the step to (x - 
 folded into their first convolution. Scores are logits, of a face against none.
 """
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -22,7 +20,7 @@ def cells(pixels: int) -> int:
     return (pixels - CELL + 1) // STRIDE + 1
 
 
-def load(device: torch.device) -> tuple[ProposalNet, RefineNet, OutputNet]:
+def load(device: "torch.device") -> "tuple[ProposalNet, RefineNet, OutputNet]":
     """Read the three networks' weights from facenet-pytorch and put them on `device`."""
     from facenet_pytorch.models.mtcnn import ONet, PNet, RNet
 
@@ -35,14 +33,14 @@ def load(device: torch.device) -> tuple[ProposalNet, RefineNet, OutputNet]:
 class Convolution:
     """A convolution and its PReLU."""
 
-    def __init__(self, weight: torch.Tensor, bias: torch.Tensor, slope: torch.Tensor) -> None:
+    def __init__(self, weight: "torch.Tensor", bias: "torch.Tensor", slope: "torch.Tensor") -> None:
         import torch
 
         self.weight = weight.contiguous(memory_format=torch.channels_last)
         self.bias = bias
         self.slope = slope
 
-    def __call__(self, pixels: torch.Tensor, stride: int = 1) -> torch.Tensor:
+    def __call__(self, pixels: "torch.Tensor", stride: int = 1) -> "torch.Tensor":
         from torch.nn import functional as F
 
         return F.prelu(F.conv2d(pixels, self.weight, self.bias, stride), self.slope)
@@ -66,7 +64,7 @@ def _layer(net: Any, number: int, pad_in: int = 0, pad_out: int = 0) -> Convolut
     )
 
 
-def _pool_even(made: torch.Tensor) -> torch.Tensor:
+def _pool_even(made: "torch.Tensor") -> "torch.Tensor":
     """Maxima of 3 x 3 in steps of 2 over even sides, the last window cut short: half the sides.
 
     `max_pool2d` in ceil mode, at half its time on a CPU in channels_last."""
@@ -79,7 +77,7 @@ def _pool_even(made: torch.Tensor) -> torch.Tensor:
     return pooled
 
 
-def _contrast(linear: Any) -> tuple[torch.Tensor, torch.Tensor]:
+def _contrast(linear: Any) -> "tuple[torch.Tensor, torch.Tensor]":
     """Weight (1, n) and bias (1,) of "face" less "no face": softmax of two is their sigmoid."""
     weight, bias = linear.weight.flatten(1), linear.bias
     return weight[1:] - weight[:1], bias[1:] - bias[:1]
@@ -105,8 +103,8 @@ class ProposalNet:
         self.shift_weight, self.shift_bias = net.conv4_2.weight.flatten(1), net.conv4_2.bias
 
     def propose(
-        self, pixels: torch.Tensor, size: tuple[int, int], least: float
-    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        self, pixels: "torch.Tensor", size: tuple[int, int], least: float
+    ) -> "tuple[torch.Tensor, torch.Tensor, torch.Tensor]":
         """The cells of `pixels` (n, h, w, 3) whose logit is at least `least`.
 
         Only the upper left `size` (height, width) of the pixels counts; h and w are even.
@@ -151,7 +149,7 @@ class Heads:
         self.end_bias = torch.cat([bias, *(other.bias for other in others)])
         self.outputs = len(self.end_bias)
 
-    def __call__(self, features: torch.Tensor) -> torch.Tensor:
+    def __call__(self, features: "torch.Tensor") -> "torch.Tensor":
         """(k, c, 3, 3) to (k, outputs): the logit, then the others in their order."""
         from torch.nn import functional as F
 
@@ -171,7 +169,7 @@ class RefineNet:
         self.layers = _layer(net, 1, pad_out=4), _layer(net, 2, pad_in=4), _layer(net, 3)
         self.heads = Heads(net.dense4, net.prelu4, net.dense5_1, net.dense5_2)
 
-    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+    def forward(self, pixels: "torch.Tensor") -> "torch.Tensor":
         """(k, 3, 24, 24) to (k, 5): logit and the shifts of the box's four edges."""
         from torch.nn.functional import max_pool2d
 
@@ -191,7 +189,7 @@ class OutputNet:
         self.layers = _layer(net, 1), _layer(net, 2), _layer(net, 3), _layer(net, 4)
         self.heads = Heads(net.dense5, net.prelu5, net.dense6_1, net.dense6_2, net.dense6_3)
 
-    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+    def forward(self, pixels: "torch.Tensor") -> "torch.Tensor":
         """(k, 3, 48, 48) to (k, 15): logit, shifts of the edges, five x and five y."""
         from torch.nn.functional import max_pool2d
 

@@ -7,8 +7,6 @@ pooling: output i of n covers the pixels floor(i * N / n) up to ceil((i + 1) * N
 neighbours may share a pixel.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
@@ -32,12 +30,12 @@ class Tables:
     to the left of it, so a table is one larger than its image; `sizes` are (height, width).
     """
 
-    sums: torch.Tensor
-    starts: torch.Tensor
-    strides: torch.Tensor
+    sums: "torch.Tensor"
+    starts: "torch.Tensor"
+    strides: "torch.Tensor"
     sizes: tuple[tuple[int, int], ...]
 
-    def view(self, first: int, count: int) -> torch.Tensor:
+    def view(self, first: int, count: int) -> "torch.Tensor":
         """The tables (count, height + 1, width + 1, 3) of `count` neighbours of equal size."""
         height, width = self.sizes[first]
         shape = (count, height + 1, width + 1, CHANNELS)
@@ -45,7 +43,7 @@ class Tables:
         return self.sums[start : start + shape[0] * shape[1] * shape[2]].view(shape)
 
 
-def tabulate(images: Sequence[Pixels], device: torch.device) -> Tables:
+def tabulate(images: Sequence[Pixels], device: "torch.device") -> Tables:
     """Sum up `images`, each (H, W, 3) uint8."""
     import numpy as np
     import torch
@@ -65,7 +63,7 @@ def tabulate(images: Sequence[Pixels], device: torch.device) -> Tables:
     return Tables(sums, tables.starts.to(device), tables.strides.to(device), sizes)
 
 
-def _sum_up(image: Pixels, table: torch.Tensor) -> None:
+def _sum_up(image: Pixels, table: "torch.Tensor") -> None:
     """Fill the `table` (H + 1, W + 1, 3) of `image`."""
     import cv2
     import numpy as np
@@ -87,13 +85,13 @@ def _sum_up(image: Pixels, table: torch.Tensor) -> None:
 class Level:
     """Images of one size (`height`, `width`), seen at the smaller size (`rows`, `columns`)."""
 
-    tables: torch.Tensor
+    tables: "torch.Tensor"
     height: int
     width: int
     rows: int
     columns: int
 
-    def pool(self, first: int, last: int, canvas: tuple[int, int]) -> torch.Tensor:
+    def pool(self, first: int, last: int, canvas: tuple[int, int]) -> "torch.Tensor":
         """Rows `first` to `last` of the level: (n, *canvas, 3) float32 in 0..255.
 
         They lie in the canvas's upper left corner; the rest of it is zero.
@@ -125,7 +123,7 @@ class Level:
         return means
 
 
-def _channels_of(columns: torch.Tensor) -> torch.Tensor:
+def _channels_of(columns: "torch.Tensor") -> "torch.Tensor":
     """Where the channels of `columns` (k,) lie in a flattened row: (k * 3,)."""
     import torch
 
@@ -133,8 +131,8 @@ def _channels_of(columns: torch.Tensor) -> torch.Tensor:
 
 
 def pool_boxes(
-    tables: Tables, owners: torch.Tensor, boxes: torch.Tensor, size: int
-) -> torch.Tensor:
+    tables: Tables, owners: "torch.Tensor", boxes: "torch.Tensor", size: int
+) -> "torch.Tensor":
     """Resample `boxes` (k, 4) to (k, 3, size, size) float32 in 0..255.
 
     `boxes` are left, top, right, bottom in whole pixels, inside their images and not empty;
@@ -161,7 +159,7 @@ def pool_boxes(
     return means.permute(0, 3, 1, 2)
 
 
-def _entries_at(sums: torch.Tensor, where: torch.Tensor) -> torch.Tensor:
+def _entries_at(sums: "torch.Tensor", where: "torch.Tensor") -> "torch.Tensor":
     """The entries of `sums` (entries, 3) at `where`: (*where.shape, 3)."""
     import torch
 
@@ -173,8 +171,8 @@ def _entries_at(sums: torch.Tensor, where: torch.Tensor) -> torch.Tensor:
 
 
 def _bins(
-    length: int | torch.Tensor, count: int, *, device: torch.device
-) -> tuple[torch.Tensor, torch.Tensor]:
+    length: "int | torch.Tensor", count: int, *, device: "torch.device"
+) -> "tuple[torch.Tensor, torch.Tensor]":
     """First and one-past-last pixel of `count` bins over `length` pixels, each (..., count)."""
     import torch
 
@@ -184,7 +182,7 @@ def _bins(
 
 
 def _add_means(
-    means: torch.Tensor, sums: torch.Tensor, shares: torch.Tensor, *, first: bool
+    means: "torch.Tensor", sums: "torch.Tensor", shares: "torch.Tensor", *, first: bool
 ) -> None:
     """Put `sums` (..., rows, columns, 3), times `shares` (..., rows, columns), into `means`.
 

@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass, replace
 import numpy as np
 
 from fakefacecli.base.errors import ModelRefused, UsageError
-from fakefacecli.base.records import Thresholds
 from fakefacecli.base.text import counted, printable
+from fakefacecli.base.verdicts import Thresholds
 from fakefacecli.evaluate.fit import fit
 from fakefacecli.evaluate.run import data_facts
 from fakefacecli.evaluate.scored import Judged

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from fakefacecli.base.records import Label, Thresholds
+from fakefacecli.base.verdicts import Label, Thresholds
 from fakefacecli.evaluate.bootstrap import around, estimate
 from fakefacecli.evaluate.degrade import Degradation
 from fakefacecli.evaluate.fit import at_even_odds

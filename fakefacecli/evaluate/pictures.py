@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from PIL import Image, ImageDraw
 
-from fakefacecli.base.records import ImageRef, Thresholds, Verdict
+from fakefacecli.base.records import ImageRef
+from fakefacecli.base.verdicts import Thresholds, Verdict
 from fakefacecli.evaluate.scored import Judged
 from fakefacecli.labelled.faces import FaceReader, FoundFace, read_faces
 from fakefacecli.models.card import ModelCard

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from fakefacecli.base.errors import NothingToDo
-from fakefacecli.base.records import Thresholds
 from fakefacecli.base.text import printable
+from fakefacecli.base.verdicts import Thresholds
 from fakefacecli.evaluate import measure, pictures
 from fakefacecli.evaluate.bootstrap import RESAMPLES
 from fakefacecli.evaluate.degrade import GRID

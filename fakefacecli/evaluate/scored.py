@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from fakefacecli.base.records import Thresholds, Verdict
+from fakefacecli.base.verdicts import Thresholds, Verdict
 from fakefacecli.evaluate.bootstrap import Clusters
 from fakefacecli.evaluate.degrade import Degradation
 from fakefacecli.evidence.jpeg import read_quality

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from fakefacecli.base.records import Thresholds
 from fakefacecli.base.text import printable
+from fakefacecli.base.verdicts import Thresholds
 from fakefacecli.evaluate.bootstrap import Clusters, estimate
 from fakefacecli.evaluate.scored import Judged, JudgedFace
 from fakefacecli.evaluate.thresholds import share

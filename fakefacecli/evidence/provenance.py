@@ -12,8 +12,9 @@ from collections.abc import Iterator
 
 from PIL import Image
 
-from fakefacecli.base.records import Provenance, ProvenanceKind
+from fakefacecli.base.records import Provenance
 from fakefacecli.base.text import printable
+from fakefacecli.base.verdicts import ProvenanceKind
 from fakefacecli.evidence.structure import jpeg_segments, png_chunks
 
 AI_SOURCE_TYPES = frozenset(

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from fakefacecli.base.errors import ModelRefused, UsageError
-from fakefacecli.base.records import Thresholds
 from fakefacecli.base.text import printable
+from fakefacecli.base.verdicts import Thresholds
 from fakefacecli.models.backbones import build
 from fakefacecli.models.calibration import Calibration
 from fakefacecli.models.card import HEADS, IMAGENET_MEAN, IMAGENET_STD, RESIZES, ModelCard, Triple

@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from fakefacecli.base.options import Precision
-from fakefacecli.base.records import Thresholds
+from fakefacecli.base.verdicts import Thresholds
 from fakefacecli.models.calibration import Calibration
 
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ import re
 
 from PIL import ImageFont
 
-from fakefacecli.base.records import Label, Reason, Thresholds
 from fakefacecli.base.text import printable
+from fakefacecli.base.verdicts import Label, Reason, Thresholds
 
 WORDS = {
     Label.FLAGGED: "FLAGGED",

@@ -8,14 +8,8 @@ import itertools
 
 from PIL import Image, ImageDraw
 
-from fakefacecli.base.records import (
-    DecodedImage,
-    FaceCrop,
-    Heatmap,
-    ImageRef,
-    Label,
-    Verdict,
-)
+from fakefacecli.base.records import DecodedImage, FaceCrop, Heatmap, ImageRef
+from fakefacecli.base.verdicts import Label, Verdict
 from fakefacecli.overlay.lettering import (
     CAVEAT,
     HEAT_MEANS,

@@ -13,22 +13,17 @@ from typing import IO, Any
 
 from fakefacecli.base.errors import UsageError
 from fakefacecli.base.files import atomic_write, cannot_write, in_the_way, open_plain
-from fakefacecli.base.records import (
-    Box,
+from fakefacecli.base.records import Box, FaceFinding, FileFacts, ImageRef, ImageReport, Provenance
+from fakefacecli.base.text import printable
+from fakefacecli.base.verdicts import (
     ErrorCode,
-    FaceFinding,
-    FileFacts,
-    ImageRef,
-    ImageReport,
     Label,
-    Provenance,
     ProvenanceKind,
     Reason,
     Status,
     Thresholds,
     Verdict,
 )
-from fakefacecli.base.text import printable
 
 Plain = dict[str, Any]
 

@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Any
 
-from fakefacecli.base.records import ErrorCode, Label, ProvenanceKind, Reason, Status
+from fakefacecli.base.verdicts import ErrorCode, Label, ProvenanceKind, Reason, Status
 from fakefacecli.reports.rows import COLUMNS, SCHEMA_VERSION
 
 Schema = dict[str, Any]

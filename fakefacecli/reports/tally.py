@@ -4,7 +4,8 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from fakefacecli.base.records import ErrorCode, ImageReport, Label, Status
+from fakefacecli.base.records import ImageReport
+from fakefacecli.base.verdicts import ErrorCode, Label, Status
 
 NAMED = 20  # images of a kind that are kept by name
 

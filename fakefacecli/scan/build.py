@@ -6,6 +6,7 @@ import re
 import sys
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING
 
 from fakefacecli import __version__
 from fakefacecli.base.errors import UsageError
@@ -15,6 +16,7 @@ from fakefacecli.decode.image import DecodeLimits
 from fakefacecli.decode.pool import WorkerDecoder
 from fakefacecli.detect.cascade import MtcnnDetector
 from fakefacecli.models.backbones import last_block
+from fakefacecli.models.card import ModelCard
 from fakefacecli.models.checkpoint import Checkpoint, load
 from fakefacecli.models.folding import folded
 from fakefacecli.models.precision import bfloat16_copy, in_bfloat16
@@ -23,6 +25,9 @@ from fakefacecli.overlay.writer import OverlayWriter
 from fakefacecli.scan.classify import TorchClassifier
 from fakefacecli.scan.explain import GradCamExplainer
 from fakefacecli.scan.pipeline import Judge, Stages
+
+if TYPE_CHECKING:
+    from torch import nn
 
 _PACKAGES = tuple(
     "torch torchvision facenet-pytorch pillow pillow-heif numpy grad-cam".split()  # noqa: SIM905
@@ -79,25 +84,26 @@ def build_judge(
     if in_bfloat16(options.precision, card.backbone, device):
         quick = bfloat16_copy(network, card.backbone)
     stop()
-    explainer = None
-    if explains:
-        # a copy, as Grad-CAM hooks into the network while other threads judge with it
-        shown = copy.deepcopy(network)
-        explainer = GradCamExplainer(
-            shown,
-            last_block(shown, card.backbone, card.input_px),
-            lambda crops: prepare(crops, card, device),
-            region=lambda crop: region(crop, card),
-        )
     return Judge(
         detector=MtcnnDetector(device, options.min_face_px),
         classifier=TorchClassifier(network, card, device, options.thresholds, quick=quick),
         crop_scale=card.crop_scale,
-        explainer=explainer,
+        explainer=_explainer(network, card, device) if explains else None,
         model_name=card.name,
         device=device,
         precision="bf16" if quick else "fp32",
         lanes=_lanes(options.batch_size) if device == "cpu" else 1,
+    )
+
+
+def _explainer(network: "nn.Module", card: ModelCard, device: str) -> GradCamExplainer:
+    # a copy, as Grad-CAM hooks into the network while other threads judge with it
+    shown = copy.deepcopy(network)
+    return GradCamExplainer(
+        shown,
+        last_block(shown, card.backbone, card.input_px),
+        lambda crops: prepare(crops, card, device),
+        region=lambda crop: region(crop, card),
     )
 
 

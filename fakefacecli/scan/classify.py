@@ -7,8 +7,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from fakefacecli.base.errors import DeviceFull, FakeFaceError
-from fakefacecli.base.records import FaceCrop, Label, Reason, Thresholds, Verdict
+from fakefacecli.base.records import FaceCrop
 from fakefacecli.base.threads import side_by_side
+from fakefacecli.base.verdicts import Label, Reason, Thresholds, Verdict
 from fakefacecli.models.card import ModelCard
 from fakefacecli.models.precision import full_float32, is_unsure
 from fakefacecli.models.preprocess import prepare

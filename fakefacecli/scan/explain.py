@@ -38,7 +38,7 @@ class GradCamExplainer:
         prepare: "Callable[[Sequence[FaceCrop]], torch.Tensor]",
         batch_size: int = 16,
         fake_output: int = -1,
-        region: "Callable[[FaceCrop], tuple[int, int, int, int]] | None" = None,
+        region: Callable[[FaceCrop], tuple[int, int, int, int]] | None = None,
     ):
         if batch_size < 1:
             raise ValueError(f"batch size {batch_size} found, wanted 1 or more")

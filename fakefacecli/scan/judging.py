@@ -7,7 +7,8 @@ from collections import deque
 from collections.abc import Callable, Iterator
 
 from fakefacecli.base.protocols import ImageSource
-from fakefacecli.base.records import ImageRef, ImageReport, Label, Unreadable
+from fakefacecli.base.records import ImageRef, ImageReport, Unreadable
+from fakefacecli.base.verdicts import Label
 from fakefacecli.scan.build import build
 from fakefacecli.scan.keep import FlaggedKeeper
 from fakefacecli.scan.output import Output

@@ -49,7 +49,8 @@ class FlaggedKeeper:
 
     def _free_target(self, name: str, sha256: str, data: bytes) -> str | None:
         """Where the copy goes without replacing a file; None when it lies there already."""
-        # eight digits are soon made alike on purpose; that must neither replace nor end anything
+        # two images whose first eight digits agree can be made on purpose: that must replace no
+        # file and end no run, so all digits are tried as well
         for chars in (0, MARK_CHARS, len(sha256)):
             target = self._target(name, sha256, chars)
             same = _holds(target, data)

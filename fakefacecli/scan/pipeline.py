@@ -13,12 +13,10 @@ from fakefacecli.base.records import (
     FaceFinding,
     ImageRef,
     ImageReport,
-    Label,
-    Status,
     Unreadable,
-    Verdict,
 )
 from fakefacecli.base.threads import in_lanes
+from fakefacecli.base.verdicts import Label, Status, Verdict
 from fakefacecli.overlay.writer import draw_overlay, overlay_name
 from fakefacecli.scan.crop import cut
 

@@ -14,7 +14,8 @@ from fakefacecli import __version__
 from fakefacecli.base.errors import ExitCode, Interrupted, NothingToDo
 from fakefacecli.base.lock import locked
 from fakefacecli.base.options import ScanOptions, described
-from fakefacecli.base.records import ImageReport, Label, Status
+from fakefacecli.base.records import ImageReport
+from fakefacecli.base.verdicts import Label, Status
 from fakefacecli.models.bundled import find_model
 from fakefacecli.models.checkpoint import Checkpoint
 from fakefacecli.reports.tally import Tally

@@ -11,8 +11,9 @@ from typing import IO
 
 from fakefacecli.base.errors import NothingToDo, UsageError
 from fakefacecli.base.options import SourceOptions
-from fakefacecli.base.records import ErrorCode, ImageRef, Unreadable
+from fakefacecli.base.records import ImageRef, Unreadable
 from fakefacecli.base.text import printable
+from fakefacecli.base.verdicts import ErrorCode
 
 IMAGE_SUFFIXES = frozenset(
     f".{name}"

@@ -13,7 +13,7 @@ from fakefacecli.scan.source import looks_like_image
 
 
 def report_target(path: str, format_name: str | None) -> ReportTarget:
-    """The target of one --report; raises UsageError when its format is anybody's guess."""
+    """The target of one --report; raises UsageError when its suffix names no format."""
     suffix = os.path.splitext(path)[1].lower().removeprefix(".")
     if path == "-":
         return ReportTarget(path, format_name or "jsonl")
@@ -44,7 +44,7 @@ def check_targets(options: ScanOptions) -> None:
 
 
 def check_picture(path: str, image: str) -> None:
-    """The same for the one picture of `fakeface explain`, which must not be its own input."""
+    """The same for the one picture of `fakeface explain`, which must not replace its input."""
     if os.path.splitext(path)[1].lower() not in (".jpg", ".jpeg", ".png"):
         raise UsageError(f"--out {printable(path)}: wanted a name that ends in .jpg or .png")
     if os.path.realpath(path) == os.path.realpath(image):
@@ -121,7 +121,7 @@ def _own_files(options: ScanOptions) -> Iterator[tuple[str, str, str]]:
 
 
 def _check_apart(options: ScanOptions, folders: list[str]) -> None:
-    """What a picture is called is up to strangers: none may get an input's name, or a report's."""
+    """Strangers name inputs, and so our pictures: none may replace an input or a report."""
     reports = [target.path for target in options.reports if not target.is_stdout]
     places = _places(options)
     written = {os.path.dirname(os.path.realpath(path)) for path in reports}

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from fakefacecli.base.options import Explain, ScanOptions
-from fakefacecli.base.records import FaceFinding, ImageRef, ImageReport, Label
+from fakefacecli.base.records import FaceFinding, ImageRef, ImageReport
+from fakefacecli.base.verdicts import Label
 from fakefacecli.overlay.writer import overlay_name
 from fakefacecli.state.file import path_key
 

@@ -16,13 +16,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from fakefacecli.base.options import ScanOptions
-from fakefacecli.base.records import (
-    ErrorCode,
-    FileFacts,
-    ImageRef,
-    ImageReport,
-    Status,
-)
+from fakefacecli.base.records import FileFacts, ImageRef, ImageReport
+from fakefacecli.base.verdicts import ErrorCode, Status
 from fakefacecli.decode.file import Refused, read_file
 from fakefacecli.decode.image import DecodeLimits, needs_too_much
 from fakefacecli.models.checkpoint import Checkpoint

@@ -5,8 +5,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from fakefacecli.base.errors import ModelRefused, UsageError
-from fakefacecli.base.records import Thresholds
 from fakefacecli.base.text import printable
+from fakefacecli.base.verdicts import Thresholds
 from fakefacecli.models.backbones import build, check_flag, load_pretrained, public_levels
 from fakefacecli.models.calibration import Calibration
 from fakefacecli.models.card import IMAGENET_MEAN, IMAGENET_STD, ModelCard, Triple

@@ -23,7 +23,8 @@ import numpy as np
 from PIL import Image, JpegImagePlugin
 
 from fakefacecli.base.options import JudgeOptions, Precision
-from fakefacecli.base.records import Box, DecodedImage, Face, ImageRef, Pixels, Verdict
+from fakefacecli.base.records import Box, DecodedImage, Face, ImageRef, Pixels
+from fakefacecli.base.verdicts import Verdict
 from fakefacecli.models.bundled import find_model
 from fakefacecli.scan.build import build_judge
 from fakefacecli.scan.crop import cut

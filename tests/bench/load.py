@@ -36,7 +36,7 @@ class Sample:
     files: int
 
 
-def sampled(process: "subprocess.Popen[bytes]", report: pathlib.Path) -> Iterator[Sample]:
+def sampled(process: subprocess.Popen[bytes], report: pathlib.Path) -> Iterator[Sample]:
     """Samples of a running scan until it ends; the journal beside `report` tells its progress."""
     began = time.monotonic()
     journal = report.with_name(f"{report.name}.journal")

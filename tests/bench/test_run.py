@@ -43,7 +43,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return figures
 
 
-def against_demo(*args: object, **how: Any) -> "subprocess.Popen[bytes]":
+def against_demo(*args: object, **how: Any) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "tests.bench.against_demo", *map(str, args)]
     return subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, **how)
 

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from fakefacecli.base.records import DecodedImage, ErrorCode, ImageRef, Unreadable
+from fakefacecli.base.records import DecodedImage, ImageRef, Unreadable
+from fakefacecli.base.verdicts import ErrorCode
 from fakefacecli.decode import formats
 from fakefacecli.decode.image import DecodeLimits, read_image
 from tests import bad_files

@@ -18,7 +18,8 @@ import psutil
 import pytest
 
 from fakefacecli.base.errors import FakeFaceError
-from fakefacecli.base.records import DecodedImage, ErrorCode, ImageRef, Unreadable
+from fakefacecli.base.records import DecodedImage, ImageRef, Unreadable
+from fakefacecli.base.verdicts import ErrorCode
 from fakefacecli.decode import keeper, wire
 from fakefacecli.decode.image import DecodeLimits, read_image
 from fakefacecli.decode.pool import WorkerDecoder

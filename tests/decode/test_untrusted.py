@@ -21,8 +21,8 @@ import pytest
 from PIL import Image
 
 from fakefacecli.base.errors import ExitCode
-from fakefacecli.base.records import ErrorCode
 from fakefacecli.base.text import exact
+from fakefacecli.base.verdicts import ErrorCode
 from fakefacecli.scan.source import LISTING_BYTES
 from tests import bad_files, test_checkpoint
 from tests.builders import PHOTOS, ROOT

@@ -172,7 +172,7 @@ def test_a_box_may_be_about_half_smaller_than_the_least_face_as_the_help_says() 
     assert [0.5 < face.box.longer_side / 240 < 0.6 for face in found] == [True]
     words = "up to about half smaller"
     assert words in (ROOT / "README.md").read_text("utf-8")
-    assert words in (ROOT / "fakefacecli" / "cli" / "scan.py").read_text("utf-8")
+    assert words in (ROOT / "fakefacecli" / "cli" / "scan_flags.py").read_text("utf-8")
 
 
 def test_a_stricter_last_threshold_only_takes_faces_away(like_facenet: MtcnnDetector) -> None:

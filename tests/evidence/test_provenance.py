@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from PIL import Image, PngImagePlugin
 
-from fakefacecli.base.records import Provenance, ProvenanceKind
+from fakefacecli.base.records import Provenance
+from fakefacecli.base.verdicts import ProvenanceKind
 from fakefacecli.evidence.provenance import GENERATORS, read_provenance
 from tests import bad_files
 

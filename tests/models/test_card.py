@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 from fakefacecli.base.errors import ModelRefused
-from fakefacecli.base.records import Box, Face, FaceCrop, Thresholds, Window
+from fakefacecli.base.records import Box, Face, FaceCrop, Window
+from fakefacecli.base.verdicts import Thresholds
 from fakefacecli.models.bundled import find_model
 from fakefacecli.models.calibration import Calibration, read_calibration
 from fakefacecli.models.card import ModelCard, card_json, parse_card

@@ -10,7 +10,8 @@ import torch
 from PIL import Image
 
 from fakefacecli.base.options import Precision
-from fakefacecli.base.records import Box, Face, FaceCrop, Label, Thresholds, Window
+from fakefacecli.base.records import Box, Face, FaceCrop, Window
+from fakefacecli.base.verdicts import Label, Thresholds
 from fakefacecli.models.backbones import build
 from fakefacecli.models.bundled import BUNDLED, find_model
 from fakefacecli.models.calibration import Calibration

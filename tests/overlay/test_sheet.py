@@ -18,13 +18,10 @@ from fakefacecli.base.records import (
     FileFacts,
     Heatmap,
     ImageRef,
-    Label,
-    Reason,
-    Thresholds,
-    Verdict,
     Window,
 )
 from fakefacecli.base.text import exact, printable
+from fakefacecli.base.verdicts import Label, Reason, Thresholds, Verdict
 from fakefacecli.overlay.lettering import (
     CAVEAT,
     HEAT_MEANS,

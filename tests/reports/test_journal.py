@@ -6,7 +6,8 @@ from collections.abc import Callable
 import pytest
 
 from fakefacecli.base.errors import CannotWrite, UsageError
-from fakefacecli.base.records import ErrorCode, FileFacts
+from fakefacecli.base.records import FileFacts
+from fakefacecli.base.verdicts import ErrorCode
 from fakefacecli.reports.journal import Journal, from_plain, open_journal, resume_journal, to_plain
 from tests import builders
 

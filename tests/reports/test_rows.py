@@ -5,7 +5,7 @@ import json
 import jsonschema
 import pytest
 
-from fakefacecli.base.records import Label
+from fakefacecli.base.verdicts import Label
 from fakefacecli.reports.rows import (
     COLUMNS,
     CsvWriter,

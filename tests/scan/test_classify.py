@@ -4,16 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from fakefacecli.base.records import (
-    Box,
-    DecodedImage,
-    Face,
-    FaceCrop,
-    ImageRef,
-    Label,
-    Reason,
-    Window,
-)
+from fakefacecli.base.records import Box, DecodedImage, Face, FaceCrop, ImageRef, Window
+from fakefacecli.base.verdicts import Label, Reason
 from fakefacecli.models.bundled import find_model
 from fakefacecli.models.checkpoint import load
 from fakefacecli.scan.classify import TorchClassifier, verdict_of

@@ -5,7 +5,8 @@ import pytest
 
 from fakefacecli.base.errors import Interrupted
 from fakefacecli.base.options import Explain
-from fakefacecli.base.records import ErrorCode, ImageReport, Label, Status, Unreadable
+from fakefacecli.base.records import ImageReport, Unreadable
+from fakefacecli.base.verdicts import ErrorCode, Label, Status
 from fakefacecli.overlay.writer import OverlayWriter
 from fakefacecli.scan.pipeline import Judge, Stages, scan
 from tests import builders

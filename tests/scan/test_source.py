@@ -7,7 +7,8 @@ import pytest
 
 from fakefacecli.base.errors import NothingToDo, UsageError
 from fakefacecli.base.options import SourceOptions
-from fakefacecli.base.records import ErrorCode, ImageRef, Unreadable
+from fakefacecli.base.records import ImageRef, Unreadable
+from fakefacecli.base.verdicts import ErrorCode
 from fakefacecli.scan.source import PathSource, read_listing
 
 JPEG = b"\xff\xd8\xff\xe0 the rest does not matter to a walk"

@@ -22,7 +22,8 @@ from PIL import Image
 from fakefacecli.base.errors import CannotWrite, ExitCode
 from fakefacecli.base.lock import locked
 from fakefacecli.base.options import DEFAULT_MODEL, ScanOptions, SourceOptions
-from fakefacecli.base.records import ErrorCode, FileFacts, ImageRef, ImageReport, Status
+from fakefacecli.base.records import FileFacts, ImageRef, ImageReport
+from fakefacecli.base.verdicts import ErrorCode, Status
 from fakefacecli.models.bundled import BUNDLED, find_model
 from fakefacecli.state.state import State
 from fakefacecli.state.upkeep import Stale, read_stats, take_out
