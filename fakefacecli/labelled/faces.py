@@ -17,7 +17,7 @@ _AT_ONCE = 16  # images
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FoundFace:
-    """A face that bears its image's label; `face_px` is its size in the original photograph."""
+    """A face with its image's label; `face_px` is its size in the original photograph."""
 
     image: LabelledImage
     photo: DecodedImage

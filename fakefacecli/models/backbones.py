@@ -31,7 +31,7 @@ _WITH_SIDE_EXITS = ("googlenet", "inception_v3")
 def check_backbone(name: str, head: str, where: str) -> None:
     """Refuse a name that cannot be a backbone's, without importing torch; `where` names its source.
 
-    Whether torchvision or timm knows it is told by `build`. Raises ModelRefused.
+    Only `build` finds out whether torchvision or timm has it. Raises ModelRefused.
     """
     if not _NAME.fullmatch(name):
         raise ModelRefused(f"{where}: backbone {name[:80]!r} found, wanted {_known()}")

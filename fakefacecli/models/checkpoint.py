@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 # 8 bytes of little-endian length, then that much JSON (the safetensors format); ours take 100 kB
 _LENGTH = struct.Struct("<Q")
 _MAX_HEADER_BYTES = 4_000_000
-_MAX_FILE_BYTES = 2_000_000_000
+MAX_FILE_BYTES = 2_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ def load(checkpoint: Checkpoint) -> "nn.Module":
     """
     try:
         with open(checkpoint.path, "rb") as handle:
-            data = handle.read(_MAX_FILE_BYTES)
+            data = handle.read(MAX_FILE_BYTES)
     except OSError as error:
         why = type(error).__name__
         raise ModelRefused(f"{checkpoint.path}: damaged ({why}); get it anew") from None
@@ -154,9 +154,9 @@ def _read_header(path: str) -> dict[str, Any]:
             if not 2 <= length <= _MAX_HEADER_BYTES:
                 raise ModelRefused(f"{path}: not a safetensors file; {wanted}")
             if length > size - _LENGTH.size:
-                raise ModelRefused(f"{path}: cut off after {size} bytes; get it anew")
-            if size > _MAX_FILE_BYTES:
-                raise ModelRefused(f"{path}: {size} bytes, wanted {_MAX_FILE_BYTES} at most")
+                raise ModelRefused(f"{where}: cut off after {size} bytes; get it anew")
+            if size > MAX_FILE_BYTES:
+                raise ModelRefused(f"{where}: {size} bytes, wanted {MAX_FILE_BYTES} at most")
             header = json.loads(handle.read(length))
     except OSError as error:
         raise ModelRefused(f"{path}: {(error.strerror or 'unreadable').lower()}") from None

@@ -18,14 +18,13 @@ from fakefacecli.base.verdicts import Thresholds
 from fakefacecli.models.backbones import build
 from fakefacecli.models.calibration import Calibration
 from fakefacecli.models.card import HEADS, IMAGENET_MEAN, IMAGENET_STD, RESIZES, ModelCard, Triple
-from fakefacecli.models.checkpoint import is_ours, require_file
+from fakefacecli.models.checkpoint import MAX_FILE_BYTES, is_ours, require_file
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 State = dict[str, "Tensor"]
 
-_MAX_BYTES = 2_000_000_000
 _WRAPPERS = ("model_state_dict", "state_dict", "model")
 _PREFIXES = ("module.", "model.", "_orig_mod.")
 _STARTS = (b"PK", b"\x80")  # a zip, or a pickle, as torch.save wrote them before 1.6
@@ -57,10 +56,10 @@ def read_foreign(path: str) -> State:
     """
     require_file(path, "no such file")
     if is_ours(path):
-        raise UsageError(f"{path}: already a fakeface checkpoint; give it to --model")
-    if os.path.getsize(path) > _MAX_BYTES:
-        raise ModelRefused(f"{path}: over {_MAX_BYTES} bytes, which no backbone here has")
-    found = _read(path)
+        raise UsageError(f"{where}: already a fakeface checkpoint; give it to --model")
+    if os.path.getsize(path) > MAX_FILE_BYTES:
+        raise ModelRefused(f"{where}: over {MAX_FILE_BYTES} bytes, which no backbone here has")
+    found = _read(path, where)
     for name in _WRAPPERS:
         if isinstance(found, Mapping) and isinstance(found.get(name), Mapping):
             found = found[name]

@@ -36,7 +36,7 @@ _AHEAD = 3
 class Batch:
     """`pictures` (N, 3, side, side) uint8, `targets` (N,) float32, 1 for fake.
 
-    `px` is the effective resolution of what the network shall see, `room` how much wider the
+    `px` is the effective resolution of what the network will see, `room` how many times wider the
     pictures are.
     """
 

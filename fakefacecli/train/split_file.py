@@ -70,7 +70,7 @@ def with_division(images: Sequence[LabelledImage], model: str) -> tuple[list[Lab
     """`images`, those without a split in that of the training of `model`; and how many those are.
 
     An image is known by its path, links resolved. Raises UsageError when another kind of file
-    bears the division's name.
+    has the division's name.
     """
     division = _read(model)
     kept = dict(zip(division["path"], division["split"], strict=True))
