@@ -154,9 +154,9 @@ def _read_header(path: str) -> dict[str, Any]:
             if not 2 <= length <= _MAX_HEADER_BYTES:
                 raise ModelRefused(f"{path}: not a safetensors file; {wanted}")
             if length > size - _LENGTH.size:
-                raise ModelRefused(f"{where}: cut off after {size} bytes; get it anew")
+                raise ModelRefused(f"{path}: cut off after {size} bytes; get it anew")
             if size > MAX_FILE_BYTES:
-                raise ModelRefused(f"{where}: {size} bytes, wanted {MAX_FILE_BYTES} at most")
+                raise ModelRefused(f"{path}: {size} bytes, wanted {MAX_FILE_BYTES} at most")
             header = json.loads(handle.read(length))
     except OSError as error:
         raise ModelRefused(f"{path}: {(error.strerror or 'unreadable').lower()}") from None

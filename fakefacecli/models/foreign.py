@@ -56,10 +56,10 @@ def read_foreign(path: str) -> State:
     """
     require_file(path, "no such file")
     if is_ours(path):
-        raise UsageError(f"{where}: already a fakeface checkpoint; give it to --model")
+        raise UsageError(f"{path}: already a fakeface checkpoint; give it to --model")
     if os.path.getsize(path) > MAX_FILE_BYTES:
-        raise ModelRefused(f"{where}: over {MAX_FILE_BYTES} bytes, which no backbone here has")
-    found = _read(path, where)
+        raise ModelRefused(f"{path}: over {MAX_FILE_BYTES} bytes, which no backbone here has")
+    found = _read(path)
     for name in _WRAPPERS:
         if isinstance(found, Mapping) and isinstance(found.get(name), Mapping):
             found = found[name]
