@@ -8,7 +8,6 @@ from fakefacecli.cli.console import complain, error_boundary, stoppable
 from fakefacecli.cli.flags import takes
 from fakefacecli.cli.parse import refuse_idle
 from fakefacecli.cli.train_flags import TrainFlags
-from fakefacecli.models.card import CHANNELS, HEADS
 from fakefacecli.train.options import OPTIMIZERS, SCHEDULES, TrainOptions
 
 if TYPE_CHECKING:
@@ -81,6 +80,8 @@ def _options(flags: TrainFlags, device: str, crop_scale: float) -> TrainOptions:
 
 
 def _check(flags: TrainFlags) -> None:
+    from fakefacecli.models.card import CHANNELS, HEADS
+
     closed = {
         "--optimizer": (flags.optimizer, OPTIMIZERS),
         "--schedule": (flags.schedule, SCHEDULES),
