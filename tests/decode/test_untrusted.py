@@ -24,9 +24,10 @@ from fakefacecli.base.errors import ExitCode
 from fakefacecli.base.records import ErrorCode
 from fakefacecli.base.text import exact
 from fakefacecli.scan.source import LISTING_BYTES
-from tests import bad_files, test_checkpoint
+from tests import bad_files
 from tests.builders import PHOTOS, ROOT
 from tests.command import COMMAND, fakeface, json_lines, powerless, rows, start
+from tests.models import test_checkpoint
 
 PHOTO = PHOTOS / "official_003.jpg"
 RISKY = ("=", "+", "-", "@", "\t", "\r", "\n")
@@ -55,14 +56,6 @@ def put(path: pathlib.Path, size: int = 240) -> pathlib.Path:
 
 def alike(found: list[dict[str, str]]) -> list[dict[str, str]]:
     return [{k: v for k, v in row.items() if k not in NOT_COMPARED} for row in found]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """OpenMP's threads spin while they wait: where tests share their cores, that costs minutes."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("OMP_NUM_THREADS", "1")
-        yield
 
 
 # --- the corpus
@@ -421,7 +414,7 @@ def test_bundled_weights_that_were_changed_are_refused(tmp_path: pathlib.Path) -
         handle.write(bytes([byte[0] ^ 1]))
     put(tmp_path / "in" / "a.jpg")
     for command in (["scan", "in", "--report", "out.csv"], ["models", "verify"]):
-        done = fakeface(*command, cwd=tmp_path)
+        done = fakeface(*command, cwd=tmp_path, cold=True)
         assert done.returncode == ExitCode.MODEL_REFUSED
         [line] = done.stderr.splitlines()
         assert "sha256" in line
