@@ -5,6 +5,7 @@ import pathlib
 from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
+from PIL import Image
 
 from fakefacecli.base.records import (
     Box,
@@ -22,12 +23,21 @@ from fakefacecli.base.verdicts import ErrorCode, Label, Reason, Status, Threshol
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PHOTOS = ROOT / "tests" / "data" / "photos"
+PHOTO = PHOTOS / "official_003.jpg"
 SHARED = ROOT.parent / "shared"
 THRESHOLDS = Thresholds(0.25, 0.9)
 
 
 def ref(index: int = 0, name: str = "a.jpg") -> ImageRef:
     return ImageRef(index, f"in/{name}", name)
+
+
+def put(path: pathlib.Path, size: int = 240) -> pathlib.Path:
+    """A small photograph of a face at `path`."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with Image.open(PHOTO) as picture:
+        picture.resize((size, size)).save(path, "JPEG")
+    return path
 
 
 def image(index: int = 0, name: str = "a.jpg", size: tuple[int, int] = (8, 8)) -> DecodedImage:

@@ -3,18 +3,14 @@
 import contextlib
 import os
 import pathlib
-import pickle
 import pty
 import re
-import resource
-import shutil
 import subprocess
 import sys
 import termios
 import unicodedata
 import uuid
 from collections.abc import Iterator
-from typing import Any
 
 import psutil
 import pytest
@@ -23,15 +19,12 @@ from PIL import Image
 from fakefacecli.base.errors import ExitCode
 from fakefacecli.base.text import exact
 from fakefacecli.base.verdicts import ErrorCode
-from fakefacecli.scan.source import LISTING_BYTES
-from tests import bad_files, test_checkpoint
-from tests.builders import PHOTOS, ROOT
+from tests import bad_files
+from tests.builders import put
 from tests.command import COMMAND, fakeface, json_lines, powerless, rows, start
 
-PHOTO = PHOTOS / "official_003.jpg"
 RISKY = ("=", "+", "-", "@", "\t", "\r", "\n")
 FACES = ("=1+1|' A0.jpg", "\x1b[31mred\nface.jpg", "@sub/\u202efdp.jpg", os.fsdecode(b"+\xff.jpg"))
-NOT_COMPARED = {"run_id", "elapsed_ms"}
 ALL_FLAGGED = ("--threshold", "0,0", "--min-face", "20")
 
 
@@ -43,26 +36,6 @@ def name_in(cell: str) -> str:
 def controls(text: str) -> set[str]:
     """What a terminal or a reader of the text could act on, beyond the ends of lines."""
     return {char for char in text if unicodedata.category(char) in ("Cc", "Cf", "Cs")} - {"\n"}
-
-
-def put(path: pathlib.Path, size: int = 240) -> pathlib.Path:
-    """A small photograph of a face at `path`."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with Image.open(PHOTO) as picture:
-        picture.resize((size, size)).save(path, "JPEG")
-    return path
-
-
-def alike(found: list[dict[str, str]]) -> list[dict[str, str]]:
-    return [{k: v for k, v in row.items() if k not in NOT_COMPARED} for row in found]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """OpenMP's threads spin while they wait: where tests share their cores, that costs minutes."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("OMP_NUM_THREADS", "1")
-        yield
 
 
 # --- the corpus
@@ -374,291 +347,6 @@ def test_an_image_of_more_than_max_pixels_is_not_decoded(tmp_path: pathlib.Path)
     assert "241x241 is 58,081 pixels, at most 57,600" in found[1]["error"]
     assert [row["p_fake"] is None for row in found] == [False, True, True]
     assert done.returncode == ExitCode.SOME_UNREADABLE, done.stderr
-
-
-# --- no network
-
-LISTENER = """
-import os, socket, sys
-
-def hook(event, arguments):
-    if event in ("socket.getaddrinfo", "socket.gethostbyname", "socket.sendto"):
-        os._exit(99)
-    if event == "socket.connect" and arguments[0].family != socket.AF_UNIX:
-        os._exit(99)
-
-sys.addaudithook(hook)
-from fakefacecli.cli.app import main
-if sys.argv[1:] == ["phone home"]:
-    socket.create_connection(("192.0.2.1", 80))
-main()
-"""
-
-
-@pytest.fixture(scope="module")
-def plain(tmp_path_factory: pytest.TempPathFactory) -> tuple[pathlib.Path, list[dict[str, str]]]:
-    """A folder of two photographs and a broken file, and the rows that a plain scan gives."""
-    folder = tmp_path_factory.mktemp("plain")
-    put(folder / "a.jpg")
-    put(folder / "b.jpg", 300)
-    (folder / "c.jpg").write_bytes(b"no picture")
-    report = tmp_path_factory.mktemp("report") / "out.csv"
-    assert fakeface("scan", folder, "--report", report).returncode == ExitCode.SOME_UNREADABLE
-    return folder, alike(rows(report))
-
-
-def test_bundled_weights_that_were_changed_are_refused(tmp_path: pathlib.Path) -> None:
-    shutil.copytree(
-        ROOT / "fakefacecli",
-        tmp_path / "fakefacecli",
-        ignore=shutil.ignore_patterns("__pycache__"),
-    )
-    [weights] = (tmp_path / "fakefacecli" / "models" / "weights").iterdir()
-    with open(weights, "r+b") as handle:
-        handle.seek(-1000, os.SEEK_END)
-        byte = handle.read(1)
-        handle.seek(-1000, os.SEEK_END)
-        handle.write(bytes([byte[0] ^ 1]))
-    put(tmp_path / "in" / "a.jpg")
-    for command in (["scan", "in", "--report", "out.csv"], ["models", "verify"]):
-        done = fakeface(*command, cwd=tmp_path)
-        assert done.returncode == ExitCode.MODEL_REFUSED
-        [line] = done.stderr.splitlines()
-        assert "sha256" in line
-        assert "reinstall" in line
-    assert not (tmp_path / "out.csv").exists()
-
-
-def test_a_scan_needs_no_network(
-    tmp_path: pathlib.Path, plain: tuple[pathlib.Path, list[dict[str, str]]]
-) -> None:
-    folder, wanted = plain
-    alone = ["unshare", *(["-n"] if os.geteuid() == 0 else ["-rn"])]
-    if not shutil.which("unshare") or subprocess.run([*alone, "true"], check=False).returncode:
-        pytest.skip("no right to make a network namespace here")
-    assert subprocess.run(
-        [*alone, sys.executable, "-c", "import socket; socket.create_connection(('1.1.1.1', 53))"],
-        capture_output=True,
-        check=False,
-    ).returncode, "the namespace has a network"
-    command = [*alone, *COMMAND, "scan", str(folder), "--report", str(tmp_path / "out.csv")]
-    done = subprocess.run(command, capture_output=True, check=False, text=True)
-    assert done.returncode == ExitCode.SOME_UNREADABLE, done.stderr
-    assert alike(rows(tmp_path / "out.csv")) == wanted
-
-
-def test_a_scan_asks_for_no_network(
-    tmp_path: pathlib.Path, plain: tuple[pathlib.Path, list[dict[str, str]]]
-) -> None:
-    folder, wanted = plain
-    command = [sys.executable, "-c", LISTENER]
-    assert subprocess.run([*command, "phone home"], check=False).returncode == 99
-    flags = ["scan", str(folder), "--report", str(tmp_path / "out.csv")]
-    done = subprocess.run([*command, *flags], capture_output=True, check=False, text=True)
-    assert done.returncode == ExitCode.SOME_UNREADABLE, done.stderr
-    assert alike(rows(tmp_path / "out.csv")) == wanted
-
-
-# --- untrusted models
-
-
-def bad_model(kind: str, folder: pathlib.Path) -> pathlib.Path:
-    path = folder / f"{kind}.safetensors"
-    if kind == "pickle":
-        path = folder / "model.pt"
-        path.write_bytes(pickle.dumps(test_checkpoint.Bomb(str(folder / "ran"))))
-    elif kind == "truncated":
-        path.write_bytes(pathlib.Path(test_checkpoint.MODEL.path).read_bytes()[:1_000_000])
-    elif kind == "huge header":
-        path.write_bytes(test_checkpoint.BYTES["huge-header"])
-    else:
-        state, card = test_checkpoint.bundled()
-        weight = state["logits.weight"]
-        changed = weight.repeat(2, 1) if kind == "shape" else weight * float("nan")
-        test_checkpoint.save(path, {**state, "logits.weight": changed}, card)
-    return path
-
-
-@pytest.mark.parametrize("kind", ["pickle", "truncated", "huge header", "shape", "nan"])
-def test_an_untrusted_model_is_refused_in_one_line(tmp_path: pathlib.Path, kind: str) -> None:
-    report = tmp_path / "out.csv"
-    report.write_text("the previous report")
-    model = bad_model(kind, tmp_path)
-    done = fakeface("scan", PHOTOS, "--report", report, "--model", model)
-    assert done.returncode == ExitCode.MODEL_REFUSED, done.stderr
-    assert done.stderr.count("\n") == 1
-    assert model.name in done.stderr
-    assert report.read_text() == "the previous report"
-    assert not (tmp_path / "ran").exists()
-
-
-# --- what lies where the output should go
-
-
-def plant(place: pathlib.Path, kind: str, precious: pathlib.Path) -> None:
-    precious.write_text("precious")
-    if kind == "pipe":
-        os.mkfifo(place)
-    elif kind == "folder":
-        place.mkdir()
-    else:
-        place.symlink_to(precious)
-
-
-@pytest.mark.parametrize("name", ["out.csv", "out.csv.lock", "out.csv.journal"])
-@pytest.mark.parametrize("kind", ["pipe", "folder", "link"])
-def test_what_is_planted_beside_the_report_is_not_opened(
-    tmp_path: pathlib.Path, name: str, kind: str
-) -> None:
-    plant(tmp_path / name, kind, tmp_path / "precious")
-    for more in ((), ("--resume",)):
-        done = fakeface("scan", PHOTO, "--report", tmp_path / "out.csv", *more, timeout=60)
-        assert done.returncode == ExitCode.CANNOT_WRITE, done.stderr
-        assert done.stderr.count("\n") == 1
-    assert (tmp_path / "precious").read_text() == "precious"
-    assert {path.name for path in tmp_path.iterdir()} == {name, "precious"}
-
-
-def test_of_two_reports_none_is_replaced_when_one_has_no_room(tmp_path: pathlib.Path) -> None:
-    for name in ("a.csv", "b.json"):
-        (tmp_path / name).write_text("the previous report")
-    for index in range(4):
-        put(tmp_path / "in" / f"{index}.jpg")
-    done = fakeface(
-        *("scan", tmp_path / "in", "--report", tmp_path / "a.csv"),
-        *("--report", tmp_path / "b.json"),
-        # room for the journal and the shorter report
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (4000, 4000)),
-    )
-    assert done.returncode == ExitCode.CANNOT_WRITE, done.stderr
-    assert "b.json: file too large" in done.stderr
-    assert (tmp_path / "a.csv").read_text() == "the previous report"
-    assert (tmp_path / "b.json").read_text() == "the previous report"
-    again = fakeface(
-        *("scan", tmp_path / "in", "--report", tmp_path / "a.csv"),
-        *("--report", tmp_path / "b.json", "--resume"),
-    )
-    assert again.returncode == ExitCode.COMPLETE
-    assert "4  of them finished before" in " ".join(again.stderr.split(" " * 1))
-    assert len(rows(tmp_path / "a.csv")) == 4
-
-
-SHARED_PLACES = {
-    "overlays over the inputs": ("--overlays", "{}"),
-    "overlays above the inputs": ("--overlays", "{}/.."),
-    "copies over the inputs": ("--copy-flagged", "{}"),
-    "overlays beside an input file": ("--overlays", "{}", "{}/a.jpg"),
-    "copies beside an input file": ("--copy-flagged", "{}", "{}/a.jpg"),
-    "overlays above an input file": ("--overlays", "{}/..", "{}/a.jpg"),
-    "a report among the copies": ("--copy-flagged", "out", "--report", "out/out.csv"),
-    "overlays among the copies": ("--copy-flagged", "out", "--overlays", "out/overlays"),
-    "copies among the overlays": ("--overlays", "out", "--copy-flagged", "out"),
-}
-
-
-@pytest.mark.parametrize("kind", SHARED_PLACES)
-def test_no_output_can_take_an_inputs_or_a_reports_place(tmp_path: pathlib.Path, kind: str) -> None:
-    put(tmp_path / "in" / "a.jpg")
-    (tmp_path / "out").mkdir()
-    flags = [flag.replace("{}", str(tmp_path / "in")) for flag in SHARED_PLACES[kind]]
-    inputs = () if flags[-1].endswith("a.jpg") else (tmp_path / "in",)
-    done = fakeface("scan", *inputs, *flags, cwd=tmp_path)
-    assert done.returncode == ExitCode.USAGE, done.stderr
-    assert done.stderr.count("\n") == 1
-    assert {path.name for path in tmp_path.rglob("*")} == {"in", "out", "a.jpg"}
-
-
-COLLIDING = {
-    "overlays and report": ("--overlays", "a.csv", "--report", "a.csv"),
-    "copies and report": ("--copy-flagged", "./b.csv", "--report", "b.csv"),
-    "overlays below the report": ("--overlays", "c.csv/sub", "--report", "c.csv"),
-    "overlays and journal": ("--overlays", "d.csv.journal", "--report", "d.csv"),
-    "copies and lock": ("--copy-flagged", "e.csv.lock", "--report", "e.csv"),
-    "overlays and state": ("--overlays", "f.db", "--state", "f.db"),
-    "overlays and the state's lock": ("--overlays", "g.db.lock", "--state", "g.db"),
-    "copies below the state": ("--copy-flagged", "h.db/deep/er", "--state", "h.db"),
-    "copies and SQLite's log": ("--copy-flagged", "i.db-wal", "--state", "i.db"),
-    "overlays and the second report": (
-        "--overlays",
-        "j.json",
-        "--report",
-        "-",
-        "--report",
-        "j.json",
-    ),
-}
-
-
-@pytest.mark.parametrize("kind", COLLIDING)
-def test_a_folder_where_a_file_has_to_be_is_refused_before_anything_is_scored(
-    tmp_path: pathlib.Path, kind: str
-) -> None:
-    (tmp_path / "torch.py").write_text("raise RuntimeError('torch was imported')")
-    env = {**os.environ, "PYTHONPATH": f"{tmp_path}:{ROOT}"}
-    (tmp_path / "out").mkdir()
-    flags = COLLIDING[kind]
-    for more in ((), ("--dry-run",)):
-        done = fakeface("scan", PHOTO, *flags, *more, cwd=tmp_path / "out", env=env)
-        assert done.returncode == ExitCode.USAGE, done.stderr
-        assert done.stderr.count("\n") == 1
-        for words in (flags[0], flags[1], flags[2], flags[-1]):
-            assert words in done.stderr
-    assert list((tmp_path / "out").iterdir()) == []
-
-
-# --- streams
-
-CLOSED: dict[str, tuple[str, tuple[str, ...], int]] = {
-    "stdin": ("<&-", (), ExitCode.COMPLETE),
-    "a listing on stdin": ("<&-", ("--files-from", "-"), ExitCode.COMPLETE),
-    "stdout": (">&-", (), ExitCode.COMPLETE),
-    "a report on stdout": (">&-", ("--report", "-"), ExitCode.CANNOT_WRITE),
-    "stderr under a bar": ("2>&-", ("--progress", "on"), ExitCode.COMPLETE),
-    "a full disk under the bar": ("2>/dev/full", ("--progress", "on"), ExitCode.COMPLETE),
-    "all": ("<&- >&- 2>&-", ("--progress", "on"), ExitCode.COMPLETE),
-}
-
-
-@pytest.mark.parametrize("kind", CLOSED)
-def test_a_closed_stream_neither_fails_a_run_nor_shows_a_traceback(
-    tmp_path: pathlib.Path, kind: str
-) -> None:
-    how, flags, code = CLOSED[kind]
-    put(tmp_path / "in" / "a.jpg")
-    command = [*COMMAND, "scan", tmp_path / "in", "--report", tmp_path / "out.csv", *flags]
-    shell = ["sh", "-c", f'exec "$@" {how}', "sh", *map(str, command)]
-    done = subprocess.run(shell, capture_output=True, check=False, text=True)
-    assert done.returncode == code, done.stderr
-    assert "Traceback" not in done.stderr
-    if code == ExitCode.COMPLETE:
-        [row] = rows(tmp_path / "out.csv")
-        assert row["status"] == "ok"
-
-
-def test_a_reader_of_the_talk_that_goes_away_ends_nothing(tmp_path: pathlib.Path) -> None:
-    for index in range(10):
-        put(tmp_path / "in" / f"{index}.jpg")
-    flags = ("--report", tmp_path / "out.csv", "--progress", "on", "--batch-size", 1)
-    with start("scan", tmp_path / "in", *flags) as process:
-        assert process.stderr is not None
-        process.stderr.read(1)
-        process.stderr.close()
-        process.wait(60)
-    assert process.returncode == ExitCode.COMPLETE
-    assert len(rows(tmp_path / "out.csv")) == 10
-
-
-def test_a_listing_without_an_end_is_refused() -> None:
-    def bounded() -> None:
-        most = 16 * LISTING_BYTES
-        resource.setrlimit(resource.RLIMIT_AS, (most, most))
-
-    how: dict[str, Any] = {"timeout": 60, "preexec_fn": bounded}
-    for flags in ((), ("-0",)):
-        done = fakeface("scan", "--files-from", "/dev/zero", *flags, **how)
-        assert done.returncode == ExitCode.USAGE, done.stderr
-        assert done.stderr.count("\n") == 1
-        assert "MiB" in done.stderr
 
 
 def test_nothing_a_test_here_started_is_left() -> None:

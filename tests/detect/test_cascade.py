@@ -337,6 +337,7 @@ def test_settings_that_make_no_sense_are_refused(wrong: dict[str, float]) -> Non
         MtcnnDetector(**wrong)
 
 
+@pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 @pytest.mark.parametrize("settings", [FACENET_DEFAULTS, {}], ids=["facenet's", "ours"])
 def test_a_gpu_gives_what_the_cpu_gives(settings: dict[str, Any]) -> None:

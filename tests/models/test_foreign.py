@@ -190,7 +190,9 @@ def test_a_file_that_cannot_be_imported_is_called_by_its_name(tmp_path: pathlib.
         ("ours.pth", "inception_resnet_v1", ExitCode.USAGE, "already a fakeface checkpoint"),
     ):
         done = fakeface(
-            *("models", "import", name, "--backbone", backbone), before=before, cwd=tmp_path
+            *("models", "import", name, "--backbone", backbone),
+            before=before if name == "closed.pth" else (),
+            cwd=tmp_path,
         )
         assert (done.returncode, words in done.stderr) == (code, True), done.stderr
         assert len(done.stderr.splitlines()) == 1

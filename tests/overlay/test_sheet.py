@@ -1,15 +1,11 @@
-"""Overlays: names that stay apart and inside, files that are whole, pictures that can be read."""
+"""Overlays: pictures that show the face, the heat and the words a reviewer needs."""
 
-import errno
-import os
 from collections.abc import Iterator
-from typing import IO
 
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from fakefacecli.base.errors import CannotWrite
 from fakefacecli.base.records import (
     Box,
     DecodedImage,
@@ -17,32 +13,22 @@ from fakefacecli.base.records import (
     FaceCrop,
     FileFacts,
     Heatmap,
-    ImageRef,
     Window,
 )
-from fakefacecli.base.text import exact, printable
 from fakefacecli.base.verdicts import Label, Reason, Thresholds, Verdict
 from fakefacecli.overlay.lettering import (
     CAVEAT,
     HEAT_MEANS,
     NO_HEAT,
-    score_text,
-    shorten,
     showable,
-    typeface,
-    zoom_text,
 )
 from fakefacecli.overlay.sheet import LEFT, PANEL_TOP, RIGHT, SHEET_PX, VIEWS_TOP
 from fakefacecli.overlay.view import VIEW_PX, Frame, draw_whole, plasma
-from fakefacecli.overlay.writer import OverlayWriter, draw_overlay, overlay_name
+from fakefacecli.overlay.writer import draw_overlay
+from tests.overlay.test_names import ref_of
 
-SHA256 = "3fa1b2c4" + "5" * 56
 MODEL = "inception-resnet-v1-2026.11"
 NASTY = "档案/写真" * 30 + "/\udcff\u202egnp.\U0001f600\x1b[31m\\\n=cmd|é.jpg"
-
-
-def ref_of(name: str) -> ImageRef:
-    return ImageRef(0, "/photos/" + name, name)
 
 
 def scene(
@@ -90,154 +76,6 @@ SCENES = {
     "whole": scene(64, 64, Box(0, 0, 64, 64)),
     "nasty name": scene(300, 300, Box(50, 60, 150, 170), NASTY),
 }
-
-
-# --- names
-
-
-@pytest.mark.parametrize(
-    ("name", "expected"),
-    [
-        ("a.jpg", "a.jpg.3fa1b2c4.face2.jpg"),
-        ("sub/a.jpg", "sub/a.jpg.3fa1b2c4.face2.jpg"),
-        ("sub/a", "sub/a.3fa1b2c4.face2.jpg"),
-        ("写真/é.png", "写真/é.png.3fa1b2c4.face2.jpg"),
-        ("\udcff.jpg", "\udcff.jpg.3fa1b2c4.face2.jpg"),
-        ("..a/...", "..a/....3fa1b2c4.face2.jpg"),
-        ("a.jpg.face2.jpg/b.jpg", "a.jpg.face2.jpg~/b.jpg.3fa1b2c4.face2.jpg"),
-    ],
-)
-def test_an_overlay_is_called_after_its_photograph(name: str, expected: str) -> None:
-    assert overlay_name(ref_of(name), 2, SHA256) == expected
-
-
-def test_an_overlay_of_unknown_bytes_has_no_digits() -> None:
-    assert overlay_name(ref_of("sub/a.jpg"), 2, None) == "sub/a.jpg.face2.jpg"
-
-
-@pytest.mark.parametrize("name", ["a.jpg", "x" * 255, "/".join(["y" * 200] * 11)])
-def test_other_bytes_under_the_same_name_give_another_overlay(name: str) -> None:
-    one, other = (overlay_name(ref_of(name), 1, sha256) for sha256 in (SHA256, "0" * 64))
-    assert one != other
-    assert one == overlay_name(ref_of(name), 1, SHA256)
-    assert max(len(part) for part in one.split("/")) <= 255
-
-
-@pytest.mark.parametrize(
-    "name",
-    ["", "/etc/passwd", "../a.jpg", "a/../../b.jpg", "..", ".", "./a.jpg", "a//b", "a/", "a\0b"],
-)
-def test_a_name_that_could_leave_the_folder_is_refused(name: str) -> None:
-    with pytest.raises(ValueError, match="stays in its folder"):
-        overlay_name(ref_of(name), 1, SHA256)
-    with pytest.raises(ValueError, match="stays in its folder"):
-        OverlayWriter("somewhere").write(name, Image.new("RGB", (1, 1)))
-
-
-def test_a_face_number_counts_from_1() -> None:
-    with pytest.raises(ValueError, match="face number 0"):
-        overlay_name(ref_of("a.jpg"), 0, SHA256)
-
-
-def test_no_two_faces_share_a_path_and_no_overlay_takes_a_folders() -> None:
-    long = "x" * 251 + ".jpg"
-    cut = overlay_name(ref_of(long), 1, SHA256).removesuffix(".3fa1b2c4.face1.jpg")
-    drawn = "a.jpg.3fa1b2c4.face1.jpg"
-    names = ["a.jpg", "a.png", "a", drawn, f"{drawn}.3fa1b2c4.face1.jpg", "A.jpg"]
-    names += [f"{name}/b" for name in names] + [f"{drawn}~/b", f"{drawn}~~/b"]
-    names += [long, "x" * 250 + "y.jpg", cut, f"{cut}/b", f"{cut}.3fa1b2c4.face1.jpg/b"]
-    paths = [overlay_name(ref_of(name), number, SHA256) for name in names for number in (1, 2, 11)]
-    assert len(set(paths)) == len(paths)
-    folders = {os.path.dirname(path) for path in paths}
-    assert not folders & set(paths)
-
-
-@pytest.mark.parametrize("char", ["x", "写", "\U0001f600", "\udcff"])
-def test_a_name_without_room_for_its_ending_is_cut_and_hashed(char: str) -> None:
-    name = char * (255 // len(os.fsencode(char)))
-    path = overlay_name(ref_of(f"sub/{name}"), 3, SHA256)
-    assert path == overlay_name(ref_of(f"sub/{name}"), 3, SHA256)
-    folder, last = path.split("/")
-    assert folder == "sub"
-    assert 250 <= len(os.fsencode(last)) <= 255
-    assert last.startswith(char * 10)
-    assert last.endswith(".3fa1b2c4.face3.jpg")
-    assert os.fsdecode(os.fsencode(last)) == last
-
-
-# --- files
-
-
-@pytest.mark.parametrize("name", ["a.jpg", "写真/deep/er/é.png", "\udcff/\udcfe.jpg", "x" * 255])
-def test_an_overlay_is_written_as_a_jpeg_and_nothing_beside_it(tmp_path, name: str) -> None:
-    folder = str(tmp_path / "new" / "overlays")
-    path = overlay_name(ref_of(name), 1, SHA256)
-    OverlayWriter(folder).write(path, Image.new("RGB", (20, 10), (200, 0, 0)))
-    target = os.path.join(folder, *path.split("/"))
-    assert os.listdir(os.path.dirname(target)) == [os.path.basename(target)]
-    with Image.open(target) as written:
-        assert (written.format, written.size) == ("JPEG", (20, 10))
-        assert written.layer[0][1:3] == (1, 1)  # no chroma subsampling: red text stays sharp
-        assert written.getpixel((10, 5))[0] > 190
-
-
-@pytest.mark.parametrize("link_to", ["outside", "elsewhere that does not exist"])
-def test_a_link_among_the_folders_is_refused(tmp_path, link_to: str) -> None:
-    overlays, outside = tmp_path / "overlays", tmp_path / "outside"
-    overlays.mkdir()
-    outside.mkdir()
-    (overlays / "sub").symlink_to(tmp_path / link_to)
-    with pytest.raises(CannotWrite, match="sub is not a folder of its own"):
-        OverlayWriter(str(overlays)).write("sub/a.jpg.face1.jpg", Image.new("RGB", (1, 1)))
-    with pytest.raises(CannotWrite):
-        OverlayWriter(str(overlays)).write("sub/x/a.jpg.face1.jpg", Image.new("RGB", (1, 1)))
-    assert os.listdir(outside) == []
-
-
-def test_a_link_in_the_overlays_own_place_is_replaced_and_not_followed(tmp_path) -> None:
-    precious = tmp_path / "precious.jpg"
-    precious.write_bytes(b"precious")
-    overlays = tmp_path / "overlays"
-    overlays.mkdir()
-    (overlays / "a.jpg.face1.jpg").symlink_to(precious)
-    OverlayWriter(str(overlays)).write("a.jpg.face1.jpg", Image.new("RGB", (1, 1)))
-    assert precious.read_bytes() == b"precious"
-    assert not (overlays / "a.jpg.face1.jpg").is_symlink()
-
-
-def test_an_overlays_folder_that_is_a_link_is_the_users_choice(tmp_path) -> None:
-    (tmp_path / "disk").mkdir()
-    (tmp_path / "overlays").symlink_to(tmp_path / "disk")
-    OverlayWriter(str(tmp_path / "overlays")).write("s/a.jpg", Image.new("RGB", (1, 1)))
-    assert (tmp_path / "disk" / "s" / "a.jpg").is_file()
-
-
-def test_a_file_in_a_folders_place_cannot_be_written_through(tmp_path) -> None:
-    (tmp_path / "sub").write_bytes(b"file")
-    with pytest.raises(CannotWrite):
-        OverlayWriter(str(tmp_path)).write("sub/a.jpg", Image.new("RGB", (1, 1)))
-    with pytest.raises(CannotWrite):
-        OverlayWriter(str(tmp_path / "sub")).write("a.jpg", Image.new("RGB", (1, 1)))
-    assert (tmp_path / "sub").read_bytes() == b"file"
-
-
-class HalfSaved(Image.Image):
-    """A picture whose encoder meets a full disk."""
-
-    def save(self, handle: IO[bytes], *how: object, **more: object) -> None:
-        handle.write(b"half")
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-
-def test_a_full_disk_leaves_the_old_overlay_and_no_part(tmp_path) -> None:
-    (tmp_path / "a.jpg").write_bytes(b"old")
-    with pytest.raises(CannotWrite, match="no space left"):
-        OverlayWriter(str(tmp_path)).write("a.jpg", HalfSaved())
-    assert os.listdir(tmp_path) == ["a.jpg"]
-    assert (tmp_path / "a.jpg").read_bytes() == b"old"
-
-
-# --- pictures
 
 
 @pytest.mark.parametrize("name", SCENES)
@@ -345,9 +183,6 @@ def test_the_whole_photograph_is_marked_where_the_face_is() -> None:
     assert abs(rows.mean() - 106 / 3000 * 101) < 3
 
 
-# --- words
-
-
 @pytest.fixture
 def written(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[str, tuple[float, ...]]]]:
     """Every text that is drawn, with the box of its ink."""
@@ -445,45 +280,6 @@ def test_everything_written_has_a_glyph(written: list) -> None:
     draw_overlay(image, crop, flat(crop, 0.5), verdict_of(), "modèle 模型")
     for text, _ in written:
         assert showable(text).replace("\\\\", "\\") == text
-
-
-def test_a_shown_name_can_be_turned_back() -> None:
-    shown = showable(NASTY)
-    assert shown.isascii()
-    assert exact(shown) == NASTY
-    assert showable("plain name.jpg") == "plain name.jpg"
-    assert showable("é«»") == "\\u00e9«»"
-
-
-@pytest.mark.parametrize("width", [0, 10, 60, 200, 1000])
-def test_a_long_name_loses_its_middle_and_no_half_escapes(width: int) -> None:
-    short = shorten(showable(NASTY), 20, width)
-    assert typeface(20).getlength(short) <= max(width, typeface(20).getlength("..."))
-    head, _, tail = short.partition("...")
-    assert showable(NASTY).startswith(head)
-    assert showable(NASTY).endswith(tail)
-    assert printable(exact(head)).count("\\\\u") == 0
-    assert shorten("a.jpg", 20, 1000) == "a.jpg"
-
-
-def test_a_name_of_a_million_characters_is_shortened_at_once() -> None:
-    assert len(shorten("x" * 1_000_000, 20, 500)) < 100
-
-
-@pytest.mark.parametrize(
-    ("p", "text"), [(0.5, "0.500"), (0.92996, "0.92996"), (0.93, "0.930"), (0.24999, "0.24999")]
-)
-def test_a_score_is_never_rounded_over_a_threshold(p: float, text: str) -> None:
-    assert score_text(p, Thresholds(0.25, 0.93)) == text
-
-
-def test_a_zoom_is_told_in_words() -> None:
-    assert [zoom_text(z) for z in (19.2, 1.0, 0.125, 0.001)] == [
-        "enlarged 19.2 times",
-        "at its own size",
-        "reduced to 12 %",
-        "reduced to less than 1 %",
-    ]
 
 
 def test_the_colours_are_matplotlibs_plasma() -> None:

@@ -20,7 +20,8 @@ from fakefacecli.base.lock import locked
 from tests.builders import PHOTOS
 from tests.command import assert_same, fakeface, json_lines, rows, start
 
-COUNT = 60
+COUNT = 40
+KILLS = 6
 
 
 @pytest.fixture(scope="module")
@@ -134,9 +135,9 @@ def test_kill_9_at_random_moments_loses_and_repeats_nothing(
         *("--batch-size", 2, "--workers", 2),
     )
     kills = 0
-    while kills < 10:
+    while kills < KILLS:
         before = journalled(report)
-        with start(*flags, "--resume") as process:
+        with start(*flags, "--resume", cold=kills == 0) as process:
             # sometimes during the start, sometimes between two images or in the middle of one
             wait_for(report, before + chance.randint(0, 4), process)
             time.sleep(chance.random() * 0.2)

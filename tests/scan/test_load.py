@@ -38,17 +38,6 @@ BATCH = 5
 LOAD = ("--workers", 2, "--batch-size", 8)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """OpenMP's threads spin while they wait: where tests share their cores, that costs minutes."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("OMP_NUM_THREADS", "1")
-        threads = torch.get_num_threads()
-        torch.set_num_threads(1)
-        yield
-        torch.set_num_threads(threads)
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     """Small photographs of a few sizes, some of them broken, some without a face."""
