@@ -12,7 +12,7 @@ from fakefacecli.evaluate.measure import read_at
 from fakefacecli.evaluate.output_folder import PAGE, PLOTS, filled
 from fakefacecli.evaluate.run import Subject, data_facts, model_facts
 from fakefacecli.evaluate.scored import Judged
-from fakefacecli.evaluate.write import EVEN, clustered, curves
+from fakefacecli.evaluate.write import clustered, curves
 from fakefacecli.figures import html
 from fakefacecli.figures.metrics import Mask, Numbers
 from fakefacecli.figures.plots import Curve
@@ -82,35 +82,14 @@ def _differences(
 def write_comparison(out: str, found: Comparison, of: Sequence[Curve]) -> None:
     """Fill the folder; the JSON comes last."""
     drawn = curves(of)
-    parts = [
-        html.paragraph(f"{found.compared} faces, set {found.data.sha256[:12]}.", "faint"),
-        html.table(
-            ["", "model", "sha256", "ms to judge a face"],
-            [
-                [letter, html.text(model.name), html.text(model.sha256[:12]), f"{ms:.1f}"]
-                for letter, model, ms in zip(
-                    "AB", found.models, found.judging_ms_per_face, strict=True
-                )
-            ],
-        ),
-        html.section(
-            "Measures",
-            html.comparison_table(found.measures, found.more_by_image),
-            html.paragraph(PAIRED, "faint"),
-            html.paragraph(clustered(found.data), "faint"),
-            html.paragraph(EVEN, "faint"),
-        ),
-        html.section(
-            "Curves", html.pictures([html.picture(data, name) for name, data in drawn.items()])
-        ),
-    ]
+    page = html.render(
+        "comparison",
+        "Two models compared",
+        found=found,
+        clustered=clustered(found.data),
+        plots=drawn,
+    )
     with filled(out, comparison_json(found)) as place:
         for name, png in drawn.items():
             place.put(os.path.join(PLOTS, f"{name}.png"), png)
-        place.put(PAGE, html.page("Two models compared", parts).encode())
-
-
-PAIRED = (
-    "The interval of B less A: paired bootstrap, both models see the same resamples. Clear: the "
-    "interval leaves out 0. With twelve measures one may be clear by chance."
-)
+        place.put(PAGE, page.encode())

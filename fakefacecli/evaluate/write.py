@@ -52,7 +52,16 @@ def write_evaluation(
             for word, wrong in (("false-alarm", alarms), ("missed-fake", misses))
         }
         place.put(SCORES, _scores(judged, subject).encode())
-        place.put(PAGE, _page(found, drawn, overlays).encode())
+        page = html.render(
+            "evaluation",
+            f"{found.model.name}, evaluated",
+            found=found,
+            card_sets=html.card_figures(found.model.card_measured),
+            clustered=clustered(found.data),
+            plots=drawn,
+            overlays=overlays,
+        )
+        place.put(PAGE, page.encode())
 
 
 def curves(of: Sequence[Curve]) -> dict[str, bytes]:
@@ -97,84 +106,7 @@ def _scores(judged: Judged, subject: Subject) -> str:
     return text.getvalue()
 
 
-def _page(found: Evaluation, drawn: dict[str, bytes], overlays: dict[str, list[bytes]]) -> str:
-    model, data, time = found.model, found.data, found.time
-    order = ("roc", "det", "reliability", "scores", "confusion")
-    parts = [
-        html.paragraph(
-            f"{data.faces} faces, {data.real} real and {data.fake} fake; set "
-            f"{data.sha256[:12]}; model {model.sha256[:12]}, "
-            f"{model.calibration.state}, "
-            f"LOW {model.thresholds.low:.4g}, HIGH {model.thresholds.high:.4g}. "
-            f"{time.judging_ms_per_face:.1f} ms to judge a face on {time.device}, "
-            f"{time.reading_ms_per_image:.1f} ms to read an image. A verdict is evidence, not "
-            "proof.",
-            "faint",
-        ),
-        html.section(
-            "Measures",
-            html.measures_table(found.measures, found.measures_by_image, model.card_measured),
-            html.paragraph(clustered(data), "faint"),
-            html.paragraph(VERDICTS, "faint"),
-            html.paragraph(EVEN, "faint"),
-        ),
-        html.section("Verdicts", html.verdicts_table(found.verdicts)),
-        html.section(
-            "Curves",
-            html.pictures([html.picture(drawn[name], name) for name in order if name in drawn]),
-        ),
-    ]
-    if found.robustness:
-        parts.append(
-            html.section(
-                "Robustness",
-                html.picture(drawn["robustness"], "robustness"),
-                html.robustness_table(found.robustness),
-            )
-        )
-    parts += [
-        html.section(f"By {name}", html.slices_table(name, rows), html.paragraph(AGAINST, "faint"))
-        for name, rows in found.slices.items()
-    ]
-    titles = {
-        "false-alarm": "Real faces most surely called fake",
-        "missed-fake": "Fakes most surely called real",
-    }
-    for word, title in titles.items():
-        held = [
-            html.picture(data, f"{word} {n}", "jpeg") for n, data in enumerate(overlays[word], 1)
-        ]
-        parts.append(html.section(title, html.pictures(held) if held else html.paragraph("None.")))
-    if "predictions" in drawn:
-        parts.append(
-            html.section(
-                "Predictions on faces drawn at random",
-                html.picture(drawn["predictions"], "predictions"),
-            )
-        )
-    if data.without_a_face:
-        parts.append(
-            html.section(
-                "Images without a face",
-                html.table(
-                    ["image", "why"],
-                    [[html.text(row.path), html.text(row.why)] for row in data.without_a_face],
-                ),
-            )
-        )
-    return html.page(f"{model.name}, evaluated", parts)
-
-
 ALONE = "a class of a single group has no interval: it does not show what another would give"
-EVEN = (
-    "Cllr needs to know the share of fakes that p_fake takes for granted: that of the faces the "
-    "model was calibrated on where its card says it, otherwise even odds are assumed."
-)
-VERDICTS = (
-    "Intervals of shares of verdicts: Clopper and Pearson; they take faces for independent. The "
-    "measures look at p_fake alone; verdicts also call a face inconclusive that is too small for "
-    "the model."
-)
 
 
 def clustered(data: DataFacts) -> str:
@@ -193,9 +125,6 @@ def clustered(data: DataFacts) -> str:
         "By image: what other images of the same groups might give, which says nothing of other "
         "groups. Slices of one group are resampled by image."
     )
-
-
-AGAINST = "* its fakes against all real faces, or its real faces against all fakes."
 
 
 def _png(image: Image.Image) -> bytes:
