@@ -70,11 +70,9 @@ def share(part: int, whole: int) -> Estimate:
 
     Unlike a bootstrap it is honest about 0 of 20: up to 17 %.
     """
-    from scipy.stats import beta
+    from scipy.stats import binomtest
 
     if not whole:
         return Estimate(None)
-    tail = (1 - LEVEL) / 2
-    low = float(beta.ppf(tail, part, whole - part + 1)) if part else 0.0
-    high = float(beta.ppf(1 - tail, part + 1, whole - part)) if part < whole else 1.0
-    return Estimate(part / whole, low, high)
+    interval = binomtest(part, whole).proportion_ci(LEVEL, method="exact")
+    return Estimate(part / whole, float(interval.low), float(interval.high))
