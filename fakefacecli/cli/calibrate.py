@@ -1,7 +1,6 @@
 """`fakeface calibrate`: probabilities and thresholds for a model, fitted on faces of your own."""
 
 import os
-from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -20,18 +19,11 @@ from fakefacecli.cli.labelled import (
     open_model,
     told_missed,
 )
+from fakefacecli.models.calibration import Method
 
 if TYPE_CHECKING:
     from fakefacecli.evaluate.calibrate import Recalibrated
     from fakefacecli.figures.results import Estimate
-
-
-class Method(StrEnum):
-    """The ways to get from logits to probabilities."""
-
-    PLATT = "platt"
-    TEMPERATURE = "temperature"
-    ISOTONIC = "isotonic"
 
 
 @error_boundary
@@ -65,7 +57,7 @@ def calibrate(  # noqa: PLR0913, PLR0917 - one parameter a flag
         with open_model(model, (faces_only, faces_scale), min_face, device, stop) as subject:
             judged = score_images(images, subject, grid=False)
             checkpoint = subject.checkpoint
-        done = recalibrate(checkpoint.card, judged, str(method), target_fpr)
+        done = recalibrate(checkpoint.card, judged, method, target_fpr)
         stop()
         write_checkpoint(out, checkpoint, done.card)
         keep_division(model, out)

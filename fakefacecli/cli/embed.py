@@ -3,13 +3,12 @@
 import itertools
 import os
 from collections.abc import Iterator
-from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from fakefacecli.base.errors import ExitCode, NothingToDo, UsageError
-from fakefacecli.base.options import DEFAULT_MODEL
+from fakefacecli.base.options import DEFAULT_MODEL, Colour, Projection
 from fakefacecli.base.text import counted, printable
 from fakefacecli.cli.console import complain, error_boundary, stoppable
 from fakefacecli.cli.labelled import (
@@ -30,23 +29,6 @@ if TYPE_CHECKING:
 
 VECTORS = ".parquet"  # the one --out that is no map
 _AT_ONCE = 64  # faces whose pixels are held
-
-
-class Projection(StrEnum):
-    """How vectors are laid out in the plane."""
-
-    AUTO = "auto"
-    UMAP = "umap"
-    TSNE = "tsne"
-    PCA = "pca"
-
-
-class Colour(StrEnum):
-    """What the colours of a map mean."""
-
-    LABEL = "label"
-    GROUP = "group"
-    VERDICT = "verdict"
 
 
 @error_boundary
@@ -79,7 +61,7 @@ def embed(  # noqa: PLR0913, PLR0917 - one parameter a flag
     from fakefacecli.labelled.report_faces import check_images, is_report, read_report
 
     _check_out(out)
-    check_projection(str(projection))
+    check_projection(projection)
     report = is_report(data)
     other_colour = report and colour not in {None, Colour.VERDICT}
     only_verdicts = (
@@ -111,7 +93,7 @@ def embed(  # noqa: PLR0913, PLR0917 - one parameter a flag
             raise NothingToDo(f"{printable(data)}: no face could be taken from its images")
         stop()
         by = colour or (Colour.VERDICT if report else Colour.LABEL)
-        _write(points, out, str(by), str(projection), subject.checkpoint.card.name)
+        _write(points, out, by, projection, subject.checkpoint.card.name)
     drawn = any(not path.lower().endswith(VECTORS) for path in out)
     complain(f"{counted(len(points), 'face')} {'on the map' if drawn else 'written'}")
     return _told(missed, report)
@@ -142,7 +124,9 @@ def _told(missed: "list[Missed]", report: bool) -> ExitCode:
     return told_missed(missed_images(missed), unread)
 
 
-def _write(points: "list[Point]", out: list[str], by: str, projection: str, model: str) -> None:
+def _write(
+    points: "list[Point]", out: list[str], by: Colour, projection: Projection, model: str
+) -> None:
     import numpy as np
 
     from fakefacecli.base.files import atomic_write

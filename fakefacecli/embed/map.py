@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from fakefacecli.base.errors import UsageError
+from fakefacecli.base.options import Colour
 from fakefacecli.base.text import printable
 from fakefacecli.embed.vectors import Point
 from fakefacecli.figures.figure import FAINT, FAKE, REAL, blank, plain, png
 from fakefacecli.figures.html import render
 from fakefacecli.figures.metrics import Numbers
 
-BY = ("label", "group", "verdict")
 SUFFIXES = (".html", ".png", ".parquet")
 OTHERS, UNKNOWN = "all others", "(not known)"
 # Okabe and Ito 2008, safe for the colour-blind, and three more
@@ -47,7 +47,7 @@ _FIXED = {
 class _Dot:
     """A face on the page: where, in per cent of the map, and what is shown under the pointer.
 
-    `colours` has a colour for each of BY.
+    `colours` has one for each thing that colours can mean.
     """
 
     left: float
@@ -66,10 +66,10 @@ class _Entry:
     faces: int
 
 
-def names(points: Sequence[Point], by: str) -> list[str]:
-    """What each point is coloured by, one of BY; rare groups are OTHERS."""
+def names(points: Sequence[Point], by: Colour) -> list[str]:
+    """What each point is coloured by; rare groups are OTHERS."""
     found = [printable(str(getattr(point, by))) or UNKNOWN for point in points]
-    if by != "group":
+    if by != Colour.GROUP:
         return found
     counted = Counter(found)
     common = [name for name, _ in counted.most_common() if name != UNKNOWN][: len(_GROUPS)]
@@ -83,7 +83,7 @@ def colours(of: Sequence[str]) -> dict[str, str]:
     return {name: _FIXED.get(name) or next(free, _GREY) for name, _ in order}
 
 
-def draw_map(points: Sequence[Point], at: Numbers, by: str, title: str) -> bytes:
+def draw_map(points: Sequence[Point], at: Numbers, by: Colour, title: str) -> bytes:
     """The map as a PNG; `at` (n, 2) in 0..1."""
     figure, axes = blank(title, (8.6, 7.0))
     held = np.array(names(points, by), object)
@@ -104,16 +104,16 @@ def draw_map(points: Sequence[Point], at: Numbers, by: str, title: str) -> bytes
     return png(figure)
 
 
-def write_map(points: Sequence[Point], at: Numbers, by: str, title: str) -> str:
+def write_map(points: Sequence[Point], at: Numbers, by: Colour, title: str) -> str:
     """The map as a page without scripts; radio buttons choose what the colours mean."""
-    held = {kind: names(points, kind) for kind in BY}
+    held = {kind: names(points, kind) for kind in Colour}
     keys = {kind: colours(of) for kind, of in held.items()}
     legends = {
         kind: [_Entry(name, colour, held[kind].count(name)) for name, colour in key.items()]
         for kind, key in keys.items()
     }
     dots = [
-        _dot(point, place, {kind: keys[kind][held[kind][n]] for kind in BY})
+        _dot(point, place, {kind: keys[kind][held[kind][n]] for kind in Colour})
         for n, (point, place) in enumerate(zip(points, at.tolist(), strict=True))
     ]
     return render("map", title, by=by, legends=legends, dots=dots)

@@ -15,7 +15,7 @@ from fakefacecli.evaluate.run import data_facts
 from fakefacecli.evaluate.scored import Judged
 from fakefacecli.evaluate.thresholds import BAND, MISSED, Choice, choose
 from fakefacecli.figures.results import Estimate
-from fakefacecli.models.calibration import Calibration
+from fakefacecli.models.calibration import Calibration, Method
 from fakefacecli.models.card import ModelCard
 from fakefacecli.models.checkpoint import Checkpoint, save, sha256_of
 
@@ -54,7 +54,7 @@ class Recalibrated:
     too_small: int
 
 
-def recalibrate(card: ModelCard, judged: Judged, method: str, target_fpr: float) -> Recalibrated:
+def recalibrate(card: ModelCard, judged: Judged, method: Method, target_fpr: float) -> Recalibrated:
     """Fit `method` and choose thresholds on the judged faces that are large enough for the card.
 
     Raises UsageError for a held-out or training face, and when the faces are too few.

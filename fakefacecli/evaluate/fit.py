@@ -7,14 +7,13 @@ import numpy as np
 
 from fakefacecli.base.errors import UsageError
 from fakefacecli.figures.metrics import Mask, Numbers
-from fakefacecli.models.calibration import Calibration
+from fakefacecli.models.calibration import Calibration, Method
 
-METHODS = ("platt", "temperature", "isotonic")
 _STEEPEST = 1e3  # of a slope: a face at logit 0.02 would be certain
 
 
-def fit(method: str, fake: Mask, logits: Numbers, fitted_on: str = "") -> Calibration:
-    """The calibration of n faces, `fake` (n,) bool and `logits` (n,), by one of METHODS.
+def fit(method: Method, fake: Mask, logits: Numbers, fitted_on: str = "") -> Calibration:
+    """The calibration of n faces, `fake` (n,) bool and `logits` (n,).
 
     It keeps the share of fakes among them, as platt and isotonic learn that too. Raises UsageError
     when a class is missing, or when no rising curve fits the scores.
@@ -22,16 +21,17 @@ def fit(method: str, fake: Mask, logits: Numbers, fitted_on: str = "") -> Calibr
     reals, fakes = int((~fake).sum()), int(fake.sum())
     if not reals or not fakes:
         raise UsageError(f"{reals} real and {fakes} fake faces found, wanted both to calibrate")
-    if method == "isotonic":
+    if method == Method.ISOTONIC:
         knots = fit_isotonic(fake, logits)
         return Calibration(method, fitted_on=fitted_on, knots=knots, prior=fakes / len(fake))
-    a, b = fit_platt(fake, logits) if method == "platt" else (fit_temperature(fake, logits), 0.0)
+    platt = method == Method.PLATT
+    a, b = fit_platt(fake, logits) if platt else (fit_temperature(fake, logits), 0.0)
     if not 0 < a < _STEEPEST:
         raise UsageError(
             f"{method} slope {a:.3g} found, wanted a slope above 0 and below {_STEEPEST:.0f}: the "
             "scores say nothing of these labels, or everything; check the data, or take platt"
         )
-    prior = fakes / len(fake) if method == "platt" else None
+    prior = fakes / len(fake) if platt else None
     return Calibration(method, a, b, fitted_on, prior=prior)
 
 
