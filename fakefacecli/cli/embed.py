@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from fakefacecli.embed.vectors import Point
     from fakefacecli.evaluate.run import Subject
     from fakefacecli.labelled.faces import FoundFace, Missed
-    from fakefacecli.labelled.report_faces import Row
+    from fakefacecli.labelled.report_faces import ScannedImage
 
 VECTORS = ".parquet"  # the one --out that is no map
 _AT_ONCE = 64  # faces whose pixels are held
@@ -110,11 +110,14 @@ def _of_data(data: str, subject: "Subject") -> "Iterator[tuple[FoundFace, str] |
             yield item
 
 
-def _of_report(rows: "list[Row]", subject: "Subject") -> "Iterator[tuple[FoundFace, str] | Missed]":
+def _of_report(
+    images: "list[ScannedImage]", subject: "Subject"
+) -> "Iterator[tuple[FoundFace, str] | Missed]":
+    from fakefacecli.labelled.faces import FoundFace
     from fakefacecli.labelled.report_faces import reread
 
-    for item in reread(rows, subject.reader):
-        yield (item[0], "") if isinstance(item, tuple) else item
+    for item in reread(images, subject.reader):
+        yield (item, "") if isinstance(item, FoundFace) else item
 
 
 def _told(missed: "list[Missed]", report: bool) -> ExitCode:

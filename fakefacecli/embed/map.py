@@ -4,7 +4,6 @@ import io
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -130,25 +129,27 @@ def check_parquet() -> None:
 
 
 def write_vectors(points: Sequence[Point], at: Numbers) -> bytes:
-    """A Parquet table, a row a face: what is known of it, x and y, and `vector`."""
+    """A Parquet table, a row for each face: what is known of it, x and y, and `vector`."""
     check_parquet()
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+    import pandas as pd
 
-    columns: dict[str, Any] = {
-        "path": [printable(point.path) for point in points],
-        "face": [point.number for point in points],
-        **{
-            name: [printable(getattr(point, name)) or None for point in points]
-            for name in ("label", "group", "generator", "verdict")
-        },
-        "p_fake": [point.p_fake for point in points],
-        "x": at[:, 0],
-        "y": at[:, 1],
-        "vector": [point.vector for point in points],
-    }
+    def words(name: str) -> "pd.Series[str]":
+        known = [printable(getattr(point, name)) or None for point in points]
+        return pd.Series(known, dtype=object)  # null and not NaN where nothing is known
+
+    table = pd.DataFrame(
+        {
+            "path": words("path"),
+            "face": [point.number for point in points],
+            **{name: words(name) for name in ("label", "group", "generator", "verdict")},
+            "p_fake": [point.p_fake for point in points],
+            "x": at[:, 0],
+            "y": at[:, 1],
+            "vector": [point.vector for point in points],
+        }
+    )
     held = io.BytesIO()
-    pq.write_table(pa.table(columns), held)
+    table.to_parquet(held, index=False)
     return held.getvalue()
 
 

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,6 +20,9 @@ from fakefacecli.figures.plots import Curve
 from fakefacecli.figures.results import Difference
 from fakefacecli.models.card import ModelCard
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 
 def compare(
     judged: Sequence[Judged], subjects: Sequence[Subject], resamples: int
@@ -28,20 +32,15 @@ def compare(
     Only faces that both models were given count: cards differ in what they look at, but the
     detector is the same. Raises NothingToDo when there is none.
     """
-    keys = [[(face.image.path, face.number) for face in one.faces] for one in judged]
-    common = set(keys[0]) & set(keys[1])
-    if not common:
-        raise NothingToDo("no face that both models were given")
-    kept = [np.array([key in common for key in own]) for own in keys]
-    fake = judged[0].fake[kept[0]]
-    p = [
-        one.p_fake(subject.checkpoint.card)[rows]
-        for one, subject, rows in zip(judged, subjects, kept, strict=True)
-    ]
     cards = [subject.checkpoint.card for subject in subjects]
+    both = _join(judged, cards)
+    if both.empty:
+        raise NothingToDo("no face that both models were given")
+    fake = (both["label"] == "fake").to_numpy(bool)
+    p = [both[name].to_numpy(np.float64) for name in ("p_fake_a", "p_fake_b")]
     compared, by_image = (
-        _differences(fake, p, cards, resamples, judged[0].clusters(by)[kept[0]])
-        for by in (True, False)
+        _differences(fake, p, cards, resamples, both[name].to_numpy(np.intp))
+        for name in ("group_cluster", "image_cluster")
     )
     first, second = subjects
     found = Comparison(
@@ -53,12 +52,24 @@ def compare(
         more_by_image={name: row.more for name, row in by_image.items()},
         judging_ms_per_face=(_judging_ms(judged[0]), _judging_ms(judged[1])),
     )
-    names = [subject.checkpoint.card.name for subject in subjects]
     drawn = [
-        Curve(f"{letter}: {name}", fake, values)
-        for letter, name, values in zip("AB", names, p, strict=True)
+        Curve(f"{letter}: {card.name}", fake, values)
+        for letter, card, values in zip("AB", cards, p, strict=True)
     ]
     return found, drawn
+
+
+def _join(judged: Sequence[Judged], cards: Sequence[ModelCard]) -> "pd.DataFrame":
+    """A row for each face that both models were given, in the first one's order.
+
+    Columns: those of `Judged.table`, p_fake_a, p_fake_b, and the clusters by group and by image.
+    """
+    first, second = (one.table(card) for one, card in zip(judged, cards, strict=True))
+    first["group_cluster"] = judged[0].clusters()
+    first["image_cluster"] = judged[0].clusters(groups=False)
+    key = ["path", "face"]
+    theirs = second[[*key, "p_fake"]]
+    return first.merge(theirs, on=key, suffixes=("_a", "_b"), validate="one_to_one")
 
 
 def _judging_ms(judged: Judged) -> float:

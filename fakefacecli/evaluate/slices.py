@@ -93,9 +93,14 @@ def _slice(name: str, members: Mask, of: _Columns, resamples: int) -> SliceRow:
 
 
 def _parts(judged: Judged, name_of: Callable[[JudgedFace], str]) -> Iterator[tuple[str, Mask]]:
-    names = np.array([name_of(face) for face in judged.faces], object)
-    for name in sorted(set(names), key=_in_order):
-        yield name, names == name
+    import pandas as pd
+
+    names = pd.Series([name_of(face) for face in judged.faces])
+    places = {str(name): rows for name, rows in names.groupby(names).indices.items()}
+    for name in sorted(places, key=_in_order):
+        members = np.zeros(len(names), bool)
+        members[places[name]] = True
+        yield name, members
 
 
 def size_class(face: JudgedFace) -> str:

@@ -1,13 +1,11 @@
 """Putting an evaluation into its folder: JSON, scores, pictures, and the page that shows them."""
 
-import csv
 import io
 import os
 from collections.abc import Sequence
 
 from PIL import Image
 
-from fakefacecli.base.text import printable
 from fakefacecli.evaluate import pictures
 from fakefacecli.evaluate.bootstrap import FEW_CLUSTERS
 from fakefacecli.evaluate.evaluation import DataFacts, Evaluation, evaluation_json
@@ -19,10 +17,6 @@ from fakefacecli.figures.plots import Curve
 from fakefacecli.reports.rows import guarded
 
 _SHOWN_PX = 900  # width of an overlay inside the page
-COLUMNS = (
-    *("path", "face", "label", "group", "generator", "split", "face_px", "jpeg_quality"),
-    *("sha256", "logit", "p_fake", "verdict"),
-)
 
 
 def write_evaluation(
@@ -90,20 +84,16 @@ def _overlays(
 
 
 def _scores(judged: Judged, subject: Subject) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    verdicts = judged.verdicts(subject.checkpoint.card, subject.thresholds)
-    for face, verdict in zip(judged.faces, verdicts, strict=True):
-        image = face.image
-        row = (
-            *(printable(image.path), face.number, "fake" if image.fake else "real"),
-            *(printable(image.group), printable(image.generator), image.split),
-            *(round(face.face_px, 1), face.quality, face.sha256, round(face.logit, 6)),
-            *(round(verdict.fake_probability, 6), str(verdict.label)),
-        )
-        writer.writerow([guarded(cell) for cell in row])
-    return text.getvalue()
+    """A CSV with a row for each face; text is guarded as in a report."""
+    card = subject.checkpoint.card
+    table = judged.table(card)
+    table["verdict"] = [str(found.label) for found in judged.verdicts(card, subject.thresholds)]
+    # Series.round scales before it rounds: its last digit may differ from that of a report
+    for name, digits in (("face_px", 1), ("logit", 6), ("p_fake", 6)):
+        table[name] = [round(number, digits) for number in table[name].tolist()]
+    for name in ("path", "group", "generator"):
+        table[name] = table[name].map(guarded)
+    return table.to_csv(index=False, lineterminator="\n")
 
 
 ALONE = "a class of a single group has no interval: it does not show what another would give"
