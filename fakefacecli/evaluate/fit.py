@@ -38,7 +38,9 @@ def fit(method: Method, fake: Mask, logits: Numbers, fitted_on: str = "") -> Cal
 def at_even_odds(p_fake: Numbers, prior: float | None) -> Numbers:
     """What p_fake (n,) of a calibration fitted at `prior` would be where half of all are fakes.
 
-    By Bayes' rule; as it is where the prior is not known (None).
+    By Bayes' rule; unchanged where the prior is not known (None). A likelihood ratio is the
+    posterior odds over the prior odds: at even odds the two are equal, so that Cllr does not
+    depend on how many fakes the faces for the calibration happened to hold.
     """
     if prior is None:
         return p_fake
@@ -63,6 +65,7 @@ def fit_platt(fake: Mask, logits: Numbers) -> tuple[float, float]:
         step = np.linalg.solve(bend, slope)
         if np.abs(slope).max() < 1e-9 * len(logits):
             break
+        # a full step may overshoot where the curve is flat: halve it until the loss falls
         now, part = _loss(target, inputs @ at), 1.0
         while part > 1e-10 and _loss(target, inputs @ (at - part * step)) > now:
             part /= 2

@@ -47,6 +47,7 @@ def choose(fake: Mask, p_fake: Numbers, target_fpr: float) -> Choice:
             f"at least {needed} real faces and a fake one: add faces, or raise --target-fpr"
         )
     high = float(real[allowed - 1])
+    # equal scores cannot be told apart: either all of them are flagged or none
     if (real >= high).sum() > allowed:
         if high >= 1:
             raise UsageError(

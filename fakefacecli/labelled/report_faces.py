@@ -64,7 +64,7 @@ def read_report(path: str) -> list[ScannedImage]:
 
 
 def _read_table(path: str) -> "pd.DataFrame":
-    """The rows of a report as they stand there, a CSV's cells all text."""
+    """The rows of a report, unchanged; all cells of a CSV are text."""
     import pandas as pd
 
     if path.lower().endswith(".csv"):
