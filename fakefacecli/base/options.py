@@ -28,6 +28,23 @@ class Progress(StrEnum):
     OFF = "off"
 
 
+class Projection(StrEnum):
+    """How vectors are laid out in the plane; auto: UMAP where it is installed, else t-SNE."""
+
+    AUTO = "auto"
+    UMAP = "umap"
+    TSNE = "tsne"
+    PCA = "pca"
+
+
+class Colour(StrEnum):
+    """What the colours of a map mean."""
+
+    LABEL = "label"
+    GROUP = "group"
+    VERDICT = "verdict"
+
+
 class Precision(StrEnum):
     """What networks judge faces in; auto: bfloat16 where it was measured and the device has it."""
 

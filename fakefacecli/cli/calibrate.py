@@ -2,7 +2,6 @@
 
 import os
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,18 +12,11 @@ from fakefacecli.base.text import counted
 from fakefacecli.cli.console import complain, error_boundary, stoppable
 from fakefacecli.cli.flags import Data, Device, FacesOnly, FacesScale, MinFace, Model, takes
 from fakefacecli.cli.labelled import labelled_images, open_model, report_missed
+from fakefacecli.models.calibration import Method
 
 if TYPE_CHECKING:
     from fakefacecli.evaluate.calibrate import Recalibrated
     from fakefacecli.figures.results import Estimate
-
-
-class Method(StrEnum):
-    """The ways to get from logits to probabilities."""
-
-    PLATT = "platt"
-    TEMPERATURE = "temperature"
-    ISOTONIC = "isotonic"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +57,7 @@ def calibrate(flags: CalibrateFlags) -> ExitCode:
         with open_model(options, (flags.faces_only, flags.faces_scale), stop) as subject:
             judged = score_images(images, subject, grid=False)
             checkpoint = subject.checkpoint
-        done = recalibrate(checkpoint.card, judged, str(flags.method), flags.target_fpr)
+        done = recalibrate(checkpoint.card, judged, flags.method, flags.target_fpr)
         stop()
         write_checkpoint(flags.out, checkpoint, done.card)
         keep_division(flags.model, flags.out)

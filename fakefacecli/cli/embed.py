@@ -4,13 +4,12 @@ import itertools
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from fakefacecli.base.errors import ExitCode, NothingToDo, UsageError
-from fakefacecli.base.options import DEFAULT_MODEL, JudgeOptions
+from fakefacecli.base.options import DEFAULT_MODEL, Colour, JudgeOptions, Projection
 from fakefacecli.base.text import counted
 from fakefacecli.cli.console import complain, error_boundary, stoppable
 from fakefacecli.cli.flags import Device, FacesOnly, FacesScale, MinFace, Model, takes
@@ -21,27 +20,10 @@ if TYPE_CHECKING:
     from fakefacecli.embed.vectors import Point
     from fakefacecli.evaluate.run import Subject
     from fakefacecli.labelled.faces import FoundFace, Missed
-    from fakefacecli.labelled.report_faces import Row
+    from fakefacecli.labelled.report_faces import ScannedImage
 
 VECTORS = ".parquet"  # the one --out that is no map
 _AT_ONCE = 64  # faces whose pixels are held
-
-
-class Projection(StrEnum):
-    """How vectors are laid out in the plane."""
-
-    AUTO = "auto"
-    UMAP = "umap"
-    TSNE = "tsne"
-    PCA = "pca"
-
-
-class Colour(StrEnum):
-    """What the colours of a map mean."""
-
-    LABEL = "label"
-    GROUP = "group"
-    VERDICT = "verdict"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +62,7 @@ def embed(flags: EmbedFlags) -> ExitCode:
     from fakefacecli.labelled.report_faces import check_images, is_report, read_report
 
     _check_out(flags.out)
-    check_projection(str(flags.projection))
+    check_projection(flags.projection)
     report = is_report(flags.data)
     _check_report(flags, report)
     rows = read_report(flags.data) if report else []
@@ -100,7 +82,7 @@ def embed(flags: EmbedFlags) -> ExitCode:
         stop()
         by = flags.colour or (Colour.VERDICT if report else Colour.LABEL)
         name = subject.checkpoint.card.name
-        _write(points, flags.out, str(by), str(flags.projection), name)
+        _write(points, flags.out, by, flags.projection, name)
     drawn = any(not path.lower().endswith(VECTORS) for path in flags.out)
     complain(f"{counted(len(points), 'face')} {'on the map' if drawn else 'written'}")
     return _told(missed, report)
@@ -147,11 +129,14 @@ def _of_data(data: str, subject: "Subject") -> "Iterator[tuple[FoundFace, str] |
             yield item
 
 
-def _of_report(rows: "list[Row]", subject: "Subject") -> "Iterator[tuple[FoundFace, str] | Missed]":
+def _of_report(
+    images: "list[ScannedImage]", subject: "Subject"
+) -> "Iterator[tuple[FoundFace, str] | Missed]":
+    from fakefacecli.labelled.faces import FoundFace
     from fakefacecli.labelled.report_faces import reread
 
-    for item in reread(rows, subject.reader):
-        yield (item[0], "") if isinstance(item, tuple) else item
+    for item in reread(images, subject.reader):
+        yield (item, "") if isinstance(item, FoundFace) else item
 
 
 def _told(missed: "list[Missed]", report: bool) -> ExitCode:
@@ -161,7 +146,9 @@ def _told(missed: "list[Missed]", report: bool) -> ExitCode:
     return report_missed(missed_images(missed), unread)
 
 
-def _write(points: "list[Point]", out: list[str], by: str, projection: str, model: str) -> None:
+def _write(
+    points: "list[Point]", out: list[str], by: Colour, projection: Projection, model: str
+) -> None:
     import numpy as np
 
     from fakefacecli.base.files import atomic_write

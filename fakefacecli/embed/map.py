@@ -1,21 +1,20 @@
 """Maps of faces: a page with thumbnails under the pointer, a PNG, or the vectors as Parquet."""
 
-import base64
 import io
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
 from fakefacecli.base.errors import UsageError
+from fakefacecli.base.options import Colour
 from fakefacecli.base.text import printable
 from fakefacecli.embed.vectors import Point
 from fakefacecli.figures.figure import FAINT, FAKE, REAL, blank, plain, png
-from fakefacecli.figures.html import page, paragraph, text
+from fakefacecli.figures.html import render
 from fakefacecli.figures.metrics import Numbers
 
-BY = ("label", "group", "verdict")
 SUFFIXES = (".html", ".png", ".parquet")
 OTHERS, UNKNOWN = "all others", "(not known)"
 # Okabe and Ito 2008, safe for the colour-blind, and three more
@@ -41,27 +40,35 @@ _FIXED = {
     UNKNOWN: _GREY,
     OTHERS: _GREY,
 }
-_STYLE = """<style>
-.map { position: relative; width: min(100%, 60rem); aspect-ratio: 1; border: 1px solid #d5d9dd;
-       margin: 1rem 0 }
-.dot { position: absolute; width: .6rem; height: .6rem; margin: -.3rem; border-radius: 50%;
-       opacity: .8; outline-offset: 2px }
-.dot span { display: none; position: absolute; left: .9rem; top: .2rem; background: #fff;
-            border: 1px solid #5c626a; padding: .3rem; font-size: .75rem; line-height: 1.3;
-            width: 13rem; overflow-wrap: anywhere }
-.dot.far span { left: auto; right: .9rem } .dot.low span { top: auto; bottom: .2rem }
-.dot img { display: block; width: 5rem; height: 5rem }
-.dot:hover, .dot:focus { z-index: 9; opacity: 1 }
-.dot:hover span, .dot:focus span { display: block }
-.key { display: none } .key i { display: inline-block; width: .7rem; height: .7rem;
-       border-radius: 50%; margin: 0 .3rem 0 1rem }
-"""
 
 
-def names(points: Sequence[Point], by: str) -> list[str]:
-    """What each point is coloured by, one of BY; rare groups are OTHERS."""
+@dataclass(frozen=True, slots=True)
+class _Dot:
+    """A face on the page: where, in per cent of the map, and what is shown under the pointer.
+
+    `colours` has one for each thing that colours can mean.
+    """
+
+    left: float
+    top: float
+    colours: dict[str, str]
+    thumb: bytes
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """What a colour of the map means, and how many faces have it."""
+
+    name: str
+    colour: str
+    faces: int
+
+
+def names(points: Sequence[Point], by: Colour) -> list[str]:
+    """What each point is coloured by; rare groups are OTHERS."""
     found = [printable(str(getattr(point, by))) or UNKNOWN for point in points]
-    if by != "group":
+    if by != Colour.GROUP:
         return found
     counted = Counter(found)
     common = [name for name, _ in counted.most_common() if name != UNKNOWN][: len(_GROUPS)]
@@ -75,7 +82,7 @@ def colours(of: Sequence[str]) -> dict[str, str]:
     return {name: _FIXED.get(name) or next(free, _GREY) for name, _ in order}
 
 
-def draw_map(points: Sequence[Point], at: Numbers, by: str, title: str) -> bytes:
+def draw_map(points: Sequence[Point], at: Numbers, by: Colour, title: str) -> bytes:
     """The map as a PNG; `at` (n, 2) in 0..1."""
     figure, axes = blank(title, (8.6, 7.0))
     held = np.array(names(points, by), object)
@@ -96,49 +103,19 @@ def draw_map(points: Sequence[Point], at: Numbers, by: str, title: str) -> bytes
     return png(figure)
 
 
-def write_map(points: Sequence[Point], at: Numbers, by: str, title: str) -> str:
+def write_map(points: Sequence[Point], at: Numbers, by: Colour, title: str) -> str:
     """The map as a page without scripts; radio buttons choose what the colours mean."""
-    held = {kind: names(points, kind) for kind in BY}
+    held = {kind: names(points, kind) for kind in Colour}
     keys = {kind: colours(of) for kind, of in held.items()}
-    style = [_STYLE]
-    for kind in BY:
-        style.append(f"#by-{kind}:checked ~ .map .dot {{ background: var(--{kind}) }}")
-        style.append(f"#by-{kind}:checked ~ .key-{kind} {{ display: block }}")
-    buttons = [
-        f'<input type="radio" name="by" id="by-{kind}"{" checked" if kind == by else ""}>'
-        f'<label for="by-{kind}"> {kind} </label>'
-        for kind in BY
-    ]
-    legends = [
-        f'<p class="key key-{kind}">'
-        + "".join(
-            f'<i style="background:{colour}"></i>{text(name)} ({held[kind].count(name)})'
-            for name, colour in keys[kind].items()
-        )
-        + "</p>"
-        for kind in BY
-    ]
+    legends = {
+        kind: [_Entry(name, colour, held[kind].count(name)) for name, colour in key.items()]
+        for kind, key in keys.items()
+    }
     dots = [
-        _dot(point, place, {kind: keys[kind][held[kind][n]] for kind in BY})
+        _dot(point, place, {kind: keys[kind][held[kind][n]] for kind in Colour})
         for n, (point, place) in enumerate(zip(points, at.tolist(), strict=True))
     ]
-    return page(
-        title,
-        [
-            "\n".join([*style, "</style>"]),
-            paragraph(
-                f"{len(points)} faces. Neighbours look alike to the model; distances and the "
-                "sizes of clusters mean little. Point at a face to see it.",
-                "faint",
-            ),
-            "<div>colour by",
-            *buttons,
-            *legends,
-            '<div class="map">',
-            *dots,
-            "</div></div>",
-        ],
-    )
+    return render("map", title, by=by, legends=legends, dots=dots)
 
 
 def check_parquet() -> None:
@@ -152,42 +129,37 @@ def check_parquet() -> None:
 
 
 def write_vectors(points: Sequence[Point], at: Numbers) -> bytes:
-    """A Parquet table, a row a face: what is known of it, x and y, and `vector`."""
+    """A Parquet table, a row for each face: what is known of it, x and y, and `vector`."""
     check_parquet()
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+    import pandas as pd
 
-    columns: dict[str, Any] = {
-        "path": [printable(point.path) for point in points],
-        "face": [point.number for point in points],
-        **{
-            name: [printable(getattr(point, name)) or None for point in points]
-            for name in ("label", "group", "generator", "verdict")
-        },
-        "p_fake": [point.p_fake for point in points],
-        "x": at[:, 0],
-        "y": at[:, 1],
-        "vector": [point.vector for point in points],
-    }
+    def words(name: str) -> "pd.Series[str]":
+        known = [printable(getattr(point, name)) or None for point in points]
+        return pd.Series(known, dtype=object)  # null and not NaN where nothing is known
+
+    table = pd.DataFrame(
+        {
+            "path": words("path"),
+            "face": [point.number for point in points],
+            **{name: words(name) for name in ("label", "group", "generator", "verdict")},
+            "p_fake": [point.p_fake for point in points],
+            "x": at[:, 0],
+            "y": at[:, 1],
+            "vector": [point.vector for point in points],
+        }
+    )
     held = io.BytesIO()
-    pq.write_table(pa.table(columns), held)
+    table.to_parquet(held, index=False)
     return held.getvalue()
 
 
-def _dot(point: Point, at: Sequence[float], colour: dict[str, str]) -> str:
-    x, y = 2 + 96 * at[0], 98 - 96 * at[1]
-    kind = "dot" + (" far" if x > 70 else "") + (" low" if y > 70 else "")
-    style = ";".join(f"--{name}:{value}" for name, value in colour.items())
-    known = [point.label, printable(point.generator), printable(point.group)]
-    words = [
+def _dot(point: Point, at: Sequence[float], colour: dict[str, str]) -> _Dot:
+    known = (point.label, printable(point.generator), printable(point.group))
+    lines = (
         printable(point.path),
         f"face {point.number}",
         *filter(None, known),
         f"p_fake {point.p_fake:.3f}, {point.verdict.replace('_', ' ')}",
-    ]
-    picture = base64.b64encode(point.thumb).decode()
-    return (
-        f'<div class="{kind}" tabindex="0" style="left:{x:.2f}%;top:{y:.2f}%;{style}"><span>'
-        f'<img alt="" src="data:image/jpeg;base64,{picture}">'
-        f"{'<br>'.join(map(text, words))}</span></div>"
     )
+    # 2 % of rim on each side; up is more, as in the PNG
+    return _Dot(2 + 96 * at[0], 98 - 96 * at[1], colour, point.thumb, lines)

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fakefacecli.base.errors import ModelRefused, UsageError
+from fakefacecli.base.options import Projection
 from fakefacecli.base.records import FaceCrop
 from fakefacecli.evaluate.pictures import thumbnail
 from fakefacecli.figures.metrics import Numbers
@@ -19,7 +20,6 @@ from fakefacecli.scan.classify import TorchClassifier, verdict_of
 if TYPE_CHECKING:
     import torch
 
-PROJECTIONS = ("umap", "tsne", "pca")
 FEWEST = 5  # with fewer faces there are no neighbourhoods: PCA
 THUMB_PX = 80
 _AT_ONCE = 32
@@ -92,32 +92,33 @@ class Embedder:
         return held[0].flatten(1).float().cpu().numpy(), logits
 
 
-def check_projection(how: str) -> None:
+def check_projection(how: Projection) -> None:
     """UsageError for UMAP that is not installed."""
-    if how == "umap" and not _has_umap():
+    if how == Projection.UMAP and not _has_umap():
         raise UsageError(
             "umap-learn is not installed; pip install 'fakefacecli[umap]', or take "
             "--projection tsne"
         )
 
 
-def project(vectors: Vectors, how: str, seed: int = 0) -> tuple[Numbers, str]:
-    """Vectors (n, d) laid out in the plane, (n, 2) in 0..1, and the name of what laid them out.
+def project(vectors: Vectors, how: Projection, seed: int = 0) -> tuple[Numbers, Projection]:
+    """Vectors (n, d) laid out in the plane, (n, 2) in 0..1, and what laid them out.
 
-    "auto" is UMAP (McInnes et al. 2018) where it is installed, otherwise t-SNE (van der Maaten and
+    AUTO is UMAP (McInnes et al. 2018) where it is installed, otherwise t-SNE (van der Maaten and
     Hinton 2008); fewer than FEWEST faces, and copies of one face, get PCA. Distances on such a map
     mean little, and the size of a cluster nothing: it shows what lies beside what. Raises
     UsageError for UMAP that is not installed.
     """
     check_projection(how)
-    if how == "auto":
-        how = "umap" if _has_umap() else "tsne"
+    if how == Projection.AUTO:
+        how = Projection.UMAP if _has_umap() else Projection.TSNE
     if len(vectors) < FEWEST:
-        how = "pca"
+        how = Projection.PCA
     if np.ptp(vectors, axis=0).max() <= _ALIKE * np.abs(vectors).max():
         # t-SNE scales its start by the spread of the first axis: NaN, and a segfault in its tree
-        return np.full((len(vectors), 2), 0.5), "pca"
-    laid = {"umap": _umap, "tsne": _tsne, "pca": _pca}[how](vectors, seed)
+        return np.full((len(vectors), 2), 0.5), Projection.PCA
+    layouts = {Projection.UMAP: _umap, Projection.TSNE: _tsne, Projection.PCA: _pca}
+    laid = layouts[how](vectors, seed)
     span = np.ptp(laid, axis=0)
     return (laid - laid.min(0)) / np.where(span > 0, span, 1.0), how
 

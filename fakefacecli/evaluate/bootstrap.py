@@ -6,7 +6,7 @@ section 3.8; Field and Welsh 2007). Real and fake faces are drawn apart; where a
 all clusters are drawn from one heap, so that it stays whole. In each resample a class is then
 weighted to the size it has in the set, so that the share of fakes stays. The interval
 is expanded for few clusters, as in Hesterberg 2015 (What Teachers Should Know About the Bootstrap);
-with fewer than FEW_CLUSTERS in a class it is still rough, and one gives none.
+with fewer than FEW_CLUSTERS in a class it is still rough, and with a single one there is none.
 """
 
 import math
@@ -101,6 +101,8 @@ def tail_of(clusters: int) -> float | None:
         return None
     from scipy.stats import norm, t
 
+    # as many standard errors as t with n - 1 degrees of freedom asks for, stretched by the
+    # missing variance; back as a tail of the normal, which the percentiles of resamples follow
     far = math.sqrt(clusters / (clusters - 1)) * t.ppf((1 + LEVEL) / 2, clusters - 1)
     return float(norm.sf(far))
 
@@ -119,6 +121,8 @@ def draws(
         rows = min(at_once, resamples - start)
         times = np.zeros((rows, len(fake)))
         for members, numbers in heaps:
+            # every row draws as many clusters as there are, with replacement. Adding size * row
+            # to the numbers of a row lets one bincount tally all rows at once
             size = int(numbers.max()) + 1
             picked = chance.integers(0, size, (rows, size))
             picked += np.arange(rows)[:, np.newaxis] * size
@@ -140,7 +144,11 @@ def _heaps(fake: Mask, clusters: Clusters) -> list[tuple[Clusters, Clusters]]:
 
 
 def _to_size(times: Numbers, fake: Mask) -> Numbers:
-    """The rows, each class weighted so that it counts as often as it has faces."""
+    """The rows, each class weighted so that it counts as often as it has faces.
+
+    Clusters differ in size: a row that happened to draw large clusters of fakes would otherwise
+    have more fakes, and precision and accuracy would vary with that share alone.
+    """
     for kind in np.unique(fake):
         found = times[:, fake == kind].sum(1, keepdims=True)
         times = times[found[:, 0] > 0]

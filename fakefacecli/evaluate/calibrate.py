@@ -4,18 +4,20 @@ import hashlib
 import json
 import re
 from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from fakefacecli.base.errors import ModelRefused, UsageError
 from fakefacecli.base.text import counted, printable
 from fakefacecli.base.verdicts import Thresholds
+from fakefacecli.evaluate.evaluation import DataFacts
 from fakefacecli.evaluate.fit import fit
 from fakefacecli.evaluate.run import data_facts
 from fakefacecli.evaluate.scored import Judged
 from fakefacecli.evaluate.thresholds import BAND, MISSED, Choice, choose
 from fakefacecli.figures.results import Estimate
-from fakefacecli.models.calibration import Calibration
+from fakefacecli.models.calibration import Calibration, Method
 from fakefacecli.models.card import ModelCard
 from fakefacecli.models.checkpoint import Checkpoint, save, sha256_of
 
@@ -54,7 +56,7 @@ class Recalibrated:
     too_small: int
 
 
-def recalibrate(card: ModelCard, judged: Judged, method: str, target_fpr: float) -> Recalibrated:
+def recalibrate(card: ModelCard, judged: Judged, method: Method, target_fpr: float) -> Recalibrated:
     """Fit `method` and choose thresholds on the judged faces that are large enough for the card.
 
     Raises UsageError for a held-out or training face, and when the faces are too few.
@@ -66,12 +68,7 @@ def recalibrate(card: ModelCard, judged: Judged, method: str, target_fpr: float)
     used = Judged(kept)
     about = data_facts(used)
     groups = sorted({printable(face.image.group) for face in kept if face.image.group})
-    known = f" of {counted(len(groups), 'group')}" if groups else ""
-    fitted_on = (
-        f"{about.faces} faces ({about.real} real, {about.fake} fake){known}, "
-        f"set {about.sha256[:16]}"
-    )
-    calibration = fit(method, used.fake, used.logits(), fitted_on)
+    calibration = fit(method, used.fake, used.logits(), _fitted_on(about, len(groups)))
     p = np.array([calibration.probability(logit) for logit in used.logits().tolist()])
     choice = choose(used.fake, p, target_fpr)
     facts = CalibratedOn(
@@ -87,20 +84,30 @@ def recalibrate(card: ModelCard, judged: Judged, method: str, target_fpr: float)
         fpr=choice.flagged_real,
         tpr=choice.flagged_fake,
     )
-    old = {
-        key if key.startswith(_BEFORE) else _BEFORE + key: value
-        for key, value in card.measured.items()
-        if key.removeprefix(_BEFORE) != FACTS
-    }
     new = replace(
         card,
         name=_name(card, calibration, choice.thresholds),
         calibration=calibration,
         thresholds=choice.thresholds,
         meaning=_meaning(choice),
-        measured={FACTS: asdict(facts), **old},
+        measured={FACTS: asdict(facts), **_older(card)},
     )
     return Recalibrated(new, choice, len(kept), len(judged.faces) - len(kept))
+
+
+def _fitted_on(about: DataFacts, groups: int) -> str:
+    known = f" of {counted(groups, 'group')}" if groups else ""
+    faces = f"{about.faces} faces ({about.real} real, {about.fake} fake)"
+    return f"{faces}{known}, set {about.sha256[:16]}"
+
+
+def _older(card: ModelCard) -> dict[str, Any]:
+    """What `card` says was measured, renamed: its numbers are of another calibration."""
+    return {
+        key if key.startswith(_BEFORE) else _BEFORE + key: value
+        for key, value in card.measured.items()
+        if key.removeprefix(_BEFORE) != FACTS
+    }
 
 
 def write_checkpoint(path: str, checkpoint: Checkpoint, card: ModelCard) -> None:
@@ -117,7 +124,10 @@ def write_checkpoint(path: str, checkpoint: Checkpoint, card: ModelCard) -> None
 
 
 def _name(card: ModelCard, calibration: Calibration, thresholds: Thresholds) -> str:
-    """That of `card` and six digits of what is new: people tell models apart by their names."""
+    """The name of `card` and six digits that change with the calibration and the thresholds.
+
+    People tell models apart by their names, so two calibrations must not share one.
+    """
     what = json.dumps([calibration.facts(), asdict(thresholds)], sort_keys=True)
     digest = hashlib.sha256(what.encode()).hexdigest()
     base = _CALIBRATED.sub("", card.name) if FACTS in card.measured else card.name

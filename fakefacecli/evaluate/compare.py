@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,12 +13,15 @@ from fakefacecli.evaluate.measure import read_at
 from fakefacecli.evaluate.output_folder import PAGE, PLOTS, filled
 from fakefacecli.evaluate.run import Subject, data_facts, model_facts
 from fakefacecli.evaluate.scored import Judged
-from fakefacecli.evaluate.write import EVEN, clustered, curves
+from fakefacecli.evaluate.write import clustered, curves
 from fakefacecli.figures import html
 from fakefacecli.figures.metrics import Mask, Numbers
 from fakefacecli.figures.plots import Curve
 from fakefacecli.figures.results import Difference
 from fakefacecli.models.card import ModelCard
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def compare(
@@ -28,20 +32,15 @@ def compare(
     Only faces that both models were given count: cards differ in what they look at, but the
     detector is the same. Raises NothingToDo when there is none.
     """
-    keys = [[(face.image.path, face.number) for face in one.faces] for one in judged]
-    common = set(keys[0]) & set(keys[1])
-    if not common:
-        raise NothingToDo("no face that both models were given")
-    kept = [np.array([key in common for key in own]) for own in keys]
-    fake = judged[0].fake[kept[0]]
-    p = [
-        one.p_fake(subject.checkpoint.card)[rows]
-        for one, subject, rows in zip(judged, subjects, kept, strict=True)
-    ]
     cards = [subject.checkpoint.card for subject in subjects]
+    both = _join(judged, cards)
+    if both.empty:
+        raise NothingToDo("no face that both models were given")
+    fake = (both["label"] == "fake").to_numpy(bool)
+    p = [both[name].to_numpy(np.float64) for name in ("p_fake_a", "p_fake_b")]
     compared, by_image = (
-        _differences(fake, p, cards, resamples, judged[0].clusters(by)[kept[0]])
-        for by in (True, False)
+        _differences(fake, p, cards, resamples, both[name].to_numpy(np.intp))
+        for name in ("group_cluster", "image_cluster")
     )
     first, second = subjects
     found = Comparison(
@@ -53,12 +52,24 @@ def compare(
         more_by_image={name: row.more for name, row in by_image.items()},
         judging_ms_per_face=(_judging_ms(judged[0]), _judging_ms(judged[1])),
     )
-    names = [subject.checkpoint.card.name for subject in subjects]
     drawn = [
-        Curve(f"{letter}: {name}", fake, values)
-        for letter, name, values in zip("AB", names, p, strict=True)
+        Curve(f"{letter}: {card.name}", fake, values)
+        for letter, card, values in zip("AB", cards, p, strict=True)
     ]
     return found, drawn
+
+
+def _join(judged: Sequence[Judged], cards: Sequence[ModelCard]) -> "pd.DataFrame":
+    """A row for each face that both models were given, in the first one's order.
+
+    Columns: those of `Judged.table`, p_fake_a, p_fake_b, and the clusters by group and by image.
+    """
+    first, second = (one.table(card) for one, card in zip(judged, cards, strict=True))
+    first["group_cluster"] = judged[0].clusters()
+    first["image_cluster"] = judged[0].clusters(groups=False)
+    key = ["path", "face"]
+    theirs = second[[*key, "p_fake"]]
+    return first.merge(theirs, on=key, suffixes=("_a", "_b"), validate="one_to_one")
 
 
 def _judging_ms(judged: Judged) -> float:
@@ -82,35 +93,14 @@ def _differences(
 def write_comparison(out: str, found: Comparison, of: Sequence[Curve]) -> None:
     """Fill the folder; the JSON comes last."""
     drawn = curves(of)
-    parts = [
-        html.paragraph(f"{found.compared} faces, set {found.data.sha256[:12]}.", "faint"),
-        html.table(
-            ["", "model", "sha256", "ms to judge a face"],
-            [
-                [letter, html.text(model.name), html.text(model.sha256[:12]), f"{ms:.1f}"]
-                for letter, model, ms in zip(
-                    "AB", found.models, found.judging_ms_per_face, strict=True
-                )
-            ],
-        ),
-        html.section(
-            "Measures",
-            html.comparison_table(found.measures, found.more_by_image),
-            html.paragraph(PAIRED, "faint"),
-            html.paragraph(clustered(found.data), "faint"),
-            html.paragraph(EVEN, "faint"),
-        ),
-        html.section(
-            "Curves", html.pictures([html.picture(data, name) for name, data in drawn.items()])
-        ),
-    ]
+    page = html.render(
+        "comparison",
+        "Two models compared",
+        found=found,
+        clustered=clustered(found.data),
+        plots=drawn,
+    )
     with filled(out, comparison_json(found)) as place:
         for name, png in drawn.items():
             place.put(os.path.join(PLOTS, f"{name}.png"), png)
-        place.put(PAGE, html.page("Two models compared", parts).encode())
-
-
-PAIRED = (
-    "The interval of B less A: paired bootstrap, both models see the same resamples. Clear: the "
-    "interval leaves out 0. With twelve measures one may be clear by chance."
-)
+        place.put(PAGE, page.encode())

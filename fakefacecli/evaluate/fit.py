@@ -7,14 +7,13 @@ import numpy as np
 
 from fakefacecli.base.errors import UsageError
 from fakefacecli.figures.metrics import Mask, Numbers
-from fakefacecli.models.calibration import Calibration
+from fakefacecli.models.calibration import Calibration, Method
 
-METHODS = ("platt", "temperature", "isotonic")
 _STEEPEST = 1e3  # of a slope: a face at logit 0.02 would be certain
 
 
-def fit(method: str, fake: Mask, logits: Numbers, fitted_on: str = "") -> Calibration:
-    """The calibration of n faces, `fake` (n,) bool and `logits` (n,), by one of METHODS.
+def fit(method: Method, fake: Mask, logits: Numbers, fitted_on: str = "") -> Calibration:
+    """The calibration of n faces, `fake` (n,) bool and `logits` (n,).
 
     It keeps the share of fakes among them, as platt and isotonic learn that too. Raises UsageError
     when a class is missing, or when no rising curve fits the scores.
@@ -22,23 +21,26 @@ def fit(method: str, fake: Mask, logits: Numbers, fitted_on: str = "") -> Calibr
     reals, fakes = int((~fake).sum()), int(fake.sum())
     if not reals or not fakes:
         raise UsageError(f"{reals} real and {fakes} fake faces found, wanted both to calibrate")
-    if method == "isotonic":
+    if method == Method.ISOTONIC:
         knots = fit_isotonic(fake, logits)
         return Calibration(method, fitted_on=fitted_on, knots=knots, prior=fakes / len(fake))
-    a, b = fit_platt(fake, logits) if method == "platt" else (fit_temperature(fake, logits), 0.0)
+    platt = method == Method.PLATT
+    a, b = fit_platt(fake, logits) if platt else (fit_temperature(fake, logits), 0.0)
     if not 0 < a < _STEEPEST:
         raise UsageError(
             f"{method} slope {a:.3g} found, wanted a slope above 0 and below {_STEEPEST:.0f}: the "
             "scores say nothing of these labels, or everything; check the data, or take platt"
         )
-    prior = fakes / len(fake) if method == "platt" else None
+    prior = fakes / len(fake) if platt else None
     return Calibration(method, a, b, fitted_on, prior=prior)
 
 
 def at_even_odds(p_fake: Numbers, prior: float | None) -> Numbers:
     """What p_fake (n,) of a calibration fitted at `prior` would be where half of all are fakes.
 
-    By Bayes' rule; as it is where the prior is not known (None).
+    By Bayes' rule; unchanged where the prior is not known (None). A likelihood ratio is the
+    posterior odds over the prior odds: at even odds the two are equal, so that Cllr does not
+    depend on how many fakes the faces for the calibration happened to hold.
     """
     if prior is None:
         return p_fake
@@ -63,6 +65,7 @@ def fit_platt(fake: Mask, logits: Numbers) -> tuple[float, float]:
         step = np.linalg.solve(bend, slope)
         if np.abs(slope).max() < 1e-9 * len(logits):
             break
+        # a full step may overshoot where the curve is flat: halve it until the loss falls
         now, part = _loss(target, inputs @ at), 1.0
         while part > 1e-10 and _loss(target, inputs @ (at - part * step)) > now:
             part /= 2

@@ -41,7 +41,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A model on the bench: its checkpoint, its parts ready to use, the device they run on."""
+    """A model that is measured: its checkpoint, its parts ready to use, the device they run on."""
 
     checkpoint: Checkpoint
     classifier: TorchClassifier
@@ -102,7 +102,7 @@ def _mistakes(judged: Judged, subject: Subject, most: int) -> tuple[Mistake, ...
 
 
 def model_facts(subject: Subject) -> ModelFacts:
-    """What was measured."""
+    """The model that was measured."""
     card = subject.checkpoint.card
     return ModelFacts(
         name=printable(card.name),
@@ -116,7 +116,7 @@ def model_facts(subject: Subject) -> ModelFacts:
 
 
 def data_facts(judged: Judged) -> DataFacts:
-    """What it was measured on."""
+    """The faces that it was measured on."""
     fake, clusters = judged.fake, judged.clusters()
     splits = Counter(face.image.split or "(none)" for face in judged.faces)
     return DataFacts(

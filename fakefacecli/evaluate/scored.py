@@ -5,9 +5,11 @@ import itertools
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fakefacecli.base.text import printable
 from fakefacecli.base.verdicts import Thresholds, Verdict
 from fakefacecli.evaluate.bootstrap import Clusters
 from fakefacecli.evaluate.degrade import Degradation
@@ -17,6 +19,9 @@ from fakefacecli.labelled.data import LabelledImage
 from fakefacecli.labelled.faces import FoundFace, Missed
 from fakefacecli.models.card import ModelCard
 from fakefacecli.scan.classify import TorchClassifier, verdict_of
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _AT_ONCE = 64  # faces
 
@@ -82,6 +87,31 @@ class Judged:
         """The card's probabilities (n,) of those logits."""
         of = card.calibration.probability
         return np.array([of(logit) for logit in self.logits(degradation)], np.float64)
+
+    def table(self, card: ModelCard) -> "pd.DataFrame":
+        """A row for each face, in order; paths and names are escaped (`printable`).
+
+        Columns: path, face, label, group, generator, split, face_px, jpeg_quality (NA where the
+        file is no JPEG), sha256, logit, p_fake.
+        """
+        import pandas as pd
+
+        images = [face.image for face in self.faces]
+        return pd.DataFrame(
+            {
+                "path": [printable(image.path) for image in images],
+                "face": [face.number for face in self.faces],
+                "label": ["fake" if image.fake else "real" for image in images],
+                "group": [printable(image.group) for image in images],
+                "generator": [printable(image.generator) for image in images],
+                "split": [image.split for image in images],
+                "face_px": [face.face_px for face in self.faces],
+                "jpeg_quality": pd.array([face.quality for face in self.faces], dtype="Int64"),
+                "sha256": [face.sha256 for face in self.faces],
+                "logit": self.logits(),
+                "p_fake": self.p_fake(card),
+            }
+        )
 
     def verdicts(self, card: ModelCard, thresholds: Thresholds) -> list[Verdict]:
         """What a scan says of each face."""

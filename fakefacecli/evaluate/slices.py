@@ -31,9 +31,10 @@ class _Columns:
     images: Clusters
 
     def drawn(self, rows: Mask) -> Clusters:
-        """What is resampled of `rows`: groups; of a class with a single group there, its images.
+        """The clusters (n,) to resample of `rows`: groups, or images where a class has one group.
 
-        A slice of one group speaks of that group alone.
+        A single cluster has no spread, and so no interval. A slice of one group speaks of that
+        group alone: its images are then what might have been others.
         """
         drawn = self.groups.copy()
         for kind in (False, True):
@@ -93,9 +94,14 @@ def _slice(name: str, members: Mask, of: _Columns, resamples: int) -> SliceRow:
 
 
 def _parts(judged: Judged, name_of: Callable[[JudgedFace], str]) -> Iterator[tuple[str, Mask]]:
-    names = np.array([name_of(face) for face in judged.faces], object)
-    for name in sorted(set(names), key=_in_order):
-        yield name, names == name
+    import pandas as pd
+
+    names = pd.Series([name_of(face) for face in judged.faces])
+    places = {str(name): rows for name, rows in names.groupby(names).indices.items()}
+    for name in sorted(places, key=_in_order):
+        members = np.zeros(len(names), bool)
+        members[places[name]] = True
+        yield name, members
 
 
 def size_class(face: JudgedFace) -> str:
@@ -104,7 +110,7 @@ def size_class(face: JudgedFace) -> str:
 
 
 def quality_class(face: JudgedFace) -> str:
-    """The same of its file's JPEG quality."""
+    """In which of the QUALITIES classes its file's JPEG quality falls."""
     return "not a JPEG" if face.quality is None else _class(face.quality, QUALITIES, "")
 
 

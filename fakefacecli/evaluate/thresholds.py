@@ -47,6 +47,7 @@ def choose(fake: Mask, p_fake: Numbers, target_fpr: float) -> Choice:
             f"at least {needed} real faces and a fake one: add faces, or raise --target-fpr"
         )
     high = float(real[allowed - 1])
+    # equal scores cannot be told apart: either all of them are flagged or none
     if (real >= high).sum() > allowed:
         if high >= 1:
             raise UsageError(
@@ -70,11 +71,9 @@ def share(part: int, whole: int) -> Estimate:
 
     Unlike a bootstrap it is honest about 0 of 20: up to 17 %.
     """
-    from scipy.stats import beta
+    from scipy.stats import binomtest
 
     if not whole:
         return Estimate(None)
-    tail = (1 - LEVEL) / 2
-    low = float(beta.ppf(tail, part, whole - part + 1)) if part else 0.0
-    high = float(beta.ppf(1 - tail, part + 1, whole - part)) if part < whole else 1.0
-    return Estimate(part / whole, low, high)
+    interval = binomtest(part, whole).proportion_ci(LEVEL, method="exact")
+    return Estimate(part / whole, float(interval.low), float(interval.high))

@@ -1,13 +1,11 @@
 """Putting an evaluation into its folder: JSON, scores, pictures, and the page that shows them."""
 
-import csv
 import io
 import os
 from collections.abc import Sequence
 
 from PIL import Image
 
-from fakefacecli.base.text import printable
 from fakefacecli.evaluate import pictures
 from fakefacecli.evaluate.bootstrap import FEW_CLUSTERS
 from fakefacecli.evaluate.evaluation import DataFacts, Evaluation, evaluation_json
@@ -19,10 +17,6 @@ from fakefacecli.figures.plots import Curve
 from fakefacecli.reports.rows import guarded
 
 _SHOWN_PX = 900  # width of an overlay inside the page
-COLUMNS = (
-    *("path", "face", "label", "group", "generator", "split", "face_px", "jpeg_quality"),
-    *("sha256", "logit", "p_fake", "verdict"),
-)
 
 
 def write_evaluation(
@@ -52,7 +46,16 @@ def write_evaluation(
             for word, wrong in (("false-alarm", alarms), ("missed-fake", misses))
         }
         place.put(SCORES, _scores(judged, subject).encode())
-        place.put(PAGE, _page(found, drawn, overlays).encode())
+        page = html.render(
+            "evaluation",
+            f"{found.model.name}, evaluated",
+            found=found,
+            card_sets=html.card_figures(found.model.card_measured),
+            clustered=clustered(found.data),
+            plots=drawn,
+            overlays=overlays,
+        )
+        place.put(PAGE, page.encode())
 
 
 def curves(of: Sequence[Curve]) -> dict[str, bytes]:
@@ -81,100 +84,19 @@ def _overlays(
 
 
 def _scores(judged: Judged, subject: Subject) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    verdicts = judged.verdicts(subject.checkpoint.card, subject.thresholds)
-    for face, verdict in zip(judged.faces, verdicts, strict=True):
-        image = face.image
-        row = (
-            *(printable(image.path), face.number, "fake" if image.fake else "real"),
-            *(printable(image.group), printable(image.generator), image.split),
-            *(round(face.face_px, 1), face.quality, face.sha256, round(face.logit, 6)),
-            *(round(verdict.fake_probability, 6), str(verdict.label)),
-        )
-        writer.writerow([guarded(cell) for cell in row])
-    return text.getvalue()
-
-
-def _page(found: Evaluation, drawn: dict[str, bytes], overlays: dict[str, list[bytes]]) -> str:
-    model, data, time = found.model, found.data, found.time
-    order = ("roc", "det", "reliability", "scores", "confusion")
-    parts = [
-        html.paragraph(
-            f"{data.faces} faces, {data.real} real and {data.fake} fake; set "
-            f"{data.sha256[:12]}; model {model.sha256[:12]}, "
-            f"{model.calibration.state}, "
-            f"LOW {model.thresholds.low:.4g}, HIGH {model.thresholds.high:.4g}. "
-            f"{time.judging_ms_per_face:.1f} ms to judge a face on {time.device}, "
-            f"{time.reading_ms_per_image:.1f} ms to read an image. A verdict is evidence, not "
-            "proof.",
-            "faint",
-        ),
-        html.section(
-            "Measures",
-            html.measures_table(found.measures, found.measures_by_image, model.card_measured),
-            html.paragraph(clustered(data), "faint"),
-            html.paragraph(VERDICTS, "faint"),
-            html.paragraph(EVEN, "faint"),
-        ),
-        html.section("Verdicts", html.verdicts_table(found.verdicts)),
-        html.section(
-            "Curves",
-            html.pictures([html.picture(drawn[name], name) for name in order if name in drawn]),
-        ),
-    ]
-    if found.robustness:
-        parts.append(
-            html.section(
-                "Robustness",
-                html.picture(drawn["robustness"], "robustness"),
-                html.robustness_table(found.robustness),
-            )
-        )
-    parts += [
-        html.section(f"By {name}", html.slices_table(name, rows), html.paragraph(AGAINST, "faint"))
-        for name, rows in found.slices.items()
-    ]
-    titles = {
-        "false-alarm": "Real faces most surely called fake",
-        "missed-fake": "Fakes most surely called real",
-    }
-    for word, title in titles.items():
-        held = [
-            html.picture(data, f"{word} {n}", "jpeg") for n, data in enumerate(overlays[word], 1)
-        ]
-        parts.append(html.section(title, html.pictures(held) if held else html.paragraph("None.")))
-    if "predictions" in drawn:
-        parts.append(
-            html.section(
-                "Predictions on faces drawn at random",
-                html.picture(drawn["predictions"], "predictions"),
-            )
-        )
-    if data.without_a_face:
-        parts.append(
-            html.section(
-                "Images without a face",
-                html.table(
-                    ["image", "why"],
-                    [[html.text(row.path), html.text(row.why)] for row in data.without_a_face],
-                ),
-            )
-        )
-    return html.page(f"{model.name}, evaluated", parts)
+    """A CSV with a row for each face; text is guarded as in a report."""
+    card = subject.checkpoint.card
+    table = judged.table(card)
+    table["verdict"] = [str(found.label) for found in judged.verdicts(card, subject.thresholds)]
+    # Series.round scales before it rounds: its last digit may differ from that of a report
+    for name, digits in (("face_px", 1), ("logit", 6), ("p_fake", 6)):
+        table[name] = [round(number, digits) for number in table[name].tolist()]
+    for name in ("path", "group", "generator"):
+        table[name] = table[name].map(guarded)
+    return table.to_csv(index=False, lineterminator="\n")
 
 
 ALONE = "a class of a single group has no interval: it does not show what another would give"
-EVEN = (
-    "Cllr needs to know the share of fakes that p_fake takes for granted: that of the faces the "
-    "model was calibrated on where its card says it, otherwise even odds are assumed."
-)
-VERDICTS = (
-    "Intervals of shares of verdicts: Clopper and Pearson; they take faces for independent. The "
-    "measures look at p_fake alone; verdicts also call a face inconclusive that is too small for "
-    "the model."
-)
 
 
 def clustered(data: DataFacts) -> str:
@@ -193,9 +115,6 @@ def clustered(data: DataFacts) -> str:
         "By image: what other images of the same groups might give, which says nothing of other "
         "groups. Slices of one group are resampled by image."
     )
-
-
-AGAINST = "* its fakes against all real faces, or its real faces against all fakes."
 
 
 def _png(image: Image.Image) -> bytes:

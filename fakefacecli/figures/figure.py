@@ -1,4 +1,4 @@
-"""The paper that plots are drawn on: size, colours, type; nothing opens a window."""
+"""An empty figure for a plot: size, colours, axes; nothing opens a window."""
 
 import io
 from typing import TYPE_CHECKING, Any
@@ -42,7 +42,7 @@ def sheet(
 
 
 def plain(name: str) -> str:
-    """A name as it is: between two $ matplotlib would set mathematics."""
+    """A name that matplotlib shows unchanged; between two $ it would typeset a formula."""
     return name.replace("$", r"\$")
 
 
@@ -54,7 +54,7 @@ def percent() -> Any:
 
 
 def no_ticks() -> Any:
-    """A locator that finds none."""
+    """A locator that sets no ticks."""
     from matplotlib.ticker import NullLocator
 
     return NullLocator()

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -187,16 +188,15 @@ def draw_robustness(rows: Sequence[RobustnessRow]) -> bytes:
             for at, row in enumerate(rows)
             if row.measures[name].value is not None
         ]
+        line: dict[str, Any] = {
+            "color": colour,
+            "alpha": 0.45,
+            "linewidth": 3,
+            "solid_capstyle": "round",
+        }
         for at, found in held:
             if found.low is not None and found.high is not None:
-                axes.plot(
-                    [found.low, found.high],
-                    [at + off] * 2,
-                    color=colour,
-                    alpha=0.45,
-                    linewidth=3,
-                    solid_capstyle="round",
-                )
+                axes.plot([found.low, found.high], [at + off] * 2, **line)
         axes.scatter(
             [found.value or 0.0 for _, found in held],
             [at + off for at, _ in held],
@@ -205,7 +205,7 @@ def draw_robustness(rows: Sequence[RobustnessRow]) -> bytes:
             zorder=3,
             label=words,
         )
-        if held and held[0][0] == 0:
+        if held and held[0][0] == 0:  # the faces as they are, to compare with
             axes.axvline(held[0][1].value or 0.0, color=colour, linewidth=0.8, linestyle=":")
     axes.set_yticks(range(len(rows)), [row.name for row in rows])
     axes.invert_yaxis()

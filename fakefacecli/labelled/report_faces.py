@@ -1,11 +1,10 @@
 """The faces of a finished scan, cut out of their images again: no detection, the report's boxes."""
 
-import csv
-import itertools
 import json
 import os
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,10 +15,21 @@ from fakefacecli.labelled.data import LabelledImage
 from fakefacecli.labelled.faces import FaceReader, FoundFace, Missed
 from fakefacecli.scan.crop import cut
 
-Row = Mapping[str, Any]
+if TYPE_CHECKING:
+    import pandas as pd
 
 SUFFIXES = (".csv", ".json", ".jsonl")
-_NEEDED = ("path", "status", "face", "x1", "y1", "x2", "y2", "verdict", "sha256")
+_FACE = ("face", "x1", "y1", "x2", "y2")
+_NEEDED = ("path", "status", *_FACE, "verdict", "sha256")
+
+
+@dataclass(frozen=True, slots=True)
+class ScannedImage:
+    """An image of a report: its exact path, its file's hash, and its faces (number, box)."""
+
+    path: str
+    sha256: str
+    faces: tuple[tuple[int, Box], ...]
 
 
 def is_report(path: str) -> bool:
@@ -32,80 +42,98 @@ def is_report(path: str) -> bool:
         return "p_fake" in handle.readline()
 
 
-def read_report(path: str) -> list[Row]:
-    """The rows of a report that hold a face, paths as they were.
+def read_report(path: str) -> list[ScannedImage]:
+    """The images of a report that hold a face, in its order.
 
     Raises UsageError for what is no report of fakeface, NothingToDo when it holds no face.
     """
     try:
-        with open(path, newline="", encoding="utf-8") as handle:
-            if path.lower().endswith(".csv"):
-                rows = [
-                    {name: _unguarded(cell or "") for name, cell in row.items()}
-                    for row in csv.DictReader(handle)
-                ]
-            elif path.lower().endswith(".json"):
-                rows = json.load(handle)["rows"]
-            else:
-                rows = [row for line in handle if "run" not in (row := json.loads(line))]
-        missing = [name for row in rows[:1] for name in _NEEDED if name not in row]
-        if missing:
+        table = _read_table(path)
+        missing = [name for name in _NEEDED if name not in table]
+        if missing and len(table):
             raise UsageError(f"{path}: no column {missing[0]}; wanted a report of fakeface scan")
-        faces: list[Row] = [{**row, "path": exact(row["path"])} for row in rows if row["face"]]
-        for row in faces:
-            _box(row)
+        images = _images(table) if len(table) else []
     except OSError as error:
         raise UsageError(f"{path}: {(error.strerror or 'unreadable').lower()}") from error
-    except (ValueError, KeyError, TypeError, AttributeError, csv.Error) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UsageError(f"{path}: not a report of fakeface scan ({error})") from error
-    if not faces:
+    if not images:
         raise NothingToDo(f"{path}: no face in it")
-    return faces
+    return images
 
 
-def check_images(report: str, rows: list[Row]) -> None:
-    """Raise NothingToDo when not one image of the rows is there, as from another folder."""
-    paths = list(dict.fromkeys(row["path"] for row in rows))
-    if any(map(os.path.lexists, paths)):
+def _read_table(path: str) -> "pd.DataFrame":
+    """The rows of a report, unchanged; all cells of a CSV are text."""
+    import pandas as pd
+
+    if path.lower().endswith(".csv"):
+        # a face in a folder called "NA" is not a missing value
+        table = pd.read_csv(path, dtype=str, na_filter=False)
+        if not isinstance(table.index, pd.RangeIndex):  # pandas took the first cells for names
+            raise ValueError("rows with more cells than columns")
+        # the apostrophe that keeps spreadsheets from running a cell, see reports.rows.guarded
+        return pd.DataFrame({name: table[name].str.removeprefix("'") for name in table})
+    with open(path, encoding="utf-8") as handle:
+        if path.lower().endswith(".json"):
+            rows = json.load(handle)["rows"]
+        else:
+            rows = [row for line in handle if "run" not in (row := json.loads(line))]
+    if not isinstance(rows, list):
+        raise TypeError("no list of rows")
+    return pd.DataFrame(rows, dtype=object)  # numbers as they are: a gap makes no 1 a 1.0
+
+
+def _images(table: "pd.DataFrame") -> list[ScannedImage]:
+    faces = table[table["face"].map(bool).astype(bool)]  # an empty cell, or null: no face
+    return [
+        ScannedImage(
+            path=exact(of["path"].iloc[0]),
+            sha256=of["sha256"].iloc[0],
+            faces=tuple(
+                (int(number), _box(*corners))
+                for number, *corners in of[list(_FACE)].itertuples(index=False, name=None)
+            ),
+        )
+        for _, of in faces.groupby("path", sort=False, dropna=False)
+    ]
+
+
+def check_images(report: str, images: list[ScannedImage]) -> None:
+    """Raise NothingToDo when not one of the images is there, as from another folder."""
+    if any(os.path.lexists(image.path) for image in images):
         return
-    if os.path.isabs(paths[0]):
+    first, faces = images[0].path, sum(len(image.faces) for image in images)
+    if os.path.isabs(first):
         remedy = "they have been moved or removed since the scan"
     else:
         remedy = "the report's paths are relative: run it in the folder where the scan ran"
     raise NothingToDo(
-        f"{report}: {len(rows)} faces in it, but none of their {len(paths)} images is "
-        f"there, such as {paths[0]}; {remedy}"
+        f"{report}: {faces} faces in it, but none of their {len(images)} images is "
+        f"there, such as {first}; {remedy}"
     )
 
 
-def reread(rows: list[Row], reader: FaceReader) -> Iterator[tuple[FoundFace, Row] | Missed]:
-    """Every face of the report with its row; an image that is gone or has changed is missed."""
-    images = [list(of) for _, of in itertools.groupby(rows, key=lambda row: row["path"])]
-    refs = (ImageRef(n, of[0]["path"], of[0]["path"]) for n, of in enumerate(images))
+def reread(images: list[ScannedImage], reader: FaceReader) -> Iterator[FoundFace | Missed]:
+    """Every face of the report; an image that is gone or has changed is missed."""
+    refs = (ImageRef(n, image.path, image.path) for n, image in enumerate(images))
     for item in reader.decoder.decode(refs):
         reader.stop()
-        of = images[item.ref.index]
-        image = LabelledImage(of[0]["path"], False, "", "")
+        scanned = images[item.ref.index]
+        image = LabelledImage(scanned.path, False, "", "")
         if isinstance(item, Unreadable):
             yield Missed(image, item.message, unreadable=True)
-        elif of[0]["sha256"] != item.facts.sha256:
+        elif scanned.sha256 != item.facts.sha256:
             yield Missed(image, "the file is not the one that was scanned", unreadable=True)
         else:
-            for row in of:
-                box = _box(row)
+            for number, box in scanned.faces:
                 centre = [[(box.left + box.right) / 2, (box.top + box.bottom) / 2]]
                 face = Face(box, np.tile(np.array(centre, np.float32), (5, 1)), 1.0)
-                crop = cut(item, face, int(row["face"]), reader.judge.crop_scale)
-                yield FoundFace(image, item, crop, box.longer_side), row
+                crop = cut(item, face, number, reader.judge.crop_scale)
+                yield FoundFace(image, item, crop, box.longer_side)
 
 
-def _box(row: Row) -> Box:
-    left, top, right, bottom = (float(row[name]) for name in ("x1", "y1", "x2", "y2"))
+def _box(*corners: Any) -> Box:
+    left, top, right, bottom = map(float, corners)
     if not max(map(abs, (left, top, right, bottom))) < 1e6:  # NaN fails too
         raise ValueError("a box that no picture has")
     return Box(left, top, right, bottom)
-
-
-def _unguarded(cell: str) -> str:
-    """A CSV cell without the apostrophe that keeps spreadsheets from running it."""
-    return cell[1:] if cell.startswith("'") else cell

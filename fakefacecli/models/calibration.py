@@ -5,9 +5,20 @@ import itertools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
-METHODS = ("none", "platt", "temperature", "isotonic")
+
+class Method(StrEnum):
+    """The ways to fit a calibration."""
+
+    PLATT = "platt"
+    TEMPERATURE = "temperature"
+    ISOTONIC = "isotonic"
+
+
+NONE = "none"  # of a model that was never calibrated
+_NAMES = (NONE, *Method)
 _MAX_KNOTS = 10_000
 
 
@@ -32,15 +43,15 @@ class Calibration:
     prior: float | None = None
 
     def __post_init__(self) -> None:
-        if self.method not in METHODS:
-            raise ValueError(f"calibration {self.method!r} found, wanted {', '.join(METHODS)}")
+        if self.method not in _NAMES:
+            raise ValueError(f"calibration {self.method!r} found, wanted {', '.join(_NAMES)}")
         if not (math.isfinite(self.a) and math.isfinite(self.b) and self.a > 0):
             raise ValueError(f"calibration slope {self.a} found, wanted more than 0")
-        if self.method == "none" and (self.a, self.b) != (1, 0):
+        if self.method == NONE and (self.a, self.b) != (1, 0):
             raise ValueError("calibration 'none' with a slope or a shift")
-        if self.method == "temperature" and self.b != 0:
+        if self.method == Method.TEMPERATURE and self.b != 0:
             raise ValueError(f"calibration 'temperature' with the shift {self.b}, wanted 0")
-        if (self.method == "isotonic") != bool(self.knots):
+        if (self.method == Method.ISOTONIC) != bool(self.knots):
             raise ValueError(f"calibration {self.method!r} with {len(self.knots)} knots")
         if self.prior is not None and not 0 < self.prior < 1:
             raise ValueError(f"calibration prior {self.prior} found, wanted a share in 0..1")
@@ -49,7 +60,7 @@ class Calibration:
     @property
     def calibrated(self) -> bool:
         """Whether p_fake may be read as a probability."""
-        return self.method != "none"
+        return self.method != NONE
 
     @property
     def state(self) -> str:
@@ -67,7 +78,7 @@ class Calibration:
     def facts(self) -> dict[str, Any]:
         """What a card's JSON holds of it; `read_calibration` reads it."""
         numbers: dict[str, Any] = {"a": self.a, "b": self.b}
-        if self.method == "isotonic":
+        if self.method == Method.ISOTONIC:
             numbers = {"knots": [list(knot) for knot in self.knots]}
         return {
             "method": self.method,
@@ -78,11 +89,11 @@ class Calibration:
 
     def words(self) -> str:
         """The formula, for people."""
-        if self.method == "none":
+        if self.method == NONE:
             return "uncalibrated: sigmoid(logit), a score and not a probability"
-        if self.method == "isotonic":
+        if self.method == Method.ISOTONIC:
             return f"isotonic, {len(self.knots)} knots"
-        if self.method == "temperature":
+        if self.method == Method.TEMPERATURE:
             return f"temperature, sigmoid({self.a} * logit)"
         return f"platt, sigmoid({self.a} * logit + {self.b})"
 
@@ -91,11 +102,11 @@ def read_calibration(raw: Mapping[str, Any]) -> Calibration:
     """A card's calibration; KeyError, TypeError or ValueError for what is not one."""
     method, fitted_on = str(raw["method"]), str(raw.get("fitted_on", ""))
     prior = None if raw.get("prior") is None else finite(raw["prior"])
-    if method == "isotonic":
+    if method == Method.ISOTONIC:
         knots = tuple((finite(x), finite(p)) for x, p in raw["knots"])
         return Calibration(method, fitted_on=fitted_on, knots=knots, prior=prior)
-    if method in ("platt", "temperature"):
-        shift = finite(raw["b"] if method == "platt" else raw.get("b", 0))
+    if method in (Method.PLATT, Method.TEMPERATURE):
+        shift = finite(raw["b"] if method == Method.PLATT else raw.get("b", 0))
         return Calibration(method, finite(raw["a"]), shift, fitted_on, prior=prior)
     return Calibration(method, fitted_on=fitted_on)
 

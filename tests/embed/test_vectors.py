@@ -13,6 +13,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from fakefacecli.base.errors import ExitCode, ModelRefused, NothingToDo, UsageError
+from fakefacecli.base.records import Box
 from fakefacecli.cli.app import app
 from fakefacecli.embed import vectors
 from fakefacecli.embed.map import OTHERS, UNKNOWN, colours, names, write_map
@@ -143,6 +144,8 @@ def test_a_labelled_set_and_its_scan_give_the_same_vectors(tmp_path: pathlib.Pat
     flags = [w for report in reports for w in ("--report", report)]
     assert fakeface("scan", tmp_path / "set", *flags, "--workers", 1).returncode == 0
     assert [len(read_report(str(report))) for report in reports] == [12] * 3
+    assert read_report(str(reports[0])) == read_report(str(reports[1]))
+    assert read_report(str(reports[1])) == read_report(str(reports[2]))
     gone = tmp_path / "set" / "real" / "official_000.jpg"
     gone.unlink()
     done = fakeface("embed", reports[0], "--out", tmp_path / "b.parquet")
@@ -207,6 +210,53 @@ def test_a_report_without_a_face_has_nothing_to_show(tmp_path: pathlib.Path) -> 
     (tmp_path / "r.json").write_text(json.dumps({"rows": [ROW | {"face": None}]}))
     with pytest.raises(NothingToDo, match="no face"):
         read_report(str(tmp_path / "r.json"))
+
+
+CSV = "path,status,face,x1,y1,x2,y2,verdict,sha256\n"
+
+
+def test_a_csv_report_gives_names_back_exactly(tmp_path: pathlib.Path) -> None:
+    cells = ("'=a.jpg", "''b.jpg", "NA", "1e3", r"\xff\\.jpg", "é.jpg")
+    lines = [f"{cell},ok,1,1.25,1,2,2,flagged,0\n" for cell in cells]
+    (tmp_path / "r.csv").write_text(CSV + "".join(lines) + "plain.jpg,no_face,,,,,,,1\n")
+    found = read_report(str(tmp_path / "r.csv"))
+    assert [item.path for item in found] == [
+        *("=a.jpg", "'b.jpg", "NA", "1e3", "\udcff\\.jpg", "é.jpg"),
+    ]
+    assert {item.faces for item in found} == {((1, Box(1.25, 1, 2, 2)),)}
+
+
+def test_the_faces_of_an_image_stay_together(tmp_path: pathlib.Path) -> None:
+    found = [ROW | {"face": n, "path": name} for n, name in ((1, "b"), (2, "b"), (1, "a"))]
+    (tmp_path / "r.jsonl").write_text("\n".join([*map(json.dumps, found), '{"run": {}}']))
+    images = read_report(str(tmp_path / "r.jsonl"))
+    assert [(one.path, [number for number, _ in one.faces]) for one in images] == [
+        ("b", [1, 2]),
+        ("a", [1]),
+    ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "path,p_fake\na.jpg,0.5\n",
+        CSV + "a.jpg,ok,1,1,1,2,2,flagged,0,more\n",
+        CSV + "a.jpg,ok,1,1,1,2,2,flagged,0\n" * 2 + "a.jpg,ok,1,1,1,2,2,flagged,0,more\n",
+        CSV + "a.jpg,ok,1,1,1,2\n",
+        CSV + "a.jpg,ok,one,1,1,2,2,flagged,0\n",
+        CSV + "\udcff,ok,1,1,1,2,2,flagged,0\n",
+    ],
+)
+def test_a_broken_csv_report_is_refused(tmp_path: pathlib.Path, text: str) -> None:
+    (tmp_path / "r.csv").write_text(text, errors="surrogateescape")
+    with pytest.raises(UsageError, match=r"r\.csv"):
+        read_report(str(tmp_path / "r.csv"))
+
+
+def test_a_csv_report_of_a_header_alone_has_nothing_to_show(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "r.csv").write_text(CSV)
+    with pytest.raises(NothingToDo, match="no face"):
+        read_report(str(tmp_path / "r.csv"))
 
 
 @pytest.mark.parametrize("where", ["", "/gone/"])

@@ -8,7 +8,6 @@ from sklearn.linear_model import LogisticRegression
 
 from fakefacecli.base.errors import UsageError
 from fakefacecli.evaluate.fit import (
-    METHODS,
     at_even_odds,
     fit,
     fit_isotonic,
@@ -17,6 +16,7 @@ from fakefacecli.evaluate.fit import (
 )
 from fakefacecli.evaluate.thresholds import BAND, MISSED, choose, share
 from fakefacecli.figures.metrics import Mask, Numbers, calibration_error, cllr, count
+from fakefacecli.models.calibration import Method
 
 
 def made(a: float, b: float, faces: int = 20_000, seed: int = 0) -> tuple[Mask, Numbers]:
@@ -69,8 +69,8 @@ def test_isotonic_pools_neighbours_that_are_out_of_order() -> None:
     assert knots == ((-2.0, 0.25), (-1.0, 0.5), (0.0, 0.5), (2.0, 0.75))
 
 
-@pytest.mark.parametrize("method", METHODS)
-def test_every_method_makes_probabilities_that_can_be_believed(method: str) -> None:
+@pytest.mark.parametrize("method", Method)
+def test_every_method_makes_probabilities_that_can_be_believed(method: Method) -> None:
     fake, logits = made(0.4, 0.0)
     raw = 1 / (1 + np.exp(-logits))
     calibration = fit(method, fake, logits, "these")
@@ -82,7 +82,7 @@ def test_every_method_makes_probabilities_that_can_be_believed(method: str) -> N
     assert (np.diff(ranked) >= 0).all()
 
 
-def cllr_of(method: str, faces: tuple[Mask, Numbers], at: tuple[Mask, Numbers]) -> float:
+def cllr_of(method: Method, faces: tuple[Mask, Numbers], at: tuple[Mask, Numbers]) -> float:
     """Cllr of the faces `at` under a calibration fitted on `faces`."""
     calibration = fit(method, *faces)
     p = np.array([calibration.probability(logit) for logit in at[1]])
@@ -90,7 +90,7 @@ def cllr_of(method: str, faces: tuple[Mask, Numbers], at: tuple[Mask, Numbers]) 
 
 
 @pytest.mark.parametrize("method", ["platt", "isotonic"])
-def test_cllr_does_not_depend_on_the_share_of_fakes_that_was_calibrated_on(method: str) -> None:
+def test_cllr_does_not_depend_on_the_share_of_fakes_that_was_calibrated_on(method: Method) -> None:
     chance = np.random.default_rng(0)
     fake = np.arange(20_000) % 2 == 1
     faces = fake, chance.normal(np.where(fake, 1.0, -1.0), 1.0)
@@ -106,11 +106,11 @@ def test_a_prior_that_is_not_known_is_taken_for_even_odds() -> None:
     assert (at_even_odds(p, None) == p).all()
     assert at_even_odds(p, 0.5) == pytest.approx(p)
     assert at_even_odds(p, 0.1) == pytest.approx([0, 0.5, 0.9, 1])
-    assert fit("temperature", *made(1.0, 0.0, 200)).prior is None
+    assert fit(Method.TEMPERATURE, *made(1.0, 0.0, 200)).prior is None
 
 
-@pytest.mark.parametrize("method", METHODS)
-def test_one_class_alone_is_refused(method: str) -> None:
+@pytest.mark.parametrize("method", Method)
+def test_one_class_alone_is_refused(method: Method) -> None:
     with pytest.raises(UsageError, match="3 real and 0 fake"):
         fit(method, np.zeros(3, bool), np.arange(3.0))
 
@@ -118,9 +118,9 @@ def test_one_class_alone_is_refused(method: str) -> None:
 def test_scores_that_run_the_wrong_way_are_refused() -> None:
     fake, logits = made(1.0, 0.0)
     with pytest.raises(UsageError, match="slope"):
-        fit("platt", fake, -logits)
+        fit(Method.PLATT, fake, -logits)
     with pytest.raises(UsageError, match="slope"):
-        fit("temperature", np.array([False, True]), np.array([-1.0, 1.0]))
+        fit(Method.TEMPERATURE, np.array([False, True]), np.array([-1.0, 1.0]))
 
 
 def test_high_is_the_highest_threshold_that_as_many_real_faces_reach_as_allowed() -> None:

@@ -16,6 +16,7 @@ from fakefacecli.figures.results import Estimate
 from fakefacecli.labelled.data import LabelledImage
 from fakefacecli.labelled.faces import FaceReader, FoundFace, Missed, read_faces
 from fakefacecli.models.bundled import find_model
+from fakefacecli.models.calibration import Method
 from fakefacecli.scan.pipeline import Judge
 from tests.builders import FakeClassifier, FakeDecoder, face
 
@@ -130,32 +131,32 @@ def test_face_sizes_fall_into_classes(px: float, name: str) -> None:
 def test_held_out_and_training_faces_are_never_calibrated_on() -> None:
     for split in ("held_out", "train", "test"):
         with pytest.raises(UsageError, match=split):
-            recalibrate(CARD, judged([0.0], [1.0], split=split), "platt", 0.5)
+            recalibrate(CARD, judged([0.0], [1.0], split=split), Method.PLATT, 0.5)
 
 
 def test_calibration_leaves_small_faces_out_and_keeps_old_figures_apart() -> None:
     chance = np.random.default_rng(0)
     one = judged(list(chance.normal(-2, 1, 40)), list(chance.normal(2, 1, 40)), split="val")
     small = judged([9.0], [], face_px=20)
-    done = recalibrate(CARD, Judged(one.faces + small.faces), "isotonic", 0.05)
+    done = recalibrate(CARD, Judged(one.faces + small.faces), Method.ISOTONIC, 0.05)
     assert (done.faces, done.too_small) == (80, 1)
     assert done.card.measured["calibrated_on"]["fpr"]["value"] <= 0.05
-    again = recalibrate(done.card, one, "platt", 0.05).card
+    again = recalibrate(done.card, one, Method.PLATT, 0.05).card
     assert list(again.measured) == list(done.card.measured)
     assert "80 faces (40 real, 40 fake) of 1 group, set" in again.calibration.fitted_on
     alone = Judged([replace(item, image=replace(item.image, group="")) for item in one.faces])
-    fitted_on = recalibrate(CARD, alone, "platt", 0.05).card.calibration.fitted_on
+    fitted_on = recalibrate(CARD, alone, Method.PLATT, 0.05).card.calibration.fitted_on
     assert "80 faces (40 real, 40 fake), set" in fitted_on
 
 
 def test_a_calibrated_models_name_tells_it_from_the_one_it_was_made_from() -> None:
     chance = np.random.default_rng(0)
     one = judged(list(chance.normal(-2, 1, 40)), list(chance.normal(2, 1, 40)), split="val")
-    first = recalibrate(CARD, one, "platt", 0.05).card
+    first = recalibrate(CARD, one, Method.PLATT, 0.05).card
     assert re.fullmatch(rf"{re.escape(CARD.name)}\.c[0-9a-f]{{6}}", first.name)
-    assert recalibrate(CARD, one, "platt", 0.05).card.name == first.name
-    assert recalibrate(CARD, one, "platt", 0.1).card.name != first.name
-    again = recalibrate(first, one, "isotonic", 0.05).card.name
+    assert recalibrate(CARD, one, Method.PLATT, 0.05).card.name == first.name
+    assert recalibrate(CARD, one, Method.PLATT, 0.1).card.name != first.name
+    again = recalibrate(first, one, Method.ISOTONIC, 0.05).card.name
     assert again != first.name
     assert len(again) == len(first.name)
 
