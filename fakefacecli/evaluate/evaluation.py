@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from fakefacecli import __version__
+from fakefacecli.base.text import printable
 from fakefacecli.base.verdicts import Thresholds
 from fakefacecli.figures.results import (
     Difference,
@@ -123,6 +124,7 @@ def evaluation_json(found: Evaluation) -> bytes:
         asdict(found)
         | {
             "model": _model(found.model),
+            "data": _data(found.data),
             "robustness": [_robustness(row) for row in found.robustness],
         }
     )
@@ -133,7 +135,7 @@ def comparison_json(found: Comparison) -> bytes:
     return _dump(
         {
             "models": [_model(model) for model in found.models],
-            "data": asdict(found.data) | {"compared": found.compared},
+            "data": _data(found.data) | {"compared": found.compared},
             "resamples": found.resamples,
             "measures": {
                 name: asdict(row) | {"clear": row.clear} for name, row in found.measures.items()
@@ -146,7 +148,15 @@ def comparison_json(found: Comparison) -> bytes:
 
 def _model(model: ModelFacts) -> dict[str, Any]:
     calibration = model.calibration.facts() | {"state": model.calibration.state}
-    return asdict(model) | {"calibration": calibration}
+    return asdict(model) | {"name": printable(model.name), "calibration": calibration}
+
+
+def _data(data: DataFacts) -> dict[str, Any]:
+    missed = [
+        asdict(image) | {"path": printable(image.path), "why": printable(image.why)}
+        for image in data.without_a_face
+    ]
+    return asdict(data) | {"without_a_face": missed}
 
 
 def _robustness(row: RobustnessRow) -> dict[str, Any]:

@@ -105,7 +105,7 @@ def model_facts(subject: Subject) -> ModelFacts:
     """The model that was measured."""
     card = subject.checkpoint.card
     return ModelFacts(
-        name=printable(card.name),
+        name=card.name,
         sha256=subject.checkpoint.sha256,
         backbone=card.backbone,
         calibration=card.calibration,
@@ -133,10 +133,8 @@ def data_facts(judged: Judged) -> DataFacts:
 
 
 def missed_images(missed: Sequence[Missed]) -> tuple[MissedImage, ...]:
-    """The images that gave no face, their paths fit to be shown."""
-    return tuple(
-        MissedImage(printable(lost.image.path), lost.why, lost.unreadable) for lost in missed
-    )
+    """The images that gave no face, and why."""
+    return tuple(MissedImage(lost.image.path, lost.why, lost.unreadable) for lost in missed)
 
 
 def _images(judged: Judged) -> int:

@@ -5,6 +5,8 @@ import functools
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from fakefacecli.base.text import printable
+
 if TYPE_CHECKING:
     from jinja2 import Environment
 
@@ -60,5 +62,6 @@ def _environment() -> "Environment":
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    environment.filters["printable"] = printable
     environment.filters["base64"] = lambda data: base64.b64encode(data).decode()
     return environment

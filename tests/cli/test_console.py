@@ -4,6 +4,8 @@ import typer
 from fakefacecli.base.errors import ExitCode, UsageError
 from fakefacecli.base.text import exact, printable
 from fakefacecli.cli.console import complain, error_boundary
+from fakefacecli.cli.labelled import report_missed
+from fakefacecli.evaluate.evaluation import MissedImage
 
 NASTY = "back\\slash \x1b[31mred\nline \u202egpj \udcff.jpg"
 
@@ -25,6 +27,12 @@ def test_a_name_in_a_message_is_escaped_once(capsys: pytest.CaptureFixture[str])
     told = capsys.readouterr().err
     assert told == f"fakeface: {printable(NASTY)}: wanted another name\n"
     assert exact(told) == f"fakeface: {NASTY}: wanted another name\n"
+
+
+def test_an_image_without_a_face_is_named_once_escaped(capsys: pytest.CaptureFixture[str]) -> None:
+    assert report_missed([MissedImage(NASTY, "no face found", False)]) is ExitCode.COMPLETE
+    told = capsys.readouterr().err
+    assert told.endswith(f"such as {printable(NASTY)}: no face found\n")
 
 
 def test_what_is_said_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
