@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from fakefacecli.base.errors import UsageError
 from fakefacecli.base.files import atomic_write
 from fakefacecli.labelled.data import LABELS, SPLITS, LabelledImage
+from fakefacecli.models.bundled import BUNDLED
 from fakefacecli.train.log import log_path
 from fakefacecli.train.split import Division
 
@@ -60,7 +61,7 @@ def keep_division(model: str, copy: str) -> None:
     """Put the division of `model` beside its `copy` too; CannotWrite."""
     with (
         contextlib.suppress(FileNotFoundError),
-        open(division_path(model), "rb") as before,
+        open(_path_of_named(model), "rb") as before,
         atomic_write(division_path(copy)) as handle,
     ):
         shutil.copyfileobj(before, handle)
@@ -79,11 +80,17 @@ def with_division(images: Sequence[LabelledImage], model: str) -> tuple[list[Lab
     return found, sum(new != old for new, old in zip(found, images, strict=True))
 
 
+def _path_of_named(model: str) -> str:
+    """Where the division of a --model or --init lies: a bundled model's is beside its own file."""
+    # the bundled name is no path: a file called so in the current folder is somebody else's
+    return division_path(BUNDLED[model].path if model in BUNDLED else model)
+
+
 def _read(model: str) -> "pd.DataFrame":
     """The division of `model`, all cells text; no row where there is no such file."""
     import pandas as pd
 
-    path = division_path(model)
+    path = _path_of_named(model)
     try:
         # object, for str cannot hold a name that is not UTF-8
         table = pd.read_csv(

@@ -193,6 +193,20 @@ def test_a_torn_division_is_none(tmp_path: pathlib.Path, text: str) -> None:
         with_division([], str(tmp_path / "m.safetensors"))
 
 
+@pytest.mark.parametrize("text", ["path,label,split\na.png,real,train\n", "name,age\nAnn,7\n"])
+def test_a_file_with_a_bundled_models_name_here_is_not_its_division(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "inception-resnet-v1.split.csv").write_text(text)
+    images = [LabelledImage(str(tmp_path / "a.png"), False, "", "")]
+    assert with_division(images, "inception-resnet-v1") == (images, 0)
+    keep_division("inception-resnet-v1", "m.safetensors")
+    assert not os.path.lexists("m.split.csv")
+    write_division("m.safetensors", [], Division([], [], []), start="inception-resnet-v1")
+    assert sides("m.split.csv") == {}
+
+
 def test_a_step_that_takes_too_long_is_cut_off_with_the_last_words() -> None:
     script = (
         "import signal, time\n"
