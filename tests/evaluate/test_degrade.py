@@ -1,6 +1,4 @@
-"""Degradations do what they say; a JPEG's quality is told from its table."""
-
-import io
+"""Degradations do what they say."""
 
 import numpy as np
 import pytest
@@ -9,7 +7,6 @@ from PIL import Image
 from fakefacecli.base.records import FaceCrop, Pixels, Window
 from fakefacecli.evaluate import degrade
 from fakefacecli.evaluate.degrade import GRID, Degradation
-from fakefacecli.evidence.jpeg import jpeg_quality, read_quality
 from tests.builders import PHOTOS, face, ref
 
 
@@ -71,39 +68,3 @@ def test_resize_blur_and_noise_have_the_stated_strength() -> None:
     rows = np.arange(len(spread)) - 46
     # a square of 3 pixels has the variance 2/3 of its own
     assert (spread.sum(1) @ rows**2) / spread.sum() == pytest.approx(4 + 2 / 3, rel=0.2)
-
-
-@pytest.mark.parametrize("quality", [1, 10, 30, 49, 50, 75, 90, 94, 95, 100])
-def test_the_quality_is_the_one_libjpeg_was_given(quality: int) -> None:
-    held = io.BytesIO()
-    Image.fromarray(crop().pixels).save(held, "JPEG", quality=quality)
-    assert jpeg_quality(held.getvalue()) == quality
-
-
-def test_a_table_of_someones_own_gets_the_nearest_quality() -> None:
-    held = io.BytesIO()
-    tables = [[value + 1 for value in range(64)], [20] * 64]
-    Image.fromarray(crop().pixels).save(held, "JPEG", qtables=tables)
-    found = jpeg_quality(held.getvalue())
-    assert found is not None
-    assert 60 < found < 90
-
-
-@pytest.mark.parametrize(
-    "data",
-    [
-        b"",
-        b"\xff\xd8",
-        b"\xff\xd8\xff\xdb",
-        b"\xff\xd8\xff\xdb\x00\x00" + b"\x00" * 9,
-        b"PNG",
-        b"\xff\xd8\xff\xdb\x00\x05\x00\x01\x02",
-        b"\xff\xd8" + b"\xff" * 50,
-    ],
-)
-def test_what_has_no_table_has_no_quality(data: bytes) -> None:
-    assert jpeg_quality(data) is None
-
-
-def test_a_file_that_is_not_there_has_no_quality() -> None:
-    assert read_quality("not/there.jpg") is None
