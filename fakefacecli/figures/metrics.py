@@ -149,7 +149,7 @@ def calibration_error(counts: Counts) -> Numbers:
 def cllr(counts: Counts) -> Numbers:
     """Cost of the log-likelihood ratio in bits (Bruemmer and du Preez 2006); 1 says nothing.
 
-    p_fake is read as the posterior of even odds (`calibrate.at_even_odds`). 0 and 1 are taken as
+    p_fake is read as the posterior of even odds (`evaluate.fit.at_even_odds`). 0 and 1 are taken as
     1e-12 from there.
     """
     p = np.clip(counts.p_fake, 1e-12, 1 - 1e-12)

@@ -27,6 +27,9 @@ Triple = tuple[float, float, float]
 # of red, green and blue in 0..1: what torchvision's and most of timm's public weights were fed with
 IMAGENET_MEAN: Triple = (0.485, 0.456, 0.406)
 IMAGENET_STD: Triple = (0.229, 0.224, 0.225)
+# of grey levels 0..255: what InceptionResnetV1 was published with (facenet-pytorch)
+FACENET_MEAN: Triple = (127.5, 127.5, 127.5)
+FACENET_STD: Triple = (128.0, 128.0, 128.0)
 
 
 @dataclass(frozen=True, slots=True)

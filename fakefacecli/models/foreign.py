@@ -17,7 +17,16 @@ from fakefacecli.base.errors import ModelRefused, UsageError
 from fakefacecli.base.verdicts import Thresholds
 from fakefacecli.models.backbones import build
 from fakefacecli.models.calibration import Calibration
-from fakefacecli.models.card import HEADS, IMAGENET_MEAN, IMAGENET_STD, RESIZES, ModelCard, Triple
+from fakefacecli.models.card import (
+    FACENET_MEAN,
+    FACENET_STD,
+    HEADS,
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+    RESIZES,
+    ModelCard,
+    Triple,
+)
 from fakefacecli.models.checkpoint import MAX_FILE_BYTES, is_ours, require_file
 
 if TYPE_CHECKING:
@@ -29,12 +38,12 @@ _WRAPPERS = ("model_state_dict", "state_dict", "model")
 _PREFIXES = ("module.", "model.", "_orig_mod.")
 _STARTS = (b"PK", b"\x80")  # a zip, or a pickle, as torch.save wrote them before 1.6
 _NOT_LEARNT = "num_batches_tracked"
-# levels, mean and std; "facenet" is what InceptionResnetV1 was published with
+# levels, mean and std
 NORMALISATIONS: dict[str, tuple[int, Triple, Triple]] = {
     "unit": (1, (0.0,) * 3, (1.0,) * 3),
     "imagenet": (1, IMAGENET_MEAN, IMAGENET_STD),
     "symmetric": (255, (127.5,) * 3, (127.5,) * 3),
-    "facenet": (255, (127.5,) * 3, (128.0,) * 3),
+    "facenet": (255, FACENET_MEAN, FACENET_STD),
 }
 
 

@@ -94,7 +94,7 @@ def bfloat16_copy(network: "nn.Module", backbone: str) -> "nn.Module":
     for name, module in quick.named_modules():
         if not any(True for _ in module.parameters(recurse=False)):
             continue
-        few = isinstance(module, nn.Conv2d) and not name.startswith(kept or "\0")
+        few = isinstance(module, nn.Conv2d) and not name.startswith(kept)
         dtype = torch.bfloat16 if few else torch.float32
         module.to(dtype).register_forward_pre_hook(partial(_cast, dtype))
     return quick

@@ -171,6 +171,7 @@ def blurred(pictures: "Tensor", sigma: "Tensor") -> "Tensor":
     from torch.nn.functional import conv2d, pad
 
     radius = 4
+    side = 2 * radius + 1
     count, channels, height, width = pictures.shape
     ruler = torch.arange(-radius, radius + 1, device=pictures.device)
     kernel = torch.exp(-(ruler**2) / (2 * sigma.view(-1, 1) ** 2))
@@ -178,8 +179,8 @@ def blurred(pictures: "Tensor", sigma: "Tensor") -> "Tensor":
     flat = pictures.reshape(1, count * channels, height, width)
     mode = "reflect" if min(height, width) > radius else "replicate"
     for shape, room in (
-        ((-1, 1, 1, 9), (radius, radius, 0, 0)),
-        ((-1, 1, 9, 1), (0, 0, radius, radius)),
+        ((-1, 1, 1, side), (radius, radius, 0, 0)),
+        ((-1, 1, side, 1), (0, 0, radius, radius)),
     ):
         flat = conv2d(pad(flat, room, mode=mode), kernel.view(shape), groups=count * channels)
     return flat.view(pictures.shape)

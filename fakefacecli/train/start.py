@@ -8,7 +8,14 @@ from fakefacecli.base.errors import ModelRefused, UsageError
 from fakefacecli.base.verdicts import Thresholds
 from fakefacecli.models.backbones import build, check_flag, load_pretrained, public_levels
 from fakefacecli.models.calibration import Calibration
-from fakefacecli.models.card import IMAGENET_MEAN, IMAGENET_STD, ModelCard, Triple
+from fakefacecli.models.card import (
+    FACENET_MEAN,
+    FACENET_STD,
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+    ModelCard,
+    Triple,
+)
 from fakefacecli.models.checkpoint import Checkpoint, load
 from fakefacecli.train.faces import CACHE_SCALE
 from fakefacecli.train.freeze import frozen_at_start
@@ -83,7 +90,7 @@ def fresh_card(options: TrainOptions, init: Checkpoint | None = None) -> ModelCa
 def _levels(options: TrainOptions) -> tuple[Triple, Triple]:
     """Mean and standard deviation: those of the public weights, or what is usual."""
     if options.backbone == "inception_resnet_v1":
-        return (127.5,) * 3, (128.0,) * 3
+        return FACENET_MEAN, FACENET_STD
     public = public_levels(options.backbone) if options.pretrained else None
     return public or (IMAGENET_MEAN, IMAGENET_STD)
 
