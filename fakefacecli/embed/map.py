@@ -71,6 +71,7 @@ def names(points: Sequence[Point], by: Colour) -> list[str]:
     if by != Colour.GROUP:
         return found
     counted = Counter(found)
+    # more colours than these cannot be told apart
     common = [name for name, _ in counted.most_common() if name != UNKNOWN][: len(_GROUPS)]
     return [name if name in (*common, UNKNOWN) else OTHERS for name in found]
 

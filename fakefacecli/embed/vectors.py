@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 FEWEST = 5  # with fewer faces there are no neighbourhoods: PCA
 THUMB_PX = 80
-_AT_ONCE = 32
+_AT_ONCE = 32  # faces
 _ALIKE = 1e-5  # of the largest number: copies of a face differ by rounding alone
 
 Vectors = npt.NDArray[np.float32]
@@ -82,6 +82,7 @@ class Embedder:
         import torch
 
         held: list[torch.Tensor] = []
+        # what enters the last layer, from a hook: so no backbone needs code of its own
         hook = self.layer.register_forward_pre_hook(lambda module, inputs: held.append(inputs[0]))
         try:
             with torch.inference_mode():
@@ -120,12 +121,15 @@ def project(vectors: Vectors, how: Projection, seed: int = 0) -> tuple[Numbers, 
     layouts = {Projection.UMAP: _umap, Projection.TSNE: _tsne, Projection.PCA: _pca}
     laid = layouts[how](vectors, seed)
     span = np.ptp(laid, axis=0)
+    # faces on one line have no height: they stay at 0
     return (laid - laid.min(0)) / np.where(span > 0, span, 1.0), how
 
 
 def _umap(vectors: Vectors, seed: int) -> Numbers:
     import umap
 
+    # 15 is UMAP's default. Its spectral start needs many more faces than neighbours; with a seed it
+    # uses one thread anyway, and warns where n_jobs is not 1
     neighbours = min(15, len(vectors) - 1)
     start = "spectral" if len(vectors) > 4 * neighbours else "random"
     laid = umap.UMAP(n_neighbors=neighbours, init=start, random_state=seed, n_jobs=1)
@@ -135,6 +139,8 @@ def _umap(vectors: Vectors, seed: int) -> Numbers:
 def _tsne(vectors: Vectors, seed: int) -> Numbers:
     from sklearn.manifold import TSNE
 
+    # 30 is the default; the perplexity must be well below the number of faces. At most 50 axes, as
+    # scikit-learn advises: less noise, and much faster
     some = min(30.0, (len(vectors) - 1) / 3)
     short = _pca(vectors, seed, min(50, *vectors.shape))
     laid = TSNE(perplexity=some, random_state=seed, init="pca" if short.shape[1] > 1 else "random")

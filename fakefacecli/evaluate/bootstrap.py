@@ -2,8 +2,8 @@
 
 The percentile bootstrap (Efron 1979) of clusters: faces that belong together, such as those of one
 group or of one image, are drawn together, as they are not independent (Davison and Hinkley 1997,
-section 3.8; Field and Welsh 2007). Real and fake faces are drawn apart; where a cluster holds both,
-all clusters are drawn from one heap, so that it stays whole. In each resample a class is then
+section 3.8; Field and Welsh 2007). Real and fake faces are drawn separately; where a cluster holds
+both, all clusters are drawn together, so that none is divided. In each resample a class is then
 weighted to the size it has in the set, so that the share of fakes stays. The interval
 is expanded for few clusters, as in Hesterberg 2015 (What Teachers Should Know About the Bootstrap);
 with fewer than FEW_CLUSTERS in a class it is still rough, and with a single one there is none.
@@ -40,6 +40,7 @@ def estimate(
     """
     values = {name: float(measure(count(fake, p_fake))[0]) for name, measure in measures.items()}
     drawn: dict[str, Numbers] = {}
+    # the class with fewer clusters decides: most measures are no surer than what they know of it
     tail = tail_of(fewest(fake, clusters))
     if resamples and tail is not None:
         drawn = _drawn(fake, p_fake, measures, resamples, clusters)
@@ -61,6 +62,7 @@ def compare(
     drawn: list[dict[str, Numbers]] = []
     tail = tail_of(fewest(fake, clusters))
     if tail is not None:
+        # same seed, same draws: what makes a resample hard for both models cancels out
         drawn = [_drawn(fake, p, measures, resamples, clusters) for p in (first, second)]
     compared = {}
     for name, measure in measures.items():
@@ -72,7 +74,8 @@ def compare(
 
 
 def around(value: float, drawn: Numbers | None, tail: float = (1 - LEVEL) / 2) -> Estimate:
-    """`value` and the resamples `drawn` (b,) less a `tail` at each end, undefined ones left out."""
+    """`value` and the interval without a `tail` of the resamples `drawn` (b,) at each end."""
+    # a measure may be undefined in a resample, such as precision where nothing was called fake
     defined = drawn[np.isfinite(drawn)] if drawn is not None else np.empty(0)
     if not np.isfinite(value) or not len(defined):
         return Estimate(number(value))
@@ -110,17 +113,17 @@ def tail_of(clusters: int) -> float | None:
 def draws(
     fake: Mask, resamples: int, seed: int = 0, clusters: Clusters | None = None
 ) -> Iterator[Numbers]:
-    """How much each face counts, (b, n) a piece, `resamples` rows in all.
+    """Weights of the n faces, in pieces of (b, n), `resamples` rows in all.
 
     A row that lacks a class, which clusters of both classes make possible, is left out.
     """
     chance = np.random.default_rng(seed)
     at_once = max(1, _CELLS // max(1, len(fake)))
-    heaps = _heaps(fake, np.arange(len(fake)) if clusters is None else clusters)
+    strata = _strata(fake, np.arange(len(fake)) if clusters is None else clusters)
     for start in range(0, resamples, at_once):
         rows = min(at_once, resamples - start)
         times = np.zeros((rows, len(fake)))
-        for members, numbers in heaps:
+        for members, numbers in strata:
             # every row draws as many clusters as there are, with replacement. Adding size * row
             # to the numbers of a row lets one bincount tally all rows at once
             size = int(numbers.max()) + 1
@@ -131,8 +134,8 @@ def draws(
         yield _to_size(times, fake)
 
 
-def _heaps(fake: Mask, clusters: Clusters) -> list[tuple[Clusters, Clusters]]:
-    """The faces drawn from one heap, and the number from 0 of each one's cluster there."""
+def _strata(fake: Mask, clusters: Clusters) -> list[tuple[Clusters, Clusters]]:
+    """Places of the faces that are drawn together, and the number from 0 of each one's cluster."""
     classes = [np.flatnonzero(fake), np.flatnonzero(~fake)]
     if np.intersect1d(clusters[fake], clusters[~fake]).size:
         classes = [np.arange(len(fake))]
@@ -163,6 +166,7 @@ def _drawn(
     resamples: int,
     clusters: Clusters | None,
 ) -> dict[str, Numbers]:
+    # counting takes most of the time, so it is done once for all measures
     pieces: list[Counts] = [
         count(fake, p_fake, times) for times in draws(fake, resamples, clusters=clusters)
     ]

@@ -21,7 +21,7 @@ from fakefacecli.models.calibration import Calibration, Method
 from fakefacecli.models.card import ModelCard
 from fakefacecli.models.checkpoint import Checkpoint, save, sha256_of
 
-# held-out faces are there to measure on, and what was trained on is no test of probabilities
+# held-out faces are kept for measuring, and scores of faces it has learnt from are too certain
 SPLITS = ("", "val")
 FACTS = "calibrated_on"  # where in a card's `measured` the facts stand
 _CALIBRATED = re.compile(r"\.c[0-9a-f]{6}\Z")  # the end of a name that `_name` made
@@ -64,6 +64,7 @@ def recalibrate(card: ModelCard, judged: Judged, method: Method, target_fpr: flo
     wrong = {face.image.split for face in judged.faces} - set(SPLITS)
     if wrong:
         raise UsageError(f"faces of split {', '.join(sorted(wrong))} found; calibrate on val")
+    # a scan judges no smaller faces: they must not shape the curve, nor the thresholds
     kept = [face for face in judged.faces if face.face_px >= card.min_face_px]
     used = Judged(kept)
     about = data_facts(used)
@@ -118,6 +119,7 @@ def write_checkpoint(path: str, checkpoint: Checkpoint, card: ModelCard) -> None
     import safetensors.torch
 
     state = safetensors.torch.load_file(checkpoint.path)
+    # after reading: so these weights are the ones that the faces were judged with
     if sha256_of(checkpoint.path) != checkpoint.sha256:
         raise ModelRefused(f"{checkpoint.path}: the file changed while it was read; try again")
     save(path, state, card)

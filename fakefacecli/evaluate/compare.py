@@ -67,6 +67,7 @@ def _join(judged: Sequence[Judged], cards: Sequence[ModelCard]) -> "pd.DataFrame
     first, second = (one.table(card) for one, card in zip(judged, cards, strict=True))
     first["group_cluster"] = judged[0].clusters()
     first["image_cluster"] = judged[0].clusters(groups=False)
+    # by image and number, not by place in the list: either model may have missed other faces
     key = ["path", "face"]
     theirs = second[[*key, "p_fake"]]
     return first.merge(theirs, on=key, suffixes=("_a", "_b"), validate="one_to_one")

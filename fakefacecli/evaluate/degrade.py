@@ -65,6 +65,7 @@ def blur(pixels: Pixels, sigma: float) -> Pixels:
 
 def noise(pixels: Pixels, sigma: float) -> Pixels:
     """Gaussian noise of `sigma` grey levels, in each channel by itself, the same on every run."""
+    # seeded by the pixels: no two faces get the same noise, and each gets its own again
     chance = np.random.default_rng(zlib.crc32(pixels.tobytes()))
     noisy = pixels + chance.normal(0, sigma, pixels.shape)
     return np.clip(np.rint(noisy), 0, 255).astype(np.uint8)
@@ -85,6 +86,7 @@ def _family(
     name: str, apply: Callable[[Pixels, float], Pixels], *strengths: float
 ) -> list[Degradation]:
     return [
+        # s=strength: without it, all would use the last strength
         Degradation(name, strength, lambda pixels, s=strength: apply(pixels, s))  # type: ignore[misc]
         for strength in strengths
     ]

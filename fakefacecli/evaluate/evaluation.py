@@ -88,7 +88,7 @@ class Mistake:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """All that is said of one model; `robustness` is empty where no face was degraded.
+    """What was measured of one model; `robustness` is empty where no face was degraded.
 
     `measures_by_image` are the same values with intervals that resample images, not groups.
     """
@@ -172,4 +172,5 @@ def _robustness(row: RobustnessRow) -> dict[str, Any]:
 
 def _dump(facts: dict[str, Any]) -> bytes:
     header = {"schema_version": SCHEMA_VERSION, "tool": "fakeface", "tool_version": __version__}
+    # NaN is no JSON: what is not defined has become None before (`bootstrap.number`)
     return (json.dumps(header | facts, indent=2, allow_nan=False) + "\n").encode()

@@ -15,8 +15,8 @@ _STEEPEST = 1e3  # of a slope: a face at logit 0.02 would be certain
 def fit(method: Method, fake: Mask, logits: Numbers, fitted_on: str = "") -> Calibration:
     """The calibration of n faces, `fake` (n,) bool and `logits` (n,).
 
-    It keeps the share of fakes among them, as platt and isotonic learn that too. Raises UsageError
-    when a class is missing, or when no rising curve fits the scores.
+    The share of fakes among them is kept as its prior: platt and isotonic learn it too.
+    Raises UsageError when a class is missing, or when no rising curve fits the scores.
     """
     reals, fakes = int((~fake).sum()), int(fake.sum())
     if not reals or not fakes:
@@ -31,6 +31,7 @@ def fit(method: Method, fake: Mask, logits: Numbers, fitted_on: str = "") -> Cal
             f"{method} slope {a:.3g} found, wanted a slope above 0 and below {_STEEPEST:.0f}: the "
             "scores say nothing of these labels, or everything; check the data, or take platt"
         )
+    # a temperature only stretches the logits, so it cannot learn how many fakes there are
     prior = fakes / len(fake) if platt else None
     return Calibration(method, a, b, fitted_on, prior=prior)
 
@@ -52,15 +53,17 @@ def fit_platt(fake: Mask, logits: Numbers) -> tuple[float, float]:
     """Slope and shift of sigmoid(a * logit + b), the most likely ones (Platt 1999).
 
     Platt's targets, (n + 1) / (n + 2) and 1 / (n + 2) instead of 1 and 0, keep both finite even if
-    a threshold parts the classes. Newton's method with halved steps, after Lin, Lin and Weng 2007.
+    a threshold separates the classes. Newton's method with halved steps (Lin, Lin and Weng 2007).
     """
     reals, fakes = (~fake).sum(), fake.sum()
     target = np.where(fake, (fakes + 1) / (fakes + 2), 1 / (reals + 2))
     inputs = np.stack([logits, np.ones_like(logits)], axis=1)
+    # Platt's own start: the same probability for all faces, the share of fakes
     at = np.array([0.0, np.log((fakes + 1) / (reals + 1))])
     for _ in range(100):
         p = _sigmoid(inputs @ at)
         slope = inputs.T @ (p - target)
+        # the small diagonal keeps it invertible where all logits are equal
         bend = (inputs * (p * (1 - p))[:, np.newaxis]).T @ inputs + 1e-12 * np.eye(2)
         step = np.linalg.solve(bend, slope)
         if np.abs(slope).max() < 1e-9 * len(logits):
@@ -77,6 +80,8 @@ def fit_temperature(fake: Mask, logits: Numbers) -> float:
     """1 / temperature, the slope of sigmoid(a * logit) that is most likely (Guo et al. 2017)."""
     from scipy.optimize import minimize_scalar
 
+    # over log(a): a stays above 0, and halving is as near as doubling. The bounds reach beyond
+    # _STEEPEST, so that `fit` sees such a slope and refuses it
     found = minimize_scalar(
         lambda log_a: _loss(fake.astype(np.float64), np.exp(log_a) * logits),
         bounds=(-np.log(_STEEPEST), np.log(_STEEPEST) + 1),
@@ -89,8 +94,8 @@ def fit_temperature(fake: Mask, logits: Numbers) -> float:
 def fit_isotonic(fake: Mask, logits: Numbers) -> tuple[tuple[float, float], ...]:
     """Knots (logit, probability) of the best rising curve (Zadrozny and Elkan 2002).
 
-    The averages of pooled neighbours are drawn in to Platt's targets at both ends: a few faces
-    beyond all of the other class are no certainty.
+    The curve's ends are limited to Platt's targets: a few faces beyond all faces of the other class
+    make no certainty.
     """
     from sklearn.isotonic import IsotonicRegression
 
@@ -99,6 +104,7 @@ def fit_isotonic(fake: Mask, logits: Numbers) -> tuple[tuple[float, float], ...]
     least, most = 1 / (reals + 2), (fakes + 1) / (fakes + 2)
     heights = np.clip(curve.y_thresholds_, least, most)
     knots: list[tuple[float, float]] = []
+    # two knots at one logit would be a step, on which p_fake has two values: the lower one stays
     for x, p in zip(curve.X_thresholds_.tolist(), heights.tolist(), strict=True):
         if not knots or x > knots[-1][0]:
             knots.append((x, p))
@@ -106,7 +112,7 @@ def fit_isotonic(fake: Mask, logits: Numbers) -> tuple[tuple[float, float], ...]
 
 
 def _sigmoid(z: Numbers) -> Numbers:
-    return np.exp(-np.logaddexp(0.0, -z))
+    return np.exp(-np.logaddexp(0.0, -z))  # 1 / (1 + exp(-z)) would overflow
 
 
 def _loss(target: Numbers, z: Numbers) -> float:

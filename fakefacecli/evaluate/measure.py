@@ -38,12 +38,13 @@ def read_at(p_fake: Numbers, card: ModelCard) -> Iterator[tuple[Numbers, dict[st
 
     Cllr takes its likelihood ratio from p_fake at even odds, the others p_fake as a report has it.
     """
+    # cllr is the last of MEASURES, so their order stays
     yield p_fake, {name: MEASURES[name] for name in MEASURES if name != "cllr"}
     yield at_even_odds(p_fake, card.calibration.prior), {"cllr": MEASURES["cllr"]}
 
 
 def verdicts(judged: Judged, card: ModelCard, thresholds: Thresholds, resamples: int) -> Verdicts:
-    """How often real and fake faces get each verdict, and what a flag is worth by prevalence."""
+    """How often real and fake faces get each verdict, and the precision of a flag by prevalence."""
     labels = np.array([str(v.label) for v in judged.verdicts(card, thresholds)])
     real, fake = (_count_verdicts(labels[members]) for members in (~judged.fake, judged.fake))
     false_alarms, found = (real.flagged, real.faces), (fake.flagged, fake.faces)
@@ -85,6 +86,7 @@ def precision_at(
     if not reals or not fakes:
         return Estimate(None)
     at = float(worth(np.array([false / reals]), np.array([true / fakes]))[0])
+    # how many of n faces are flagged in a resample of them is a binomial number
     chance = np.random.default_rng(0)
     drawn = worth(
         chance.binomial(reals, false / reals, resamples) / reals,
@@ -95,7 +97,7 @@ def precision_at(
         return found
     most = share(false, reals).high or 1.0
     worst = float(worth(np.array([most]), np.array([true / fakes]))[0])
-    return Estimate(found.value, worst, 1.0)
+    return Estimate(found.value, worst, 1.0)  # high: no false alarm at all
 
 
 def robustness(

@@ -20,10 +20,11 @@ _OURS = {
 
 
 def check_place(out: str) -> None:
-    """Nothing is touched. CannotWrite when `out` cannot be made or written, or holds other files.
+    """Raise CannotWrite when `out` cannot be made or written, or holds other files.
 
-    An earlier evaluation's folder will do, and so will one that an interrupted evaluation left.
+    A folder of an earlier evaluation is accepted, complete or not. Nothing is touched.
     """
+    # what is not there yet is made inside the nearest folder that is
     there = os.path.abspath(out)
     while not os.path.lexists(there):
         there = os.path.dirname(there)
@@ -33,6 +34,7 @@ def check_place(out: str) -> None:
         inside = set(os.listdir(out)) if os.path.isdir(out) else set()
     except OSError as error:
         raise cannot_write(out, error) from error
+    # a mistyped --out must not fill somebody's folder with our files
     if not inside <= {RESULT, PAGE, SCORES, *_FOLDERS}:
         raise CannotWrite(
             f"cannot write {out}: it holds something else than an evaluation; name "
@@ -40,6 +42,7 @@ def check_place(out: str) -> None:
         )
     folders = [os.path.join(out, name) for name in _FOLDERS if name in inside]
     for folder in folders:
+        # lstat: a link would make us write, and delete, somewhere else
         if not stat.S_ISDIR(os.lstat(folder).st_mode):
             raise CannotWrite(f"cannot write {folder}: no folder; remove it")
     for folder in (there, *folders):
@@ -78,8 +81,10 @@ def filled(out: str, result: bytes) -> Iterator[Place]:
     try:
         for folder in _FOLDERS:
             make_folders(out, [folder])
+        # from here on, whatever stops us, the folder has no result and is seen to be incomplete
         _unlink(os.path.join(out, RESULT))
         yield place
+        # an earlier evaluation may have shown more mistakes: theirs would look like ours
         place.sweep()
     except OSError as error:
         raise cannot_write(out, error) from error

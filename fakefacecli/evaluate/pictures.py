@@ -34,6 +34,7 @@ def mistakes(judged: Judged, card: ModelCard, most: int) -> tuple[list[int], lis
     At most `most` each, the worst first, and only those on the wrong side of 0.5.
     """
     p, fake = judged.p_fake(card), judged.fake
+    # stable: where p_fake ties, the same faces give the same pictures
     alarms = [int(n) for n in np.argsort(-p, kind="stable") if not fake[n] and p[n] >= 0.5]
     misses = [int(n) for n in np.argsort(p, kind="stable") if fake[n] and p[n] < 0.5]
     return alarms[:most], misses[:most]
@@ -58,6 +59,7 @@ def look_again(
     reader: FaceReader,
 ) -> dict[int, Shown]:
     """Read the images of these faces once more, for their pixels; one that changed is left out."""
+    # the pixels of all faces of a set would not fit into memory
     verdicts = judged.verdicts(card, thresholds)
     wanted = {
         (judged.faces[place].image.path, judged.faces[place].number): place for place in places
@@ -108,7 +110,7 @@ def thumbnail(found: FoundFace, px: int) -> Image.Image:
 def _thumb(sheet: Image.Image, pen: ImageDraw.ImageDraw, item: Shown, at: tuple[int, int]) -> None:
     (left, top), fake = at, item.found.image.fake
     label, p = item.verdict.label, item.verdict.fake_probability
-    rim = OPEN_RIM
+    rim = OPEN_RIM  # "inconclusive" is neither right nor wrong
     if label != "inconclusive":
         rim = RIGHT_RIM if (label == "flagged") == fake else WRONG_RIM
     pen.rectangle((left - 4, top - 4, left + _THUMB + 3, top + _THUMB + 3), fill=rim)

@@ -65,7 +65,7 @@ def score_images(images: Sequence[LabelledImage], subject: Subject, grid: bool) 
 
 
 def evaluate(judged: Judged, subject: Subject, wanted: Wanted) -> Evaluation:
-    """Everything that is said of the model."""
+    """Measure the model on faces it has judged, in all the ways that are reported."""
     card, thresholds, resamples = subject.checkpoint.card, subject.thresholds, wanted.resamples
     return Evaluation(
         model=model_facts(subject),

@@ -61,6 +61,7 @@ class Judged:
 
     def sha256(self) -> str:
         """What set this is: the sha256 of all files' hashes, labels and face numbers, sorted."""
+        # without paths, sorted: a copy of the set in another folder or order is the same set
         lines = sorted(f"{f.sha256} {int(f.image.fake)} {f.number}\n" for f in self.faces)
         return hashlib.sha256("".join(lines).encode()).hexdigest()
 
@@ -71,12 +72,13 @@ class Judged:
         return np.array([face.degraded[degradation] for face in self.faces], np.float64)
 
     def clusters(self, groups: bool = True) -> Clusters:
-        """A number for each face (n,), the same for faces that are not independent.
+        """A number for each face (n,), the same for faces that are not independent of each other.
 
-        Those are the faces of one group; where no group is known, or without `groups`, of one
-        image.
+        These are the faces of one group, or of one image where no group is known, and everywhere
+        if `groups` is false.
         """
         images = [face.image for face in self.faces]
+        # the flag comes first, as a group may be named like another image's path
         names = [
             (bool(groups and i.group), i.group if groups and i.group else i.path) for i in images
         ]
@@ -133,6 +135,7 @@ def score_faces(
         crops = [face.crop for face in batch]
         started = time.monotonic()
         logits = classifier.logits(crops)
+        # the plain faces alone: this is the time that a scan takes
         judged.judging_s += time.monotonic() - started
         columns = []
         for cell in degradations:

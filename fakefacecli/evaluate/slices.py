@@ -17,7 +17,7 @@ from fakefacecli.models.card import ModelCard
 
 SIZES = (64, 96, 128, 160, 224, 320)  # px, where one class of face sizes ends and the next begins
 QUALITIES = (50, 75, 90)
-FEWEST = 5
+FEWEST = 5  # faces of a class; with fewer an AUC has no interval
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,14 +33,14 @@ class _Columns:
     def drawn(self, rows: Mask) -> Clusters:
         """The clusters (n,) to resample of `rows`: groups, or images where a class has one group.
 
-        A single cluster has no spread, and so no interval. A slice of one group speaks of that
-        group alone: its images are then what might have been others.
+        A single cluster has no spread, and so no interval. In a slice of one group only its images
+        could have been others, so the images are resampled.
         """
         drawn = self.groups.copy()
         for kind in (False, True):
             members = rows & (self.fake == kind)
             if len(np.unique(self.groups[members])) == 1:
-                drawn[members] = len(self.fake) + self.images[members]  # a number of no group
+                drawn[members] = len(self.fake) + self.images[members]  # above all groups' numbers
         return np.asarray(drawn[rows], np.intp)
 
 
@@ -49,7 +49,7 @@ def slices(
 ) -> dict[str, tuple[SliceRow, ...]]:
     """The faces by split, group, generator, size and JPEG quality.
 
-    A slice without real (or fake) faces is held against all real (or fake) ones for its AUC, which
+    A slice without real (or fake) faces is compared with all real (or fake) ones for its AUC, which
     has no interval where a class has fewer than FEWEST faces: all resamples look alike then.
     """
     columns = _Columns(
@@ -70,6 +70,7 @@ def slices(
 def _slice(name: str, members: Mask, of: _Columns, resamples: int) -> SliceRow:
     fake, p, labels = of.fake, of.p_fake, of.labels
     alone = not (fake[members].any() and (~fake[members]).any())
+    # with one class there is no AUC: take in all faces of the other
     against = members | (fake != fake[members].any()) if alone else members
     plain = {"accuracy": MEASURES["accuracy"]}
     here = estimate(fake[members], p[members], plain, resamples, of.drawn(members))

@@ -13,7 +13,7 @@ from fakefacecli.figures.results import Estimate
 
 MISSED = 0.05  # of the fakes may lie below LOW
 BAND = 0.5  # LOW is at most this part of HIGH: faces between them are inconclusive
-_SLACK = 1e-9  # 1/100 of 100 faces is one face
+_SLACK = 1e-9  # of a face: in floating point 0.29 * 100 is a little less than 29
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +39,7 @@ def choose(fake: Mask, p_fake: Numbers, target_fpr: float) -> Choice:
     p_fake 1 is reached by too many real faces.
     """
     real, fakes = np.sort(p_fake[~fake])[::-1], np.sort(p_fake[fake])
+    # by rank: an interpolated quantile lies between two faces, and flags more than it promises
     allowed = math.floor(len(real) * target_fpr + _SLACK)
     if allowed < 1 or not len(fakes):
         needed = math.ceil(1 / target_fpr - _SLACK)
@@ -55,6 +56,7 @@ def choose(fake: Mask, p_fake: Numbers, target_fpr: float) -> Choice:
                 "to that; raise --target-fpr or calibrate with platt"
             )
         high = float(np.nextafter(high, 1.0))
+    # sorted, so `passed` fakes lie below the one at this place (fewer where some tie with it)
     passed = math.floor(len(fakes) * MISSED + _SLACK)
     thresholds = Thresholds(min(float(fakes[passed]), BAND * high), high)
     return Choice(
@@ -69,7 +71,7 @@ def choose(fake: Mask, p_fake: Numbers, target_fpr: float) -> Choice:
 def share(part: int, whole: int) -> Estimate:
     """part / whole with its 95 % interval after Clopper and Pearson 1934, None for 0 of 0.
 
-    Unlike a bootstrap it is honest about 0 of 20: up to 17 %.
+    Unlike a bootstrap it has a width for 0 of 20: up to 17 %.
     """
     from scipy.stats import binomtest
 

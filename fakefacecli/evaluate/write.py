@@ -32,6 +32,7 @@ def write_evaluation(
     }
     if found.robustness:
         drawn["robustness"] = plots.draw_robustness(found.robustness)
+    # read again before the folder is touched: an error here leaves an earlier result in place
     alarms, misses = pictures.mistakes(judged, card, wanted.mistakes)
     sample = pictures.sample(judged, wanted.sample)
     places = (*alarms, *misses, *sample)
@@ -76,6 +77,7 @@ def _overlays(
         held = io.BytesIO()
         sheet.save(held, "JPEG", quality=90, subsampling=0)
         place.put(os.path.join(MISTAKES, f"{word}-{number:02d}.jpg"), held.getvalue())
+        # the page carries its pictures inside, so it gets smaller ones
         held = io.BytesIO()
         height = round(sheet.height * _SHOWN_PX / sheet.width)
         sheet.resize((_SHOWN_PX, height), Image.Resampling.LANCZOS).save(held, "JPEG", quality=80)
@@ -100,12 +102,13 @@ ALONE = "a class of a single group has no interval: it does not show what anothe
 
 
 def clustered(data: DataFacts) -> str:
-    """Words for what the intervals of a set resample, and what that leaves unsaid."""
+    """Sentences that say what the intervals of a set resample, and what they do not show."""
     real, fake = data.clusters.real, data.clusters.fake
     words = (
         "Intervals of the measures: percentile bootstrap of groups, or of images where no group is "
         f"known, real and fake ones apart: {real} of real faces, {fake} of fakes. "
     )
+    # a class without faces does not count
     fewest = min(real or fake, fake or real)
     if fewest == 1:
         words += f"{ALONE[0].upper()}{ALONE[1:]}. "

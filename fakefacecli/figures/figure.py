@@ -28,6 +28,7 @@ def sheet(
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=size, dpi=_DPI, layout="constrained")
+    # not pyplot: it keeps every figure, and picks a backend that may need a screen
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     axes.set_title(plain(title), loc="left", fontsize=13, fontweight="bold", color=INK)
@@ -63,5 +64,6 @@ def no_ticks() -> Any:
 def png(figure: "Figure") -> bytes:
     """The figure as a file's bytes."""
     held = io.BytesIO()
+    # without matplotlib's version in it the same data give the same bytes
     figure.savefig(held, format="png", metadata={"Software": None})
     return held.getvalue()

@@ -57,7 +57,7 @@ def _environment() -> "Environment":
     environment = Environment(
         loader=PackageLoader(__package__),
         autoescape=True,
-        undefined=StrictUndefined,
+        undefined=StrictUndefined,  # a misspelt name is an error, not an empty cell
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,

@@ -1,8 +1,9 @@
-"""How well probabilities tell fake faces from real ones: one measure a function.
+"""How well probabilities tell fake faces from real ones: one function for each measure.
 
 Every measure works on `Counts`, which hold many resamples of the same faces side by side, so that
-a bootstrap costs little more than the measure itself. A measure's answer is (b,), one number a
-resample, NaN where it is not defined (a class is missing, nothing was called fake, too few faces).
+a bootstrap costs little more than the measure itself. A measure's answer is (b,), one number
+for each resample, NaN where it is not defined (a class is missing, nothing was called fake, too few
+faces).
 """
 
 from collections.abc import Callable
@@ -53,9 +54,10 @@ def count(fake: Mask, p_fake: Numbers, times: Numbers | None = None) -> Counts:
         raise ValueError(f"{fake.shape} labels and {p_fake.shape} probabilities found, wanted (n,)")
     if not ((p_fake >= 0) & (p_fake <= 1)).all():  # NaN fails too
         raise ValueError("a probability outside 0..1 found")
+    # equal probabilities share a column: nothing says which of these faces comes first
     order = np.argsort(-p_fake, kind="stable")
     ranked = p_fake[order]
-    starts = np.flatnonzero(np.diff(ranked, prepend=2.0))
+    starts = np.flatnonzero(np.diff(ranked, prepend=2.0))  # 2 is no p_fake: a column begins at 0
     taken = np.ones((1, len(ranked))) if times is None else times[:, order].astype(np.float64)
     is_fake = fake[order]
     real = np.add.reduceat(taken * ~is_fake, starts, axis=1)
@@ -110,6 +112,7 @@ def equal_error_rate(counts: Counts) -> Numbers:
     gap = fpr + tpr - 1  # rises from -1 to 1
     if gap.shape[1] < 2:
         return gap[:, 0]  # no face at all: NaN
+    # the first point with no more misses than false alarms; the curve crosses on the way to it
     at = np.maximum(np.argmax(gap >= 0, axis=1), 1)[:, np.newaxis]
     (before, after), (x, y) = _pair(gap, at), _pair(fpr, at)
     part = _ratio(-before, after - before)
@@ -124,6 +127,7 @@ def tpr_at_fpr(target: float) -> Measure:
 
     def found(counts: Counts) -> Numbers:
         fpr, tpr = roc(counts)
+        # not interpolated: between two points there is no threshold that anybody could set
         best = np.where(fpr <= target + _SLACK, tpr, 0.0).max(1)
         return _of_both(counts, np.where(counts.reals * target + _SLACK >= 1, best, np.nan))
 
@@ -139,6 +143,7 @@ def brier(counts: Counts) -> Numbers:
 
 def calibration_error(counts: Counts) -> Numbers:
     """ECE (Naeini et al. 2015): ECE_BINS bins of equal width, weighted by their faces."""
+    # p_fake 1 belongs to the last bin
     where = np.minimum((counts.p_fake * ECE_BINS).astype(int), ECE_BINS - 1)
     into = (where[:, np.newaxis] == np.arange(ECE_BINS)).astype(np.float64)
     expected = (counts.real + counts.fake) * counts.p_fake

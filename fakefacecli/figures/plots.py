@@ -61,6 +61,7 @@ def draw_det(curves: Sequence[Curve]) -> bytes:
     figure, axes = sheet("DET", "real faces called fake", "fakes missed")
     for curve, colour in zip(curves, MODELS, strict=False):
         fpr, tpr = (rates[0] for rates in roc(count(curve.fake, curve.p_fake)))
+        # on this scale 0 and 1 are infinitely far away
         inside = (fpr > 0) & (fpr < 1) & (tpr > 0) & (tpr < 1)
         axes.plot(
             norm.ppf(fpr[inside]),
@@ -82,13 +83,13 @@ def draw_det(curves: Sequence[Curve]) -> bytes:
 
 
 def draw_reliability(curves: Sequence[Curve]) -> bytes:
-    """The share of fakes over p_fake, in the bins of the ECE; the diagonal can be believed."""
+    """The share of fakes over p_fake, in the bins of the ECE; on the diagonal both are equal."""
     figure, axes = sheet(
         "Reliability",
         "p_fake, mean of its bin (a dot's area: its share of the faces)",
         "share of fakes",
     )
-    axes.plot([0, 1], [0, 1], color=FAINT, linewidth=1, linestyle=":", label="to be believed")
+    axes.plot([0, 1], [0, 1], color=FAINT, linewidth=1, linestyle=":", label="perfectly calibrated")
     for curve, colour in zip(curves, MODELS, strict=False):
         where = np.minimum((curve.p_fake * ECE_BINS).astype(int), ECE_BINS - 1)
         bins = [where == place for place in range(ECE_BINS) if (where == place).any()]
@@ -100,6 +101,7 @@ def draw_reliability(curves: Sequence[Curve]) -> bytes:
     axes.set_xlim(-0.02, 1.02)
     axes.set_ylim(-0.02, 1.02)
     legend = axes.legend(loc="upper left", frameon=False)
+    # a legend copies the first dot's size, which may be tiny
     for handle in legend.legend_handles:
         if handle is not None and hasattr(handle, "set_sizes"):
             handle.set_sizes([40])
@@ -121,6 +123,7 @@ def draw_scores(curve: Curve, thresholds: Thresholds) -> bytes:
             linewidth=1.6,
             label=f"{name} ({len(held)})",
         )
+    # single faces on the wrong side must be seen beside hundreds on the right one
     axes.set_yscale("symlog", linthresh=10)
     top = axes.get_ylim()[1]
     axes.set_ylim(0, top * 1.6)

@@ -25,6 +25,7 @@ LAST_BLOCKS = {
 TIMM = "timm/"
 # no dots or slashes: "timm/hf-hub:..." would go to the network
 _NAME = re.compile(rf"(?:{TIMM})?[a-z][a-z0-9_]{{0,79}}")
+# they have classifiers at the side as well, for training; ours answer with one logit alone
 _WITH_SIDE_EXITS = ("googlenet", "inception_v3")
 
 
@@ -49,7 +50,7 @@ def check_flag(name: str, head: str = "linear") -> None:
 
 
 def build(name: str, head: str, where: str) -> "nn.Module":
-    """The network with random weights; ModelRefused, naming `where`, when there is no such one."""
+    """The network with random weights; ModelRefused, naming `where`, when there is none."""
     check_backbone(name, head, where)
     network = _maker(name, where)()
     if head == "1000-500":
@@ -61,7 +62,7 @@ def load_pretrained(network: "nn.Module", name: str) -> None:
     """Fill `network` with public weights (faces or ImageNet); what does not fit, the head, stays.
 
     They come from torch's cache, into which facenet-pytorch, torchvision or timm download them
-    the first time. Raises ModelRefused when they cannot be had.
+    the first time. Raises ModelRefused when they cannot be loaded.
     """
     public = _public_state(name)
     mine = network.state_dict()
@@ -72,6 +73,7 @@ def load_pretrained(network: "nn.Module", name: str) -> None:
         for key, tensor in public.items()
         if key in mine and mine[key].shape == tensor.shape
     }
+    # the head never fits; where more than that is missing these are another network's weights
     left = [key for key in mine if key not in fitting]
     if len(fitting) < 0.8 * len(mine):
         raise ModelRefused(f"the public weights of {name} do not fit: {len(left)} tensors missing")
@@ -102,6 +104,7 @@ def last_block(network: "nn.Module", name: str, input_px: int) -> "nn.Module":
         if isinstance(output, torch.Tensor) and output.ndim == 4 and min(output.shape[2:]) > 1:
             found.append(module)
 
+    # tried out: modules are registered in one order and may run in another
     hooks = [module.register_forward_hook(seen) for module in network.modules()]
     try:
         parameter = next(network.parameters())
@@ -132,6 +135,7 @@ def _maker(name: str, where: str) -> "Callable[[], nn.Module]":
         return lambda: timm.create_model(name.removeprefix(TIMM), num_classes=1)
     from torchvision import models
 
+    # its classifiers alone: it also has networks for video and for finding things
     if name not in models.list_models(module=models):
         raise ModelRefused(f"{where}: torchvision has no backbone {name!r}, wanted {_known()}")
     plain = {"aux_logits": False, "init_weights": True} if name in _WITH_SIDE_EXITS else {}
@@ -162,7 +166,7 @@ def _public_state(name: str) -> "dict[str, Tensor]":
     except (OSError, RuntimeError, ValueError) as error:
         why = " ".join(str(error).split())[:200] or type(error).__name__
         raise ModelRefused(
-            f"the public weights of {name} cannot be had ({why}); put their file into torch's "
+            f"the public weights of {name} cannot be loaded ({why}); put their file into torch's "
             "cache (see fakeface docs train), or train without --pretrained"
         ) from None
     state: dict[str, Tensor] = network.state_dict()

@@ -38,6 +38,7 @@ def find_model(name_or_file: str) -> Checkpoint:
 
     Raises ModelRefused; a bundled file whose sha256 differs from ours is refused too.
     """
+    # the name comes first: a file that is called so here must not take the model's place
     model = BUNDLED.get(name_or_file)
     if model is None:
         return read_checkpoint(name_or_file)

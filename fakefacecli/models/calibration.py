@@ -19,7 +19,7 @@ class Method(StrEnum):
 
 NONE = "none"  # of a model that was never calibrated
 _NAMES = (NONE, *Method)
-_MAX_KNOTS = 10_000
+_MAX_KNOTS = 10_000  # a card may come from a stranger
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +31,8 @@ class Calibration:
     1 / temperature. `isotonic` (Zadrozny and Elkan 2002): `knots` of (logit, probability), straight
     lines between them and level outside.
 
-    `prior` is the share of fakes it was fitted at, which p_fake takes for granted; None where that
-    is not known, or not so (a temperature shifts nothing).
+    `prior` is the share of fakes it was fitted at, which p_fake assumes; None where it is not
+    known, or where p_fake assumes none (a temperature shifts nothing).
     """
 
     method: str
@@ -123,6 +123,7 @@ def _between(knots: tuple[tuple[float, float], ...], logit: float) -> float:
     place = bisect.bisect_right(knots, logit, key=lambda knot: knot[0])
     if place in (0, len(knots)):
         return knots[min(place, len(knots) - 1)][1]
+    # between two neighbours, as isotonic regression draws its line; a step would jump at a knot
     (left, low), (right, high) = knots[place - 1 : place + 1]
     return low + (high - low) * (logit - left) / (right - left)
 

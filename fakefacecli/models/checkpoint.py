@@ -50,7 +50,7 @@ def read_checkpoint(path: str) -> Checkpoint:
 
 
 def is_ours(path: str) -> bool:
-    """Whether the file at `path` carries a card, whatever its name and however sound it is."""
+    """Whether the file at `path` carries a card, even where its weights are damaged."""
     try:
         metadata = _read_header(path).get("__metadata__")
     except ModelRefused:
@@ -90,6 +90,7 @@ def load(checkpoint: Checkpoint) -> "nn.Module":
     except OSError as error:
         why = type(error).__name__
         raise ModelRefused(f"{checkpoint.path}: damaged ({why}); get it anew") from None
+    # the bytes that are hashed here are the very ones that are loaded
     if hashlib.sha256(data).hexdigest() != checkpoint.sha256:
         raise ModelRefused(f"{checkpoint.path}: the file changed while it was read; try again")
     return _network(data, checkpoint.card, checkpoint.path)
@@ -149,6 +150,7 @@ def _read_header(path: str) -> dict[str, Any]:
             start = handle.read(_LENGTH.size)
             length = _LENGTH.unpack(start)[0] if len(start) == _LENGTH.size else 0
             wanted = "wanted a fakeface checkpoint (safetensors)"
+            # a zip, as torch.save writes it, or a bare pickle of protocol 2 or 4
             if start[:2] in (b"PK", b"\x80\x02", b"\x80\x04"):
                 raise ModelRefused(f"{path}: a pickle, which may hold code; {wanted}")
             if not 2 <= length <= _MAX_HEADER_BYTES:

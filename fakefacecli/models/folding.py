@@ -18,7 +18,7 @@ def folded(network: "nn.Module", input_px: int) -> "nn.Module":
     """A copy of `network` (eval mode, on the CPU) with its normalisations folded, channels last.
 
     A network whose modules do not run in the order they are registered in would come out wrong:
-    the copy is held against the original on two noise pictures of `input_px`, and where they
+    the copy is compared with the original on two noise pictures of `input_px`, and where they
     differ the original is returned, in channels last.
     """
     import torch
@@ -26,6 +26,7 @@ def folded(network: "nn.Module", input_px: int) -> "nn.Module":
     quick = copy.deepcopy(network)
     for parent in list(quick.modules()):
         _fold_children(parent)
+    # channels last is how the fastest convolutions of a CPU read a picture
     quick = quick.eval().requires_grad_(False).to(memory_format=torch.channels_last)
     noise = torch.randn((2, 3, input_px, input_px), generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
@@ -37,6 +38,7 @@ def _fold_children(parent: "nn.Module") -> None:
     from torch import nn
     from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+    # registered as neighbours they mostly, but not always, run one after the other (see `folded`)
     for (name, conv), (after, norm) in itertools.pairwise(list(parent.named_children())):
         if (
             isinstance(conv, nn.Conv2d)

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 State = dict[str, "Tensor"]
 
 _WRAPPERS = ("model_state_dict", "state_dict", "model")
+# of DataParallel, of a network inside a wrapper class, of torch.compile
 _PREFIXES = ("module.", "model.", "_orig_mod.")
 _STARTS = (b"PK", b"\x80")  # a zip, or a pickle, as torch.save wrote them before 1.6
 _NOT_LEARNT = "num_batches_tracked"
@@ -90,7 +91,8 @@ def fit(state: State, backbone: str, positive: int, where: str) -> tuple[State, 
     head = HEADS[1] if {"fc.0.weight", "fc.2.weight", "fc.4.weight"} <= set(state) else HEADS[0]
     wanted = build(backbone, head, where).state_dict()
     if backbone == "mobilenet_v1":
-        state = _by_order(state, wanted, where)
+        state = _by_order(state, wanted, where)  # a wrong order shows in the shapes below
+    # the head: of all matrices only it has a single row
     last = [name for name, tensor in wanted.items() if tensor.ndim == 2 and len(tensor) == 1]
     for weight in last:
         bias = weight.removesuffix("weight") + "bias"
@@ -98,6 +100,7 @@ def fit(state: State, backbone: str, positive: int, where: str) -> tuple[State, 
             if name in state:
                 state[name] = _one_logit(state[name], positive, where)
     missing, extra = sorted(wanted.keys() - state.keys()), sorted(state.keys() - wanted.keys())
+    # counters that only training uses; files of old versions of torch lack them
     missing = [name for name in missing if not name.endswith(_NOT_LEARNT)]
     if missing or extra:
         raise ModelRefused(
@@ -158,6 +161,7 @@ def _read(path: str) -> Any:
         ) from None
     except SafetensorError:
         raise ModelRefused(f"{path}: not a safetensors file, or a damaged one") from None
+    # torch.load may end in any of these when the file is damaged
     except (
         OSError,
         RuntimeError,
@@ -199,7 +203,7 @@ def _head_of_one_layer(state: State) -> State:
 
 
 def _by_order(state: State, wanted: State, where: str) -> State:
-    """There are many spellings of MobileNetV1, but one order of its layers."""
+    """MobileNetV1's layers have other names in every implementation, but always the same order."""
     mine = [name for name in wanted if not name.endswith(_NOT_LEARNT)]
     theirs = [tensor for name, tensor in state.items() if not name.endswith(_NOT_LEARNT)]
     if len(mine) != len(theirs):
@@ -216,5 +220,6 @@ def _one_logit(tensor: "Tensor", positive: int, where: str) -> "Tensor":
     if positive not in (0, 1):
         raise UsageError(f"--positive-class {positive}: wanted 0 or 1")
     if outputs == 1:
+        # sigmoid(-x) is 1 - sigmoid(x): an output for "real" becomes one for "fake"
         return tensor if positive == 1 else -tensor
     return tensor[positive : positive + 1] - tensor[1 - positive : 2 - positive]

@@ -95,7 +95,9 @@ def bfloat16_copy(network: "nn.Module", backbone: str) -> "nn.Module":
         if not any(True for _ in module.parameters(recurse=False)):
             continue
         few = isinstance(module, nn.Conv2d) and not name.startswith(kept)
+        # normalisations and the head cost little time and add up many numbers: float32
         dtype = torch.bfloat16 if few else torch.float32
+        # each layer converts what it is given, as the one before may be of the other type
         module.to(dtype).register_forward_pre_hook(partial(_cast, dtype))
     return quick
 

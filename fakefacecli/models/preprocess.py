@@ -37,7 +37,8 @@ def shrink(crop: FaceCrop, card: ModelCard) -> Pixels:
 
 
 def resized(window: Image.Image, card: ModelCard) -> Image.Image:
-    """What the network sees of a photograph, at its input's size, in its kind of channels."""
+    """What the network sees of a photograph, at its input's size and in its channels."""
+    # twice where the published system did: its detector cut at one size, its network took another
     for px in (card.via_px, card.input_px):
         if px:
             window = window.resize((px, px), _FILTERS[card.resize])
@@ -49,6 +50,7 @@ def prepare(crops: Sequence[FaceCrop], card: ModelCard, device: str) -> "Tensor"
     import torch
 
     stack = np.stack([shrink(crop, card) for crop in crops])
+    # bytes go to the device and become floats there: a quarter of the transfer
     return normalised(torch.from_numpy(stack).to(device).permute(0, 3, 1, 2), card)
 
 
@@ -74,6 +76,7 @@ def error_levels(image: Image.Image) -> Image.Image:
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=_ELA_QUALITY)
     with Image.open(buffer, formats=("JPEG",)) as again:
+        # uint16, as 255 times a difference does not fit into a byte
         difference = np.asarray(ImageChops.difference(image, again.convert("RGB")), np.uint16)
     return Image.fromarray((difference * 255 // max(int(difference.max()), 1)).astype(np.uint8))
 

@@ -27,7 +27,7 @@ _REFUSED_WRITE = frozenset(
 # held when it was last read, `verdicts` what was said of those bytes, `overlays` which pictures on
 # disk show that.
 #
-# `settings` is all that a verdict hangs on besides the image's bytes; `read_ns` is a time before
+# `settings` is all that a verdict depends on besides the image's bytes; `read_ns` is a time before
 # the bytes behind `sha256` were read; `pending` is the run whose report of this verdict, or of this
 # file with these bytes, still has to come out
 _SCHEMA = (

@@ -1,4 +1,4 @@
-"""All that a verdict hangs on besides the image's bytes, as one number."""
+"""All that a verdict depends on besides the image's bytes, as one number."""
 
 import hashlib
 import json

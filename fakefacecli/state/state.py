@@ -1,8 +1,8 @@
 """What earlier runs judged: an image with the same bytes under the same settings is not judged
 again.
 
-Path, size and mtime say quickly which bytes a file held when it was last read; the verdict hangs on
-the bytes alone, so a renamed or copied file is known as well.
+Path, size and mtime say quickly which bytes a file held when it was last read; the verdict depends
+on the bytes alone, so a renamed or copied file is known as well.
 """
 
 import contextlib

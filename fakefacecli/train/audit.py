@@ -1,7 +1,7 @@
 """The shortcut audit: can the classes be told apart without looking at a face?
 
-A small model sees only what `Traits` hold. What it can do, a network will do too, and then knows
-nothing about faces.
+A small model sees only what `Traits` hold. Where it can tell the classes apart a network can too,
+and then learns nothing about faces.
 """
 
 from collections import Counter
@@ -50,8 +50,8 @@ class Audit:
         if self.auc is not None and self.auc > REFUSED_OVER:
             raise UsageError(
                 f"the shortcut audit found an AUC of {self.auc:.3f}, wanted {REFUSED_OVER} at "
-                "most: real and fake are different kinds of files; mend the data, or train all "
-                "the same with --allow-shortcuts"
+                "most: real and fake are different kinds of files; change the data, or train "
+                "nevertheless with --allow-shortcuts"
             )
 
 
@@ -64,11 +64,13 @@ def audit(faces: Sequence[LabelledFace]) -> Audit:
     table, labels = _images(faces)
     if min(Counter({True: 0, False: 0} | Counter(labels.tolist())).values()) < _FEWEST:
         return Audit(None)
+    # shallow trees with several images in each leaf learn rules, not single files
     forest = RandomForestClassifier(
         100, max_depth=6, min_samples_leaf=3, class_weight="balanced", random_state=0
     )
     folds = StratifiedKFold(5, shuffle=True, random_state=0)
     guesses = cross_val_predict(forest, table, labels, cv=folds, method="predict_proba")[:, 1]
+    # an AUC of 0.1 tells the classes apart as well as one of 0.9
     alone = {
         name: abs(float(roc_auc_score(labels, column)) - 0.5) + 0.5
         for name, column in zip(NAMES, table.T, strict=True)

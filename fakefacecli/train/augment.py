@@ -35,6 +35,7 @@ class Augmenter:
         if self.chance() < _TRACES:
             return self.flip(self.cut(pictures, room, px, gently=True))
         seen = self.flip(self.cut(pictures, room, px, gently=False))
+        # first what lenses and editors do, then what saving does to all of it
         seen = self.some(seen, 0.3, self.blur)
         seen = self.some(seen, 0.3, self.sharpen)
         seen = self.some(seen, 0.8, self.recolour)
@@ -54,6 +55,7 @@ class Augmenter:
         """Numbers in low..high, (N, columns, 1, 1), on the device of `like`."""
         import torch
 
+        # on the CPU: a GPU's own generator would give other numbers for the same seed
         numbers = torch.rand((len(like), columns, 1, 1), generator=self.generator)
         return (numbers * (high - low) + low).to(like.device)
 
@@ -86,6 +88,7 @@ class Augmenter:
         turn = self.draw(pictures, -_MOST_TURN, _MOST_TURN).flatten()
         size = self.draw(pictures, 0.76, 1.0).flatten() / room
         wide = self.draw(pictures, 0.94, 1.06).flatten()
+        # the part may move only as far as the picture reaches
         spare = (1 - size).clamp(min=0) / 2
         shift = self.draw(pictures, -1, 1, 2).flatten(1) * spare[:, None]
         cosine, sine = turn.cos() * size, turn.sin() * size
@@ -133,6 +136,7 @@ class Augmenter:
     def jpeg(self, pictures: "Tensor") -> "Tensor":
         """JPEG of quality 45 to 98, in half of the batches with half the resolution of colours."""
         quality = self.draw(pictures, 45, 98).flatten().round()
+        # a file holds whole grey levels
         return recompress(pictures.round(), quality, halve=self.chance() < 0.5)
 
     def launder(self, pictures: "Tensor") -> "Tensor":
@@ -191,7 +195,7 @@ def cut_mix(
 ) -> "tuple[Tensor, Tensor]":
     """A square of each picture replaced by another's; the targets follow by area.
 
-    Of two half faces the network must look everywhere, not only where the easiest trace is.
+    With parts of two faces the network must look everywhere, not only at the easiest trace.
     Yun et al. 2019, "CutMix", https://arxiv.org/abs/1905.04899.
     """
     import torch

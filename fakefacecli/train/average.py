@@ -24,7 +24,7 @@ def average_of(network: "nn.Module") -> "AveragedModel":
 
 
 def begin_after(average: "AveragedModel", updates: int) -> None:
-    """Let the decay go on as after so many updates; resume files hold the weights alone."""
+    """Set the decay to what it is after so many updates; resume files hold only the weights."""
     average.n_averaged.fill_(1 + updates)  # at 0 the first update would replace the start
 
 
@@ -32,7 +32,7 @@ def _move(averages: "Tensors", current: "Tensors", count: "Tensor | int") -> Non
     """Move tensors of one type towards the `current` ones, at the update number `count`.
 
     The decay grows from 2/11 to its full size: at 0.998 from the beginning, the average would still
-    be 13 % random start after 1,000 updates, and would answer the same whatever it is shown.
+    be 13 % random start after 1,000 updates, and would give all faces the same answer.
     """
     import torch
 

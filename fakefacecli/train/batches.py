@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 
 _LEAST_PX = 64
 _MOST_OVER = 1.4  # of the input: 224 px for 160
-_BOTH_HAVE = 0.25  # of each class at least is as large as the largest resolution drawn
-_WEBP = 0.1
-_AHEAD = 3
+_BOTH_HAVE = 0.25  # at least this share of each class has the largest resolution that is drawn
+_WEBP = 0.1  # of the faces
+_AHEAD = 3  # batches that are read while the network works
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +52,15 @@ class Sampler:
     With augmentation the resolution is drawn first, then faces of both classes that have it: real
     faces of public sets are softer than generated ones, and "blurry" would soon mean "real".
     Balanced: the classes half and half; inside a class a group is drawn in proportion to the square
-    root of its size. By size, one large set would be the class; evenly, the few faces of a small
-    set would be learnt by heart.
+    root of its size. By size, one large group would be most of its class; evenly, the few faces
+    of a small group would be learnt by heart.
     """
 
     def __init__(self, faces: Sequence[LabelledFace], card: ModelCard, options: TrainOptions):
         self.faces, self.card, self.options = faces, card, options
         self.fake = np.array([face.image.fake for face in faces])
         self.px = np.array([window_px(face, card) for face in faces])
+        # n faces of a weight of n ** -0.5 each give their group the weight n ** 0.5
         sizes = Counter((face.image.fake, face.image.group) for face in faces)
         self.weight = np.array([sizes[face.image.fake, face.image.group] ** -0.5 for face in faces])
         quantiles = [np.quantile(self.px[self.fake == c], 1 - _BOTH_HAVE) for c in (False, True)]
@@ -77,6 +78,7 @@ class Sampler:
     def epoch(self, number: int) -> Iterator[Batch]:
         """The batches of epoch `number`."""
         chance = np.random.default_rng((self.options.seed, number))
+        # drawn here and not in the threads, whose order is not always the same
         order = chance.permutation(len(self.faces))
         with ThreadPoolExecutor(max(1, self.options.workers)) as pool:
             waiting: deque[tuple[list[Future[Pixels]], Tensor, int, float]] = deque()
@@ -109,6 +111,7 @@ class Sampler:
         jobs: list[Callable[[], Pixels]]
         if self.options.augment:
             webp = np.where(chance.random(size) < _WEBP, chance.integers(40, 96, size), 0)
+            # not strict: the last batch may have fewer faces
             jobs = [
                 partial(disturbed_face, face, self.card, round(px * room), int(quality))
                 for face, quality in zip(chosen, webp, strict=False)
@@ -124,6 +127,7 @@ class Sampler:
         parts = []
         for label, count in ((False, size // 2), (True, size - size // 2)):
             weight = self.weight * (self.fake == label)
+            # a class without faces of that size gives those it has, enlarged
             weight = weight * large if (weight * large).any() else weight
             spare = np.count_nonzero(weight) < count
             parts.append(

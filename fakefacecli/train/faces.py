@@ -84,11 +84,12 @@ def find_faces(
 ) -> tuple[list[LabelledFace], dict[str, str]]:
     """The faces of `images`, in order, and the images that gave none, with the reason.
 
-    Every face of an image bears its label. `done` is told how many images more were looked at, and
-    `stop` may raise in between. Raises CannotWrite when the cache cannot be written.
+    Every face of an image bears its label. `done` gets the number of images finished since its last call,
+    and `stop` may raise in between. Raises CannotWrite when the cache cannot be written.
     """
     try:
         os.makedirs(cutting.folder, exist_ok=True)
+        # known by content: a renamed or copied image is not cut out again
         digests = [_digest(image.path) for image in images]
         kind = "ready" if cutting.ready_scale else f"cut-{cutting.min_face_px}px"
         index = os.path.join(cutting.folder, f"{kind}.jsonl")
@@ -191,7 +192,7 @@ def _faces(image: LabelledImage, entry: Entry, cutting: CutOptions) -> Iterator[
 
 
 def _read_index(path: str) -> dict[str, Entry]:
-    """What an earlier run found; lines torn by a kill, or of another version, count for nothing."""
+    """What an earlier run found; lines torn by a kill, or of another version, do not count."""
     known: dict[str, Entry] = {}
     with contextlib.suppress(FileNotFoundError), open(path, encoding="utf-8") as handle:
         for line in handle:
@@ -206,7 +207,7 @@ def _read_index(path: str) -> dict[str, Entry]:
 
 
 def _append(handle: IO[str], digest: str, entry: Entry) -> None:
-    """Add a line, at once: a killed run loses the image it was at."""
+    """Add a line at once: a killed run loses only the images it was working on."""
     handle.write(json.dumps({"sha256": digest, "version": _VERSION, **entry}) + "\n")
     handle.flush()
 

@@ -66,6 +66,7 @@ def set_dropout(network: "nn.Module", share: float) -> None:
     from torch import nn
 
     leaves = [module for module in network.modules() if next(module.children(), None) is None]
+    # from the output backwards: dropout between convolutions is not the head's
     head_only = itertools.takewhile(_is_head, reversed(leaves))
     own = [module for module in head_only if isinstance(module, nn.Dropout)]
     for module in own:
@@ -82,6 +83,7 @@ def _before_head(parts: "list[nn.Module]") -> int:
     """How many of `parts` come before the head: the last layer with one output, and flat ones."""
     ends = [place for place, part in enumerate(parts) if _answers(part)]
     count = ends[-1] if ends else len(parts) - 1
+    # what comes between the last rows and columns and the answer is head too
     while count > 0 and _is_head(parts[count - 1]):
         count -= 1
     return count

@@ -27,7 +27,7 @@ class Epoch:
 
 @dataclass(frozen=True, slots=True)
 class Callbacks:
-    """What the loop calls: `step` is told (done, of all, loss), `stop` may raise between steps."""
+    """What the loop calls: `step` with (done, of all, loss); `stop` may raise between steps."""
 
     step: Callable[[int, int, float], None] = lambda done, steps, loss: None
     stop: Callable[[], None] = lambda: None

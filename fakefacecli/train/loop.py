@@ -40,7 +40,7 @@ _SETTLED_AFTER = 200
 
 
 class Training:
-    """A network on its way. `average` follows it, and is what is kept."""
+    """A network in training. `average` follows its weights, and is what is saved."""
 
     def __init__(
         self, network: "nn.Module", card: ModelCard, division: Division, options: TrainOptions
@@ -64,7 +64,7 @@ class Training:
 
     @property
     def over(self) -> bool:
-        """Whether all epochs are done, or the last ones brought nothing."""
+        """Whether all epochs are done, or the last ones improved nothing."""
         done, patience = len(self.progress.history), self.options.patience
         stale = patience > 0 and done - self.progress.best >= patience and self.progress.best > 0
         return done >= self.options.epochs or stale
@@ -77,7 +77,8 @@ class Training:
         number = len(self.progress.history) + 1
         frozen = self._frozen(number)
         set_learning(self.network, frozen)
-        # each epoch's own: a resumed run then draws what an uninterrupted one would
+        # each epoch's own: a resumed run then draws what an uninterrupted one would. The factor
+        # keeps seed 0, epoch 2 apart from seed 1, epoch 1
         torch.manual_seed(self.options.seed * 100_003 + number)
         generator = torch.Generator().manual_seed(self.options.seed * 100_003 + number)
         losses = []
@@ -126,7 +127,7 @@ class Training:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Take up what `state` gave."""
+        """Go on from what `state` returned."""
         self.network.load_state_dict(state["network"])
         self.average.module.load_state_dict(state["average"])
         begin_after(self.average, len(state["history"]) * self.sampler.steps)
@@ -150,6 +151,7 @@ class Training:
         self.optimizer.zero_grad(set_to_none=True)
         with autocast(self.options):
             logits = self.network(inputs).squeeze(1)
+        # float32: a loss adds up many small numbers, of which bfloat16 keeps 8 bits
         loss = binary_cross_entropy_with_logits(logits.float(), targets)
         if not loss.isfinite():
             raise FakeFaceError("the loss is not finite any more; try a lower --lr")
@@ -191,6 +193,7 @@ class Training:
 
 
 def _better(figures: dict[str, float], than: Epoch) -> bool:
+    # AUC needs no threshold, and none is set yet; the loss decides between equals
     return (figures["auc"], -figures["val_loss"]) > (than.auc, -than.val_loss)
 
 

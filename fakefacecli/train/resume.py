@@ -46,6 +46,7 @@ def check_out(options: TrainOptions) -> None:
 def fingerprint_of(options: TrainOptions, division: Division) -> str:
     """The same for a run and the one that may resume it."""
 
+    # looks and labels, no paths: the data may lie in another folder by now
     def facts_of(faces: Sequence[LabelledFace]) -> list[Any]:
         return [(face.phash, face.side, face.image.fake, face.image.group) for face in faces]
 
@@ -70,6 +71,7 @@ def read_state(out: str, fingerprint: str) -> dict[str, Any]:
 
     path = resume_path(out)
     try:
+        # weights_only: whatever this file holds, no code of it is run
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
         found = state["fingerprint"]
     except FileNotFoundError:

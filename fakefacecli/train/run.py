@@ -50,7 +50,7 @@ def run_training(
     `init` is the model of --init, where the caller has found it already.
     After each epoch that is the best so far the checkpoint is replaced, so an interruption keeps
     it. Raises a FakeFaceError; before any image is read where an earlier run's work would be lost
-    or the network cannot be had.
+    or the network cannot be made.
     """
     check_out(options)
     if options.init and init is None:
@@ -142,6 +142,7 @@ def _run(
                 save(
                     options.out, training.weights(), _finished_card(card, division, epoch, options)
                 )
+            # after the model: a run killed between the two repeats this epoch, and loses nothing
             write_state(options.out, fingerprint, training.state())
             write_log(options.out, training.progress.history)
             write_curves(options.out, training.progress.history)

@@ -18,7 +18,7 @@ from fakefacecli.train.faces import LabelledFace
 # strangers were among them
 NEAR_BITS = 4
 VAL_SHARE = 0.2
-_MOST_OVER = 1.25
+_MOST_OVER = 1.25  # of VAL_SHARE, where families are large
 _NAMED = 3  # groups in a note
 _ROWS_AT_ONCE = 1024
 
@@ -59,7 +59,9 @@ def divide(faces: Sequence[LabelledFace], seed: int) -> Division:
     """
     rows = _candidates(faces)
     notes = list(_crossing(faces))
+    # what is kept out of training decides over its whole family, not over the face alone
     kept_out = {row.family for row in rows if not row.free}
+    # a validation that is given is taken as it is
     if not any(row.split == "val" for row in rows):
         chosen = _choose([row for row in rows if row.free], seed)
         rows = [
@@ -151,6 +153,7 @@ def _choose(free: Sequence[_Candidate], seed: int) -> set[int]:
     random.Random(seed).shuffle(order)  # noqa: S311 - a division, not a secret
     chosen: set[int] = set()
     got: Counter[bool] = Counter()
+    # taken in random order, unless a class would get too many, or each has enough already
     for family in order:
         more = members[family]
         if all(got[c] + n <= _MOST_OVER * VAL_SHARE * whole[c] for c, n in more.items()):
@@ -159,7 +162,7 @@ def _choose(free: Sequence[_Candidate], seed: int) -> set[int]:
             chosen.add(family)
             got += more
     for label in whole:
-        if not got[label]:  # only large families: the smallest one will do
+        if not got[label]:  # only large families: take the smallest
             holders = [family for family in order if members[family][label]]
             if len(holders) > 1:
                 smallest = min(holders, key=lambda family: members[family].total())

@@ -51,6 +51,7 @@ def write_division(
     if start:
         earlier = _read(start).reindex(columns=_COLUMNS, fill_value="")
         table = pd.concat([table, earlier[earlier["split"] == "train"]])
+    # the first of equal paths stays: what this training did with an image
     with atomic_write(
         division_path(out), "w", encoding="utf-8", newline="", errors="surrogateescape"
     ) as handle:

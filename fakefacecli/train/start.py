@@ -1,4 +1,4 @@
-"""What a training starts from: random, public or our own weights, and the card that goes along."""
+"""What a training starts from: random, public or our own weights, and the card to them."""
 
 import os
 from dataclasses import replace
@@ -35,8 +35,8 @@ def start_with(
 ) -> "tuple[nn.Module, ModelCard]":
     """The network to train and its card, before any data is read; `init` is the model of --init.
 
-    Raises UsageError for a --backbone, --freeze or --input-px that cannot be, ModelRefused for
-    weights that cannot be had.
+    Raises UsageError for a --backbone, --freeze or --input-px that is not possible, ModelRefused for
+    weights that cannot be loaded.
     """
     if not init:
         check_flag(options.backbone, options.head)
@@ -58,7 +58,7 @@ def fresh_card(options: TrainOptions, init: Checkpoint | None = None) -> ModelCa
         if card.stretch or card.crop_scale > CACHE_SCALE:
             raise ModelRefused(
                 f"{init.path}: its card wants faces cut in a way that training does not "
-                "cut them; it can scan, but not learn on"
+                "cut them; it can scan, but not be trained further"
             )
         return replace(
             card,
@@ -103,6 +103,7 @@ def start_network(
 
     torch.manual_seed(options.seed)
     if init:
+        # `load` gives networks that only judge
         return load(init).requires_grad_(True)
     network = build(card.backbone, card.head, "--backbone")
     if options.pretrained:

@@ -1,4 +1,4 @@
-"""What a file gives away without its picture being looked at: format, size, quality, sharpness."""
+"""What a file tells without a look at its face: format, size, quality, sharpness."""
 
 import os
 from dataclasses import astuple, dataclass
@@ -84,5 +84,6 @@ def sharpness_of(pixels: Pixels) -> float:
     grey = pixels.astype(np.float32).mean(2)
     if min(grey.shape) < 3:
         return 0.0
+    # the four neighbours less four times the middle: the discrete Laplacian
     around = grey[:-2, 1:-1] + grey[2:, 1:-1] + grey[1:-1, :-2] + grey[1:-1, 2:]
     return float((around - 4 * grey[1:-1, 1:-1]).std())

@@ -1,4 +1,4 @@
-"""How well a network tells faces apart that it does not learn from."""
+"""Measuring a network on faces that it does not learn from."""
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor

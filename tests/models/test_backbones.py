@@ -101,7 +101,7 @@ def test_public_weights_that_cannot_be_had_are_said_with_what_to_do(
     tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cache(monkeypatch, tmp_path)
-    with pytest.raises(ModelRefused, match=r"cannot be had .*cache .*, or train without"):
+    with pytest.raises(ModelRefused, match=r"cannot be loaded .*cache .*, or train without"):
         load_pretrained(build("resnet18", "linear", "here"), "resnet18")
 
 
