@@ -69,6 +69,7 @@ def recalibrate(card: ModelCard, judged: Judged, method: Method, target_fpr: flo
     used = Judged(kept)
     about = data_facts(used)
     groups = sorted({printable(face.image.group) for face in kept if face.image.group})
+    # thresholds come after the calibration, as they are probabilities of the new one
     calibration = fit(method, used.fake, used.logits(), _fitted_on(about, len(groups)))
     p = np.array([calibration.probability(logit) for logit in used.logits().tolist()])
     choice = choose(used.fake, p, target_fpr)

@@ -38,6 +38,7 @@ def compare(
         raise NothingToDo("no face that both models were given")
     fake = (both["label"] == "fake").to_numpy(bool)
     p = [both[name].to_numpy(np.float64) for name in ("p_fake_a", "p_fake_b")]
+    # by group: what other groups might have given; by image: other images of these groups
     compared, by_image = (
         _differences(fake, p, cards, resamples, both[name].to_numpy(np.intp))
         for name in ("group_cluster", "image_cluster")

@@ -49,6 +49,7 @@ class Calibration:
             raise ValueError(f"calibration slope {self.a} found, wanted more than 0")
         if self.method == NONE and (self.a, self.b) != (1, 0):
             raise ValueError("calibration 'none' with a slope or a shift")
+        # a card must not say one thing in words and another in numbers
         if self.method == Method.TEMPERATURE and self.b != 0:
             raise ValueError(f"calibration 'temperature' with the shift {self.b}, wanted 0")
         if (self.method == Method.ISOTONIC) != bool(self.knots):

@@ -146,6 +146,7 @@ def _triple(value: Any) -> Triple:
 
 
 def _known(where: str, key: str, found: Any, known: tuple[Any, ...]) -> Any:
+    # True equals 1, which is a known value of `levels`
     if found not in known or isinstance(found, bool):
         wanted = " or ".join(map(repr, known))
         raise ModelRefused(

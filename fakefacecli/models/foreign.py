@@ -91,7 +91,7 @@ def fit(state: State, backbone: str, positive: int, where: str) -> tuple[State, 
     head = HEADS[1] if {"fc.0.weight", "fc.2.weight", "fc.4.weight"} <= set(state) else HEADS[0]
     wanted = build(backbone, head, where).state_dict()
     if backbone == "mobilenet_v1":
-        state = _by_order(state, wanted, where)  # a wrong order shows in the shapes below
+        state = _by_order(state, wanted, where)  # a wrong order mostly shows in shapes
     # the head: of all matrices only it has a single row
     last = [name for name, tensor in wanted.items() if tensor.ndim == 2 and len(tensor) == 1]
     for weight in last:

@@ -84,8 +84,8 @@ def find_faces(
 ) -> tuple[list[LabelledFace], dict[str, str]]:
     """The faces of `images`, in order, and the images that gave none, with the reason.
 
-    Every face of an image bears its label. `done` gets the number of images finished since its last call,
-    and `stop` may raise in between. Raises CannotWrite when the cache cannot be written.
+    Every face of an image bears its label. `done` gets the number of images finished since its last
+    call; `stop` may raise in between. Raises CannotWrite when the cache cannot be written.
     """
     try:
         os.makedirs(cutting.folder, exist_ok=True)

@@ -88,6 +88,7 @@ class Training:
             losses.append(self._step(batch, generator, (number - 1) * self.sampler.steps + done))
             callbacks.step(done, self.sampler.steps, losses[-1])
         fresh = not (self.options.init or self.options.pretrained)
+        # weights that are not random have better statistics already (see `settle`)
         if fresh and number * self.sampler.steps < _SETTLED_AFTER:
             with torch.no_grad(), autocast(self.options):
                 settle(self.average, self.recent, frozen)

@@ -32,6 +32,7 @@ def check_out(options: TrainOptions) -> None:
         raise UsageError(
             f"--out {out}: that is the model of --init, which would be overwritten; name another"
         )
+    # its model may not be as good as it would have become: nobody should lose it by a slip
     if os.path.lexists(left) and not options.resume:
         raise UsageError(
             f"{left} found: an interrupted training left it and {out}; go on with "

@@ -142,7 +142,7 @@ def _run(
                 save(
                     options.out, training.weights(), _finished_card(card, division, epoch, options)
                 )
-            # after the model: a run killed between the two repeats this epoch, and loses nothing
+            # after the model: a run killed between the two repeats this epoch
             write_state(options.out, fingerprint, training.state())
             write_log(options.out, training.progress.history)
             write_curves(options.out, training.progress.history)

@@ -112,6 +112,7 @@ def _look_pairs(faces: Sequence[LabelledFace]) -> list[Pair]:
     for start in range(0, len(hashes), _ROWS_AT_ONCE):  # all at once would take too much memory
         part = hashes[start : start + _ROWS_AT_ONCE]
         rows, columns = np.nonzero(np.bitwise_count(part[:, None] ^ hashes) <= NEAR_BITS)
+        # each pair once, and no face with itself
         later = rows + start < columns
         pairs += zip((rows + start)[later].tolist(), columns[later].tolist(), strict=True)
     return pairs

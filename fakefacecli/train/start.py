@@ -35,8 +35,8 @@ def start_with(
 ) -> "tuple[nn.Module, ModelCard]":
     """The network to train and its card, before any data is read; `init` is the model of --init.
 
-    Raises UsageError for a --backbone, --freeze or --input-px that is not possible, ModelRefused for
-    weights that cannot be loaded.
+    Raises UsageError for a --backbone, --freeze or --input-px that is not possible, ModelRefused
+    for weights that cannot be loaded.
     """
     if not init:
         check_flag(options.backbone, options.head)
