@@ -109,14 +109,9 @@ def find_faces(
                 done(len(batch))
     except OSError as error:
         raise cannot_write(cutting.folder, error) from error
-    faces: list[LabelledFace] = []
-    left_out: dict[str, str] = {}
-    for image, digest in zip(images, digests, strict=True):
-        entry = known[digest]
-        faces += _faces(image, entry, cutting)
-        if not entry["faces"]:
-            left_out[image.path] = str(entry["why"])
-    return faces, left_out
+    entries = [(image, known[digest]) for image, digest in zip(images, digests, strict=True)]
+    faces = [face for image, entry in entries for face in _faces(image, entry, cutting)]
+    return faces, {image.path: str(entry["why"]) for image, entry in entries if not entry["faces"]}
 
 
 Decoded = DecodedImage | Unreadable
