@@ -283,6 +283,7 @@ def marked(mark: str) -> list[psutil.Process]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_decoder_that_fails_costs_its_own_file_and_nothing_else(
     tmp_path: pathlib.Path, workers: int
@@ -292,7 +293,7 @@ def test_a_decoder_that_fails_costs_its_own_file_and_nothing_else(
     for fault in CODES:
         put(tmp_path / "in" / f"{fault}.jpg")
         put(tmp_path / "in" / f"{fault}_then.jpg")
-    flags = ["--report", "-", "--timeout", "2", "--max-pixels", "10000000"]
+    flags = ["--report", "-", "--timeout", "4", "--max-pixels", "10000000"]
     flags += ["--workers", str(workers)]
     mark = uuid.uuid4().hex
     done = subprocess.run(

@@ -196,6 +196,7 @@ def test_a_montage_of_mixed_sizes_gives_what_facenet_gives(
     assert_like_facenet([np.ascontiguousarray(view) for view in views], like_facenet, facenet)
 
 
+@pytest.mark.slow
 def test_the_shared_photos_give_what_facenet_gives(
     like_facenet: MtcnnDetector, facenet: Reference
 ) -> None:

@@ -27,12 +27,13 @@ def labelled(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     folder = tmp_path_factory.mktemp("labelled")
     lines = ["path,label,group,generator,split"]
     for path in sorted(PHOTOS.glob("*.jpg")):
-        shutil.copy(path, folder)
+        with Image.open(path) as picture:
+            picture.resize((400, 400)).save(folder / path.name)
         fake = path.name.startswith("generated")
         group, generator = (NASTY, "diffusion") if fake else ("officials", "")
         lines.append(f"{path.name},{'fake' if fake else 'real'},{group},{generator},val")
     for name, split in (("seen.jpg", "train"), ("kept.jpg", "held_out")):
-        shutil.copy(PHOTOS / "official_003.jpg", folder / name)
+        shutil.copy(folder / "official_003.jpg", folder / name)
         lines.append(f"{name},real,officials,,{split}")
     Image.new("RGB", (64, 64)).save(folder / "plain.png")
     lines.append("plain.png,real,nothing,,val")

@@ -118,6 +118,7 @@ def test_a_second_signal_kills_at_once(tmp_path: pathlib.Path, folder: pathlib.P
     assert_gone(children)
 
 
+@pytest.mark.slow
 def test_kill_9_at_random_moments_loses_and_repeats_nothing(
     tmp_path: pathlib.Path, folder: pathlib.Path
 ) -> None:

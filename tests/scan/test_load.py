@@ -75,6 +75,7 @@ def plain(
     return report, samples
 
 
+@pytest.mark.slow
 def test_memory_and_open_files_stay_flat(plain: tuple[pathlib.Path, list[Sample]]) -> None:
     _, samples = plain
     early, late = tenth(samples, 2), tenth(samples, 10)
@@ -92,7 +93,7 @@ def test_memory_and_open_files_stay_flat(plain: tuple[pathlib.Path, list[Sample]
 @pytest.fixture(scope="module")
 def few(folder: pathlib.Path, tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     few = tmp_path_factory.mktemp("few")
-    for path in sorted(folder.iterdir())[:70]:
+    for path in sorted(folder.iterdir())[:40]:
         os.link(path, few / path.name)
     return few
 
@@ -210,6 +211,7 @@ main()
 """
 
 
+@pytest.mark.slow
 def test_the_command_short_of_memory_writes_the_same_report(
     tmp_path: pathlib.Path, few: pathlib.Path
 ) -> None:

@@ -27,6 +27,7 @@ TOLERANCE = {
     "x2": 1,
     "y2": 1,
 }
+STEPS = {"x1": 0.01, "y1": 0.01, "x2": 0.01, "y2": 0.01, "face_px": 0.1}  # of a report's pixels
 
 
 @pytest.fixture(scope="module")
@@ -173,7 +174,9 @@ def test_batch_size_changes_no_box_and_no_score(tmp_path: pathlib.Path, run: pat
         assert one["path"] == many["path"]
         assert one["verdict"] == many["verdict"]
         for name in TOLERANCE:
-            assert float(one[name]) == pytest.approx(float(many[name]), abs=1e-4)
+            # a pixel on the edge between two numbers of a report may be rounded either way
+            near = 1e-4 + STEPS.get(name, 0)
+            assert float(one[name]) == pytest.approx(float(many[name]), abs=near)
 
 
 def test_thresholds_can_be_overridden(tmp_path: pathlib.Path) -> None:

@@ -6,102 +6,24 @@ import hashlib
 import json
 import os
 import pathlib
-import random
 import re
 import shutil
 import signal
 import sqlite3
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
 
 import pytest
-from PIL import Image
 
-from fakefacecli.base.errors import CannotWrite, ExitCode
-from fakefacecli.base.lock import locked
-from fakefacecli.base.options import DEFAULT_MODEL, ScanOptions, SourceOptions
-from fakefacecli.base.records import FileFacts, ImageRef, ImageReport
+from fakefacecli.base.errors import ExitCode
+from fakefacecli.base.options import DEFAULT_MODEL
+from fakefacecli.base.records import ImageRef, ImageReport
 from fakefacecli.base.verdicts import ErrorCode, Status
-from fakefacecli.models.bundled import BUNDLED, find_model
-from fakefacecli.state.state import State
-from fakefacecli.state.upkeep import Stale, read_stats, take_out
-from tests import builders
+from fakefacecli.models.bundled import BUNDLED
 from tests.builders import PHOTOS
-from tests.command import fakeface, json_lines, powerless, rows, start
+from tests.command import fakeface, json_lines, rows, start
+from tests.state.samples import COUNT, ODD, age, asks_for_judging, judged, opened, scan_flags, small
 
-LONG_AGO_NS = 1_600_000_000_000_000_000
-ODD = os.fsdecode(b"caf\xe9 \xf0.jpg")
 MANY = 48
-COUNT = 8  # what `folder` holds, the pipe included
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
-    """Faces, a picture without one, files that are no pictures, a pipe; none of them new."""
-    folder = tmp_path_factory.mktemp("in")
-    small("generated_000.jpg", folder / "a.jpg")
-    small("official_003.jpg", folder / "b.jpg")
-    small("official_003.jpg", folder / "sub" / ODD, 210)
-    small("generated_000.jpg", folder / "c.png", 205)
-    Image.new("RGB", (64, 64), "gray").save(folder / "plain.png")
-    (folder / "broken.jpg").write_bytes(b"no picture")
-    (folder / "empty.jpg").touch()
-    for path in folder.rglob("*.*"):
-        age(path)
-    os.mkfifo(folder / "pipe.jpg")
-    return folder
-
-
-@pytest.fixture(scope="module")
-def first(folder: pathlib.Path, tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
-    """The first run's report, state and overlays."""
-    place = tmp_path_factory.mktemp("first")
-    done = fakeface(*scan_flags(folder, place, "first.csv", place / "state.db"))
-    assert done.returncode == ExitCode.SOME_UNREADABLE, done.stderr
-    assert {path.name for path in place.iterdir()} == {"first.csv", "state.db", "overlays"}
-    return place
-
-
-@pytest.fixture
-def state(first: pathlib.Path, tmp_path: pathlib.Path) -> pathlib.Path:
-    """A copy of the first run's state."""
-    return pathlib.Path(shutil.copy(first / "state.db", tmp_path / "state.db"))
-
-
-@pytest.fixture(scope="module")
-def no_torch(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """An environment in which importing torch, hence judging anything, is an internal error."""
-    place = tmp_path_factory.mktemp("broken")
-    (place / "torch.py").write_text("raise RuntimeError('torch was imported')")
-    return {**os.environ, "NO_COLOR": "1", "COLUMNS": "100", "PYTHONPATH": str(place)}
-
-
-def small(photo: str, to: pathlib.Path, side_px: int = 200) -> None:
-    to.parent.mkdir(exist_ok=True)
-    with Image.open(PHOTOS / photo) as picture:
-        picture.resize((side_px, side_px)).save(to)
-
-
-def age(path: pathlib.Path) -> None:
-    """A file as new as the run that reads it would be read again by the next one."""
-    os.utime(path, ns=(LONG_AGO_NS, LONG_AGO_NS))
-
-
-def scan_flags(
-    folder: pathlib.Path, place: pathlib.Path, report: str, state: pathlib.Path
-) -> tuple[object, ...]:
-    return (
-        "scan",
-        folder,
-        "--report",
-        place / report,
-        "--state",
-        state,
-        "--overlays",
-        place / "overlays",
-    )
 
 
 def without_times(path: pathlib.Path) -> list[dict[str, str]]:
@@ -109,14 +31,6 @@ def without_times(path: pathlib.Path) -> list[dict[str, str]]:
         {key: value for key, value in row.items() if key not in ("run_id", "elapsed_ms")}
         for row in rows(path)
     ]
-
-
-def asks_for_judging(env: dict[str, str], *args: object) -> bool:
-    """Whether a scan with `args` would load the model."""
-    done = fakeface("scan", *args, env=env)
-    assert done.returncode in (*(0, ExitCode.SOME_UNREADABLE), ExitCode.INTERNAL), done.stderr
-    assert (done.returncode == ExitCode.INTERNAL) == ("torch was imported" in done.stderr)
-    return done.returncode == ExitCode.INTERNAL
 
 
 # what is known
@@ -338,112 +252,6 @@ def test_a_flag_that_needs_a_state_says_so(flag: str) -> None:
     assert (done.returncode, "--state" in done.stderr) == (ExitCode.USAGE, True)
 
 
-# the file itself
-
-
-def test_exit_6_while_another_run_holds_the_state(
-    tmp_path: pathlib.Path, state: pathlib.Path
-) -> None:
-    (tmp_path / "link.db").symlink_to(state)
-    with locked(str(state)):
-        for name in (state, tmp_path / "link.db"):
-            done = fakeface("scan", PHOTOS, "--state", name)
-            assert done.returncode == ExitCode.LOCKED, done.stderr
-            assert f"pid {os.getpid()}" in done.stderr
-        done = fakeface("state", "prune", state, "--missing")
-        assert done.returncode == ExitCode.LOCKED
-        assert fakeface("state", "stats", state).returncode == ExitCode.COMPLETE
-
-
-def spoil(state: pathlib.Path, how: str) -> None:
-    data = bytearray(state.read_bytes())
-    if how == "text":
-        data = bytearray(b"path,sha256\n" * 200)
-    elif how == "cut":
-        del data[len(data) // 2 :]
-    elif how == "overwritten":
-        data[4096:8192] = random.Random(1).randbytes(4096)
-    elif how == "another program's":
-        state.unlink()
-    else:
-        data[60:64] = (99).to_bytes(4, "big")  # SQLite keeps user_version there
-    if how == "another program's":
-        with contextlib.closing(sqlite3.connect(state)) as db:
-            db.execute("CREATE TABLE files (path)")
-    else:
-        state.write_bytes(data)
-
-
-@pytest.mark.parametrize("how", ["text", "cut", "overwritten", "another program's", "newer"])
-def test_exit_5_is_a_file_that_is_no_sound_state(
-    tmp_path: pathlib.Path, state: pathlib.Path, how: str
-) -> None:
-    spoil(state, how)
-    spoilt = state.read_bytes()
-    (tmp_path / "o.csv").write_text("old")
-    (tmp_path / "o.csv.journal").write_text("an interrupted run's")
-    scan = ("scan", PHOTOS, "--state", state, "--report", tmp_path / "o.csv")
-    for command in (scan, ("state", "stats", state), ("state", "prune", state, "--missing")):
-        done = fakeface(*command)
-        assert done.returncode == ExitCode.MODEL_REFUSED, done.stderr
-        assert len(done.stderr.splitlines()) == 1
-        assert "state.db" in done.stderr
-        assert "another file" in done.stderr
-    assert state.read_bytes() == spoilt
-    assert (tmp_path / "o.csv").read_text() == "old"
-    assert (tmp_path / "o.csv.journal").read_text() == "an interrupted run's"
-
-
-def test_exit_7_is_a_state_that_cannot_be_written(tmp_path: pathlib.Path) -> None:
-    os.mkfifo(tmp_path / "pipe")
-    for place in (tmp_path / "no" / "state.db", tmp_path, tmp_path / "pipe", "/dev/full"):
-        done = fakeface("scan", PHOTOS, "--state", place, timeout=20)
-        assert done.returncode == ExitCode.CANNOT_WRITE, done.stderr
-        assert len(done.stderr.splitlines()) == 1, done.stderr
-
-
-def test_a_full_disk_under_the_state_is_told(tmp_path: pathlib.Path) -> None:
-    with opened(tmp_path / "s.db") as state:
-        state._db.execute("PRAGMA max_page_count = 12")
-        with pytest.raises(CannotWrite, match=r"s\.db.*full"):
-            for number in range(1000):
-                state.add(judged(tmp_path, f"{number}.jpg", f"{number}".encode()))
-            state.save()
-
-
-def test_the_state_cannot_be_a_file_of_the_report(tmp_path: pathlib.Path) -> None:
-    (tmp_path / "o.csv.journal").write_text("an interrupted run's")
-    report = tmp_path / "o.csv"
-    for name in (report, f"{report}.journal"):
-        done = fakeface("scan", PHOTOS, "--report", report, "--state", name)
-        assert done.returncode == ExitCode.USAGE, done.stderr
-    assert (tmp_path / "o.csv.journal").read_text() == "an interrupted run's"
-
-
-# one run's view, without a process
-
-
-@contextlib.contextmanager
-def opened(path: pathlib.Path, run_id: str = "run") -> Iterator[State]:
-    options = ScanOptions(SourceOptions(), state=str(path))
-    state = State(str(path), options, find_model(DEFAULT_MODEL), {"fakefacecli": "1"})
-    state.begin(run_id)
-    try:
-        yield state
-    finally:
-        state.close()
-
-
-def judged(folder: pathlib.Path, name: str, data: bytes) -> ImageReport:
-    """Write a file and say of it that it has a face."""
-    (folder / name).write_bytes(data)
-    facts = FileFacts(
-        hashlib.sha256(data).hexdigest(), len(data), (folder / name).stat().st_mtime_ns, "JPEG"
-    )
-    ref = ImageRef(0, str(folder / name), name)
-    return dataclasses.replace(builders.report(0.95), ref=ref, facts=facts)
-
-
 @pytest.mark.parametrize("code", ErrorCode)
 def test_an_error_that_may_pass_is_not_remembered(tmp_path: pathlib.Path, code: ErrorCode) -> None:
     lasting = {"not_an_image", "unsupported", "truncated", "corrupt", "too_large", "empty"}
@@ -478,109 +286,3 @@ def test_a_file_that_is_no_longer_regular_is_not_known(tmp_path: pathlib.Path) -
         os.mkfifo(tmp_path / "x.jpg")
         assert state.find(report.ref) is None
         assert state.find(ImageRef(0, "a\0b", "a")) is None
-
-
-ADD_FOREVER = """
-import pathlib, sys
-from tests.state.test_state import judged, opened
-folder = pathlib.Path(sys.argv[1])
-with opened(folder / "s.db") as state:
-    print("open", flush=True)
-    for number in range(10**6):
-        state.add(judged(folder, f"{number % 500}.jpg", f"{sys.argv[2]} {number}".encode()))
-        if number % 20 == 0:
-            state.save()
-"""
-
-
-def test_kill_9_at_random_moments_leaves_a_sound_state(tmp_path: pathlib.Path) -> None:
-    chance, before = random.Random(20261121), 0
-    for turn in range(8):
-        command = [sys.executable, "-c", ADD_FOREVER, str(tmp_path), str(turn)]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=builders.ROOT) as process:
-            assert process.stdout is not None
-            if turn % 2:  # half of them while the file is opened or made
-                process.stdout.readline()
-            time.sleep(chance.random() * (0.3 if turn % 2 else 1.5))
-            process.kill()
-        if (tmp_path / "s.db").exists():
-            with opened(tmp_path / "s.db"):
-                verdicts = read_stats(str(tmp_path / "s.db")).verdicts
-            assert verdicts >= before
-            before = verdicts
-    assert before > 0
-
-
-# stats and prune
-
-
-def test_stats_says_what_the_state_holds(state: pathlib.Path) -> None:
-    done = fakeface("state", "stats", state)
-    assert done.returncode == ExitCode.COMPLETE, done.stderr
-    words = [" ".join(line.split()) for line in done.stdout.splitlines()]
-    assert words[:2] == [f"images known {COUNT - 1}", f"verdicts {COUNT - 1}"]
-    assert {"flagged 2", "not flagged 2", "no face 1", "empty 1", "not an image 1"} <= set(words)
-    assert BUNDLED[DEFAULT_MODEL].sha256[:12] in done.stdout
-    assert str(time.gmtime().tm_year) in done.stdout
-
-
-def test_a_missing_state_is_not_made_by_looking_at_it(tmp_path: pathlib.Path) -> None:
-    for command in (("stats",), ("prune", "--missing")):
-        done = fakeface("state", *command, tmp_path / "gone.db")
-        assert done.returncode == ExitCode.NOTHING_TO_DO
-        assert len(done.stderr.splitlines()) == 1
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_stats_speaks_of_reading_where_a_state_cannot_be_read(tmp_path: pathlib.Path) -> None:
-    with opened(tmp_path / "s.db"):
-        pass
-    (tmp_path / "s.db").chmod(0)
-    os.mkfifo(tmp_path / "pipe")
-    before = powerless(tmp_path / "s.db")
-    for place, why in (
-        (tmp_path / "s.db", "permission denied"),
-        (tmp_path, "it is a folder"),
-        (tmp_path / "pipe", "not a regular file"),
-    ):
-        done = fakeface("state", "stats", place, before=before, timeout=20)
-        assert done.returncode == ExitCode.MODEL_REFUSED, done.stderr
-        assert done.stderr.startswith(f"fakeface: cannot read the state {place}: {why}")
-
-
-def test_prune_without_a_reason_takes_nothing(state: pathlib.Path) -> None:
-    before = state.read_bytes()
-    done = fakeface("state", "prune", state)
-    assert done.returncode == ExitCode.USAGE
-    for flag in ("--older-than", "--missing", "--other-models"):
-        assert flag in done.stderr
-    assert state.read_bytes() == before
-
-
-def test_prune_takes_out_what_is_stale_and_nothing_else(
-    tmp_path: pathlib.Path, folder: pathlib.Path, state: pathlib.Path, no_torch: dict[str, str]
-) -> None:
-    flags = ("--older-than", "1", "--missing", "--other-models")
-    assert "removed 0 verdicts" in fakeface("state", "prune", state, *flags).stdout
-    assert not asks_for_judging(no_torch, folder, "--state", state)
-    assert f"removed {COUNT - 1} verdicts and {COUNT - 1} images" in (
-        fakeface("state", "prune", state, "--older-than", "0").stdout
-    )
-    assert asks_for_judging(no_torch, folder, "--state", state)
-
-
-def test_images_whose_file_is_gone_and_other_models_are_taken_out(tmp_path: pathlib.Path) -> None:
-    path = str(tmp_path / "s.db")
-    here, gone = judged(tmp_path, "here", b"1"), judged(tmp_path, ODD, b"2")
-    with opened(tmp_path / "s.db") as state:
-        state.add(here)
-        state.add(gone)
-    assert take_out(path, Stale(missing=True)) == (0, 0)
-    (tmp_path / ODD).unlink()
-    assert take_out(path, Stale(missing=True)) == (1, 1)
-    model = BUNDLED[DEFAULT_MODEL].sha256
-    assert take_out(path, Stale(other_than=model)) == (0, 0)
-    with opened(tmp_path / "s.db") as state:
-        assert state.find(here.ref) is not None
-    assert take_out(path, Stale(other_than="0" * 64)) == (1, 1)
-    assert read_stats(path).models == ()

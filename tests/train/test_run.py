@@ -354,6 +354,7 @@ def test_files_that_differ_by_kind_are_refused(tmp_path: pathlib.Path) -> None:
     run_training(options(real, tmp_path, epochs=1, allow_shortcuts=True), Watch())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backbone", LAST_BLOCKS)
 def test_each_backbone_trains_scans_and_explains(
     data: pathlib.Path, tmp_path: pathlib.Path, backbone: str
