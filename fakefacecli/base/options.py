@@ -152,10 +152,8 @@ def described(options: ScanOptions) -> dict[str, object]:
 def _shown(value: object) -> object:
     if isinstance(value, str):
         return printable(str(value))
-    if isinstance(value, tuple | list | set | frozenset):
-        return (
-            sorted(map(_shown, value), key=str)
-            if isinstance(value, frozenset | set)
-            else [_shown(item) for item in value]
-        )
+    if isinstance(value, set | frozenset):
+        return sorted(map(_shown, value), key=str)  # a set's own order changes from run to run
+    if isinstance(value, tuple | list):
+        return [_shown(item) for item in value]
     return value

@@ -31,6 +31,7 @@ from fakefacecli.scan.pipeline import Stages, scan
 from fakefacecli.scan.source import PathSource
 
 WARM_UP = 8  # images before the first run: libraries prepare themselves at first use
+Item = ImageRef | Unreadable
 STAGES = ("decode", "detect", "judge", "write")
 
 
@@ -73,11 +74,11 @@ def bench(
         written = dataclasses.replace(
             options, reports=(ReportTarget(os.path.join(folder, "bench.csv"), "csv"),)
         )
-        _one(items[:WARM_UP], stages, written, stop)
+        _measure_once(items[:WARM_UP], stages, written, stop)
         before_mb = peak_mb()
         for number in range(1, repeats + 1):
             say(f"run {number} of {repeats}")
-            runs.append(_one(items, stages, written, stop))
+            runs.append(_measure_once(items, stages, written, stop))
             if runs[0].readable < 1:
                 raise NothingToDo(
                     f"none of {len(items)} inputs can be read; there is nothing to measure"
@@ -116,10 +117,7 @@ def _figures(runs: Sequence[Run], stages: Stages, options: ScanOptions) -> dict[
     }
 
 
-Item = ImageRef | Unreadable
-
-
-def _one(
+def _measure_once(
     items: Sequence[Item], stages: Stages, options: ScanOptions, stop: Callable[[], None]
 ) -> Run:
     began = time.perf_counter()

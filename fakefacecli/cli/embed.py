@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fakefacecli.base.errors import ExitCode, NothingToDo, UsageError
+from fakefacecli.base.files import atomic_write
 from fakefacecli.base.options import DEFAULT_MODEL, Colour, JudgeOptions, Projection
 from fakefacecli.base.text import counted
 from fakefacecli.cli.console import complain, error_boundary, stoppable
 from fakefacecli.cli.flags import Device, FacesOnly, FacesScale, MinFace, Model, takes
 from fakefacecli.cli.labelled import open_model, report_missed
-from fakefacecli.cli.parse import refuse_idle
+from fakefacecli.cli.parse import refuse_if
 
 if TYPE_CHECKING:
     from fakefacecli.embed.vectors import Point
@@ -77,7 +78,7 @@ def embed(flags: EmbedFlags) -> ExitCode:
             _of_report(rows, subject) if report else _of_data(flags.data, subject), subject
         )
         if not points:
-            _told(missed, report)
+            _report_missed(missed, report)
             raise NothingToDo(f"{flags.data}: no face could be taken from its images")
         stop()
         by = flags.colour or (Colour.VERDICT if report else Colour.LABEL)
@@ -85,7 +86,7 @@ def embed(flags: EmbedFlags) -> ExitCode:
         _write(points, flags.out, by, flags.projection, name)
     drawn = any(not path.lower().endswith(VECTORS) for path in flags.out)
     complain(f"{counted(len(points), 'face')} {'on the map' if drawn else 'written'}")
-    return _told(missed, report)
+    return _report_missed(missed, report)
 
 
 def _check_report(flags: EmbedFlags, report: bool) -> None:
@@ -93,7 +94,7 @@ def _check_report(flags: EmbedFlags, report: bool) -> None:
     only_verdicts = (
         f"--colour {flags.colour}: a report knows verdicts alone; leave --colour out, or give DATA"
     )
-    refuse_idle(
+    refuse_if(
         {
             "--faces-only goes with labelled images, not with a report": report
             and flags.faces_only,
@@ -139,7 +140,7 @@ def _of_report(
         yield (item, "") if isinstance(item, FoundFace) else item
 
 
-def _told(missed: "list[Missed]", report: bool) -> ExitCode:
+def _report_missed(missed: "list[Missed]", report: bool) -> ExitCode:
     from fakefacecli.evaluate.run import missed_images
 
     unread = "could not be read as scanned" if report else "could not be read"
@@ -151,7 +152,6 @@ def _write(
 ) -> None:
     import numpy as np
 
-    from fakefacecli.base.files import atomic_write
     from fakefacecli.embed.map import draw_map, write_map, write_vectors
     from fakefacecli.embed.vectors import project
 

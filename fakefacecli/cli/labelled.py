@@ -9,6 +9,7 @@ from fakefacecli.base.errors import ExitCode, NothingToDo
 from fakefacecli.base.options import DecodeOptions, JudgeOptions, Precision
 from fakefacecli.base.text import counted
 from fakefacecli.cli.console import complain
+from fakefacecli.cli.parse import refuse_if
 
 if TYPE_CHECKING:
     from fakefacecli.evaluate.evaluation import MissedImage
@@ -24,7 +25,6 @@ def open_model(
 
     Raises UsageError for flags that contradict each other, ModelRefused for the model.
     """
-    from fakefacecli.cli.parse import refuse_idle
     from fakefacecli.evaluate.run import Subject
     from fakefacecli.labelled.faces import FaceReader
     from fakefacecli.models.bundled import find_model
@@ -32,7 +32,7 @@ def open_model(
     from fakefacecli.scan.classify import TorchClassifier
 
     faces_only, scale = faces
-    refuse_idle({"--faces-scale goes with --faces-only": scale is not None and not faces_only})
+    refuse_if({"--faces-scale goes with --faces-only": scale is not None and not faces_only})
     checkpoint = find_model(options.model)
     # what is measured must not hang on whether this machine's processor has bfloat16
     options = dataclasses.replace(options, precision=Precision.FP32)

@@ -1,14 +1,15 @@
 """`fakeface models list|info|verify|import`."""
 
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from fakefacecli.base.errors import ExitCode
+from fakefacecli.base.errors import ExitCode, ModelRefused, UsageError
 from fakefacecli.base.options import DEFAULT_MODEL
 from fakefacecli.base.text import printable
-from fakefacecli.cli.console import error_boundary
+from fakefacecli.cli.console import complain, error_boundary
 from fakefacecli.cli.flags import takes
 
 if TYPE_CHECKING:
@@ -113,8 +114,6 @@ def verify(
     ] = None,
 ) -> ExitCode:
     """Check that a model's file is whole: its hash (bundled models), its card, every weight."""
-    from fakefacecli.base.errors import ModelRefused
-    from fakefacecli.cli.console import complain
     from fakefacecli.models.bundled import BUNDLED, find_model
     from fakefacecli.models.checkpoint import load
 
@@ -167,10 +166,6 @@ class ImportFlags:
 @takes(ImportFlags)
 def import_(flags: ImportFlags) -> None:
     """Turn a published checkpoint into one of fakeface; its card says how faces are fed."""
-    import os
-
-    from fakefacecli.base.errors import UsageError
-    from fakefacecli.cli.console import complain
     from fakefacecli.models.backbones import check_flag
     from fakefacecli.models.card import CHANNELS
     from fakefacecli.models.checkpoint import save
@@ -200,9 +195,6 @@ def import_(flags: ImportFlags) -> None:
 
 def _target(file: str, out: str | None, stem: str) -> str:
     """What to write; UsageError or CannotWrite when that cannot be, or replaces unasked."""
-    import os
-
-    from fakefacecli.base.errors import UsageError
     from fakefacecli.scan.targets import check_file
 
     target = out or f"{stem}.safetensors"

@@ -16,11 +16,11 @@ _WANTED = {
 }
 
 
-def refuse_idle(flags: dict[str, object]) -> None:
-    """Raise UsageError for the first flag that would do nothing."""
-    for words, idle in flags.items():
-        if idle:
-            raise UsageError(words)
+def refuse_if(faults: Mapping[str, object]) -> None:
+    """Raise UsageError with the first message whose condition is true."""
+    for message, found in faults.items():
+        if found:
+            raise UsageError(message)
 
 
 def refuse_empty(values: Mapping[str, str | Sequence[str] | None]) -> None:

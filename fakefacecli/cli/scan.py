@@ -2,7 +2,7 @@
 
 import contextlib
 
-from fakefacecli.base.errors import EXIT_CODE_MEANINGS, ExitCode, UsageError
+from fakefacecli.base.errors import EXIT_CODE_MEANINGS, ExitCode, NothingToDo, UsageError
 from fakefacecli.base.options import (
     REPORT_FORMATS,
     DecodeOptions,
@@ -13,15 +13,15 @@ from fakefacecli.base.options import (
     ScanOptions,
     SourceOptions,
 )
+from fakefacecli.base.text import printable
 from fakefacecli.cli.console import complain, error_boundary, say, stoppable
 from fakefacecli.cli.flags import takes
-from fakefacecli.cli.listing import list_inputs
 from fakefacecli.cli.parse import (
     parse_thresholds,
     parse_verdicts,
     read_bytes,
     refuse_empty,
-    refuse_idle,
+    refuse_if,
 )
 from fakefacecli.cli.scan_flags import ScanFlags
 
@@ -37,7 +37,7 @@ def scan(flags: ScanFlags) -> ExitCode | None:
     """Judge every face in files and folders; write rows, overlays and a summary."""
     options = scan_options(flags)
     if flags.dry_run:
-        return list_inputs(options, flags.quiet)
+        return _list_inputs(options, flags.quiet)
     return _run(options, flags.progress, flags.quiet)
 
 
@@ -89,7 +89,7 @@ def _reports(flags: ScanFlags) -> tuple[ReportTarget, ...]:
 
 def _check_together(flags: ScanFlags, reports: tuple[ReportTarget, ...]) -> None:
     on_stdout = sum(target.is_stdout for target in reports)
-    refuse_idle(
+    refuse_if(
         {
             "--report - can be given once": on_stdout > 1,
             "--format goes with --report -": flags.format_ and not on_stdout,
@@ -131,6 +131,30 @@ def _judge(flags: ScanFlags) -> JudgeOptions:
         precision=flags.precision,
         batch_size=flags.batch_size,
     )
+
+
+def _list_inputs(options: ScanOptions, quiet: bool) -> ExitCode | None:
+    """--dry-run: print the files a scan would read, after the checks of model and outputs."""
+    from fakefacecli.base.records import Unreadable
+    from fakefacecli.models.bundled import find_model
+    from fakefacecli.scan.source import PathSource
+    from fakefacecli.scan.targets import check_targets
+
+    find_model(options.judge.model)
+    check_targets(options)
+    images = refused = 0
+    for item in PathSource(options.source):
+        if isinstance(item, Unreadable):
+            refused += 1
+            complain(f"{item.ref.path}: {item.message}")
+        else:
+            images += 1
+            say(printable(item.path) + "\n")
+    if not images + refused:
+        raise NothingToDo("no image found in the inputs")
+    if not quiet:
+        complain(f"dry run: {images} images to scan, {refused} unreadable; nothing was written")
+    return ExitCode.SOME_UNREADABLE if refused else None
 
 
 def _run(options: ScanOptions, progress: Progress, quiet: bool) -> ExitCode:

@@ -1,11 +1,13 @@
 """`fakeface state stats|prune`."""
 
+import os
 from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
 
 from fakefacecli.base.errors import UsageError
+from fakefacecli.base.lock import locked
 from fakefacecli.base.options import DEFAULT_MODEL
 from fakefacecli.base.text import printable
 from fakefacecli.cli.console import error_boundary
@@ -19,8 +21,6 @@ File = Annotated[str, typer.Argument(metavar="FILE", help="The state.", show_def
 @error_boundary
 def stats(file: File) -> None:
     """Show what a state holds: images, verdicts, models, size, dates."""
-    import os
-
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -58,9 +58,6 @@ def prune(
     ] = False,
 ) -> None:
     """Take out what is stale in any of the ways named, and shrink the file."""
-    import os
-
-    from fakefacecli.base.lock import locked
     from fakefacecli.models.bundled import BUNDLED
     from fakefacecli.state.file import require_state
     from fakefacecli.state.upkeep import Stale, take_out

@@ -78,7 +78,7 @@ class _Strict:
         self._broken = "" if stream else "cannot write to stdout: it is closed"
 
     def write(self, text: str) -> int:
-        with self._told() as stream:
+        with self._guarded() as stream:
             try:
                 return stream.write(text)
             except UnicodeEncodeError:  # an ASCII terminal
@@ -86,17 +86,17 @@ class _Strict:
 
     def flush(self) -> None:
         if self._stream is not None:
-            with self._told() as stream:
+            with self._guarded() as stream:
                 stream.flush()
 
     def write_bytes(self, data: bytes) -> None:
-        with self._told() as stream:
+        with self._guarded() as stream:
             stream.flush()
             stream.buffer.write(data)
             stream.buffer.flush()
 
     @contextlib.contextmanager
-    def _told(self) -> Iterator[TextIO]:
+    def _guarded(self) -> Iterator[TextIO]:
         if self._stream is None or self._broken:
             raise CannotWrite(self._broken)
         try:

@@ -3,10 +3,11 @@
 from typing import TYPE_CHECKING
 
 from fakefacecli.base.errors import ExitCode, UsageError
+from fakefacecli.base.lock import locked
 from fakefacecli.base.options import Progress
 from fakefacecli.cli.console import complain, error_boundary, stoppable
 from fakefacecli.cli.flags import takes
-from fakefacecli.cli.parse import refuse_idle
+from fakefacecli.cli.parse import refuse_if
 from fakefacecli.cli.train_flags import TrainFlags
 from fakefacecli.train.options import OPTIMIZERS, SCHEDULES, TrainOptions
 
@@ -96,15 +97,15 @@ def _check(flags: TrainFlags) -> None:
 
 
 def _check_together(flags: TrainFlags) -> None:
-    own = flags.backbone or flags.head or flags.input_ or flags.input_px or flags.crop_scale
-    refuse_idle(
+    network = flags.backbone or flags.head or flags.input_ or flags.input_px or flags.crop_scale
+    refuse_if(
         {
             "--faces-scale goes with --faces-only": flags.faces_scale is not None
             and not flags.faces_only,
             "--pretrained and --init both say what to start from": flags.pretrained and flags.init,
             "--unfreeze-every goes with --freeze": flags.unfreeze_every and flags.freeze == "none",
             "--init brings its own backbone, head and input; leave their flags out": flags.init
-            and own,
+            and network,
         }
     )
 
@@ -112,7 +113,6 @@ def _check_together(flags: TrainFlags) -> None:
 def _run(
     options: TrainOptions, progress: Progress, quiet: bool, init: "Checkpoint | None"
 ) -> ExitCode:
-    from fakefacecli.base.lock import locked
     from fakefacecli.cli.training import Screen
     from fakefacecli.train.run import Watch, run_training
 

@@ -74,13 +74,17 @@ def read_faces(images: Sequence[LabelledImage], reader: FaceReader) -> Iterator[
 def face_in_middle(picture: DecodedImage, scale: float) -> Face:
     """The face of a picture whose largest square in the middle is `scale` times the face's box.
 
-    The one place that says where in a ready crop the face lies. Where the eyes are is not known,
-    so the landmarks are its centre.
+    The one place that says where in a ready crop the face lies.
     """
     x, y = picture.width / 2, picture.height / 2
     half = min(picture.width, picture.height) / scale / 2
-    box = Box(x - half, y - half, x + half, y + half)
-    return Face(box, np.tile(np.array([[x, y]], np.float32), (5, 1)), 1.0)
+    return face_in(Box(x - half, y - half, x + half, y + half))
+
+
+def face_in(box: Box) -> Face:
+    """A face that no detector looked for: of score 1, its five landmarks in the box's centre."""
+    centre = [(box.left + box.right) / 2, (box.top + box.bottom) / 2]
+    return Face(box, np.tile(np.array([centre], np.float32), (5, 1)), 1.0)
 
 
 def _faces(photos: Sequence[DecodedImage], reader: FaceReader) -> list[tuple[Face, ...]]:

@@ -6,13 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from fakefacecli.base.errors import NothingToDo, UsageError
-from fakefacecli.base.records import Box, Face, ImageRef, Unreadable
+from fakefacecli.base.records import Box, ImageRef, Unreadable
 from fakefacecli.base.text import exact
 from fakefacecli.labelled.data import LabelledImage
-from fakefacecli.labelled.faces import FaceReader, FoundFace, Missed
+from fakefacecli.labelled.faces import FaceReader, FoundFace, Missed, face_in
 from fakefacecli.scan.crop import cut
 
 if TYPE_CHECKING:
@@ -126,9 +124,7 @@ def reread(images: list[ScannedImage], reader: FaceReader) -> Iterator[FoundFace
             yield Missed(image, "the file is not the one that was scanned", unreadable=True)
         else:
             for number, box in scanned.faces:
-                centre = [[(box.left + box.right) / 2, (box.top + box.bottom) / 2]]
-                face = Face(box, np.tile(np.array(centre, np.float32), (5, 1)), 1.0)
-                crop = cut(item, face, number, reader.judge.crop_scale)
+                crop = cut(item, face_in(box), number, reader.judge.crop_scale)
                 yield FoundFace(image, item, crop, box.longer_side)
 
 

@@ -28,9 +28,8 @@ from fakefacecli.scan.pipeline import Judge, Stages
 if TYPE_CHECKING:
     from torch import nn
 
-_PACKAGES = tuple(
-    "torch torchvision facenet-pytorch pillow pillow-heif numpy grad-cam".split()  # noqa: SIM905
-)
+_TORCH = ("torch", "torchvision", "facenet-pytorch")
+_PACKAGES = (*_TORCH, "pillow", "pillow-heif", "numpy", "grad-cam")
 
 
 def build(
