@@ -1,8 +1,9 @@
-"""Using a CPU's cores: whole pieces of work side by side, instead of each operation cut in parts.
+"""Using a CPU's cores: several pieces of work at the same time, one per core.
 
-An operation that is cut in parts ends when its slowest part does, so a core that is busy elsewhere
-(a decoder, another program) holds up all the others, thousands of times a second: on two shared
-cores one face took 63 ms of CPU time that way and 22 ms side by side.
+torch would rather divide each operation among the cores. Such an operation ends when its slowest
+part does, so a core that is busy elsewhere (a decoder, another program) makes all the others wait,
+thousands of times a second: on two shared cores one face took 63 ms of CPU time that way, and 22 ms
+with one piece per core.
 """
 
 import contextlib
@@ -48,6 +49,7 @@ def in_lanes(
     waiting: deque[tuple[Future[R], int]] = deque()
     held = 0
     broken: list[Exception] = []
+    # an operation of a lane may still be divided, when there are more cores than lanes
     with _pool(lanes, max(1, torch.get_num_threads() // lanes)) as pool:
         for piece in _until_it_breaks(pieces, broken):
             waiting.append((pool.submit(work, piece), size(piece)))

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class BenchFlags:
-    """What was typed behind `fakeface bench`."""
+    """What was typed after `fakeface bench`."""
 
     folder: Annotated[str, typer.Argument(metavar="FOLDER", show_default=False)]
     json_: Annotated[
@@ -65,6 +65,7 @@ def bench(given: BenchFlags) -> ExitCode:
     with stoppable(last_words="nothing was written") as stop:
         found = measure(options, given.runs, given.limit, stop, complain)
     figures = json.dumps(found, indent=2) + "\n"
+    # one thing on stdout: the figures for a program, or the table for people
     if given.json_ == "-":
         say(figures)
     else:
@@ -88,6 +89,7 @@ def _show(found: dict[str, Any]) -> None:
         f"({found['unreadable']} unreadable), {found['faces']} faces, {settings['runs']} runs",
     ]
     for line in lines:
+        # Text: in a plain str rich takes [brackets] for markup
         console.print(Text(printable(line)), soft_wrap=True)
     console.print(_table(found))
     after = [f"images/s from run to run: {_range(found['end_to_end']['images_per_s'])}"]

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class CalibrateFlags:
-    """What was typed behind `fakeface calibrate`."""
+    """What was typed after `fakeface calibrate`."""
 
     data: Data
     out: Annotated[
@@ -58,8 +58,9 @@ def calibrate(flags: CalibrateFlags) -> ExitCode:
             judged = score_images(images, subject, grid=False)
             checkpoint = subject.checkpoint
         done = recalibrate(checkpoint.card, judged, flags.method, flags.target_fpr)
-        stop()
+        stop()  # the last moment: what is written below belongs together
         write_checkpoint(flags.out, checkpoint, done.card)
+        # so that evaluate knows which images the new checkpoint, too, was trained on
         keep_division(flags.model, flags.out)
     _summary(done, flags.out)
     return report_missed(missed_images(judged.missed))

@@ -1,4 +1,4 @@
-"""`fakeface doctor`: is this installation able to judge faces the way it should?"""
+"""`fakeface doctor`: does this installation judge faces as it should?"""
 
 import contextlib
 import json
@@ -24,7 +24,7 @@ def doctor(
     """Show versions and devices, check the bundled model and judge a shipped photograph."""
     from fakefacecli.scan.build import pick_device, versions
 
-    pick_device(device)
+    pick_device(device)  # refuses a wrong --device before anything is printed
     typer.echo("versions")
     for name, version in versions().items():
         typer.echo(f"  {name:<16}{version}")
@@ -53,6 +53,7 @@ def self_test(device: str) -> list[str]:
     from fakefacecli.scan.pipeline import Stages, scan
 
     folder = files("fakefacecli.models") / "selftest"
+    # the scan's own stages, not a short cut: what is tested is what a scan does
     golden = json.loads((folder / "golden.json").read_text("utf-8"))
     path = str(folder / golden["file"])
     checkpoint = find_model(golden["model"])
@@ -70,6 +71,7 @@ def self_test(device: str) -> list[str]:
             f"p_fake {found:.4f} on the shipped photograph, wanted {golden['p_fake']:.4f} "
             f"within {TOLERANCE}; scores of this installation cannot be trusted"
         )
+    # apart from the score, because a wrong box may by chance give a score within the tolerance
     box = finding.box
     edges = (box.left, box.top, box.right, box.bottom)
     off = max(abs(a - b) for a, b in zip(edges, golden["box"], strict=True))

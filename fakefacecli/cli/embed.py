@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from fakefacecli.labelled.report_faces import ScannedImage
 
 VECTORS = ".parquet"  # the one --out that is no map
-_AT_ONCE = 64  # faces whose pixels are held
+_AT_ONCE = 64  # faces: only so many are held with their pixels, of all others the vectors
 
 
 @dataclass(frozen=True, slots=True)
 class EmbedFlags:
-    """What was typed behind `fakeface embed`."""
+    """What was typed after `fakeface embed`."""
 
     data: Annotated[
         str,
@@ -67,6 +67,7 @@ def embed(flags: EmbedFlags) -> ExitCode:
     report = is_report(flags.data)
     _check_report(flags, report)
     rows = read_report(flags.data) if report else []
+    # before the model is loaded: a report from another folder is a common mistake
     if report:
         check_images(flags.data, rows)
     options = JudgeOptions(flags.model, min_face_px=flags.min_face, device=flags.device)
@@ -80,7 +81,7 @@ def embed(flags: EmbedFlags) -> ExitCode:
         if not points:
             _report_missed(missed, report)
             raise NothingToDo(f"{flags.data}: no face could be taken from its images")
-        stop()
+        stop()  # the last time: a projection cannot be stopped on the way
         by = flags.colour or (Colour.VERDICT if report else Colour.LABEL)
         name = subject.checkpoint.card.name
         _write(points, flags.out, by, flags.projection, name)

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 class _NumberedPictures:
-    """A PictureWriter: the first face's picture goes to `out`, the next to its name plus -2..."""
+    """A PictureWriter: the first face's picture is `out`, the next have -2, -3... in the name."""
 
     def __init__(self, out: str, image: str):
         self.image = image
@@ -39,14 +39,13 @@ class _NumberedPictures:
         self.paths: list[str] = []
 
     def require_room(self, count: int) -> None:
-        """CannotWrite unless `count` pictures replace nothing but, if need be, `out` itself.
-
-        Overlays bear no mark: what has a further one's name may be anybody's file."""
+        """Raise CannotWrite if one of `count` pictures would replace a file other than `out`."""
         from fakefacecli.scan.targets import check_picture
 
         for number in range(1, count + 1):
             path = self._path(number)
             check_picture(path, self.image)
+            # the user named only the first: a file with a further name may be anything
             if number > 1 and os.path.lexists(path):
                 raise CannotWrite(
                     f"cannot write {path} for face {number}: it is there already; "
@@ -120,10 +119,11 @@ def _explained(image: str, pictures: _NumberedPictures, options: JudgeOptions) -
     from fakefacecli.scan.pipeline import Stages, scan
     from fakefacecli.scan.source import PathSource
 
-    # unlike in a scan: whoever names one link means the picture behind it
+    # unlike in a scan: who names a single link means the picture it leads to
     items = list(PathSource(SourceOptions((image,), follow_symlinks=True)))
     with stoppable() as stop:
         judge = build_judge(options, find_model(options.model), stop, explains=True)
+        # one image is one batch: more lanes would only start threads
         judge = replace(judge, detector=_RoomCheckingDetector(judge.detector, pictures), lanes=1)
         decoder = build_decoder(DecodeOptions(workers=1), 1, 1, stop, follow_symlinks=True)
         with contextlib.closing(decoder):

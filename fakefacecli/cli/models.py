@@ -86,6 +86,7 @@ def _input(card: "ModelCard") -> str:
         str(triple[0]) if len(set(triple)) == 1 else str(list(triple))
         for triple in (card.mean, card.std)
     )
+    # as formulas show it: the network sees (value - mean) / std, of values 0..255 or 0..1
     kind = "RGB" if card.channels == "rgb" else "Error Level Analysis"
     via = f" by way of {card.via_px} px" if card.via_px else ""
     grey = "grey" if card.levels == 255 else "grey / 255"
@@ -123,7 +124,7 @@ def verify(
             checkpoint = find_model(name)
             load(checkpoint)
             typer.echo(f"{printable(name)}: ok, sha256 {checkpoint.sha256}")
-        except ModelRefused as error:
+        except ModelRefused as error:  # and go on: all damaged files are named in one run
             complain(str(error))
             code = error.exit_code
     return code
@@ -131,7 +132,7 @@ def verify(
 
 @dataclass(frozen=True, slots=True)
 class ImportFlags:
-    """What was typed behind `fakeface models import`; None where the model's system says it."""
+    """What was typed after `fakeface models import`; None where the model's system says it."""
 
     file: Annotated[str, typer.Argument(metavar="FILE", help="A .pth, .pt or .safetensors.")]
     backbone: Annotated[str, typer.Option(metavar="NAME", help="As in train.")]
@@ -177,6 +178,7 @@ def import_(flags: ImportFlags) -> None:
     ):
         if found not in wanted:
             raise UsageError(f"{flag} {found}: wanted {' or '.join(wanted)}")
+    # in this order: a wrong flag and a wrong FILE are reported before a wrong --out
     check_flag(flags.backbone)
     found_state = read_foreign(flags.file)
     stem = os.path.splitext(os.path.basename(flags.file))[0]
@@ -200,6 +202,7 @@ def _target(file: str, out: str | None, stem: str) -> str:
     target = out or f"{stem}.safetensors"
     if os.path.realpath(target) == os.path.realpath(file):
         raise UsageError(f"{target} is the file itself; name another with --out")
+    # a name that the user did not type replaces no file; one that was typed may
     if out is None and os.path.lexists(target):
         raise UsageError(f"{target} is there already; name another file, or this one, with --out")
     check_file(target)

@@ -25,7 +25,7 @@ from fakefacecli.cli.parse import (
 )
 from fakefacecli.cli.scan_flags import ScanFlags
 
-# a blank line between them: help joins lines otherwise
+# blank lines, because --help joins lines that follow each other
 EPILOG = "\n\n".join(
     ["Exit codes:", *(f"{int(code)}  {meaning}" for code, meaning in EXIT_CODE_MEANINGS.items())]
 )
@@ -44,7 +44,7 @@ def scan(flags: ScanFlags) -> ExitCode | None:
 def scan_options(flags: ScanFlags) -> ScanOptions:
     """The options that the flags ask for; reads --files-from.
 
-    Raises UsageError for a value that cannot be, and for flags that contradict each other.
+    Raises UsageError for an impossible value, and for flags that contradict each other.
     """
     from fakefacecli.scan.build import default_workers
 
@@ -62,6 +62,7 @@ def scan_options(flags: ScanFlags) -> ScanOptions:
         }
     )
     reports = _reports(flags)
+    # before files are read: --files-from - would wait for stdin
     _check_together(flags, reports)
     return ScanOptions(
         source=_source(flags),
@@ -118,6 +119,7 @@ def _source(flags: ScanFlags) -> SourceOptions:
         include=tuple(flags.include or ()),
         exclude=tuple(flags.exclude or ()),
         follow_symlinks=flags.follow_symlinks,
+        # a second run into the same folders must not scan the pictures of the first
         never=tuple(folder for folder in (flags.overlays, flags.copy_flagged) if folder),
     )
 
@@ -166,7 +168,7 @@ def _run(options: ScanOptions, progress: Progress, quiet: bool) -> ExitCode:
         on_report = stack.enter_context(progress_bar(options.source, progress, quiet))
         on_start = (lambda: complain(note)) if note else (lambda: None)
         outcome = run_scan(options, Callbacks(say, on_report, stop, on_start))
-        stack.close()
+        stack.close()  # takes the bar off the screen before the summary
         if not quiet:
             summary(options, outcome)
         return exit_code_of(outcome.tally, options.fail_on)

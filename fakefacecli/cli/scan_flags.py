@@ -20,7 +20,7 @@ _running = partial(typer.Option, rich_help_panel=RUNNING)
 
 @dataclass(frozen=True, slots=True)
 class ScanFlags:
-    """What was typed behind `fakeface scan`."""
+    """What was typed after `fakeface scan`."""
 
     paths: Annotated[
         list[str] | None,
@@ -60,6 +60,7 @@ class ScanFlags:
         ),
     ] = None
     overlays: Annotated[str | None, _output(metavar="DIR", help="Save Grad-CAM pictures.")] = None
+    # None and not the default: --explain without --overlays is refused, and must be seen
     explain: Annotated[Explain | None, _output(help="Faces that get an overlay (flagged).")] = None
     copy_flagged: Annotated[str | None, _output(metavar="DIR", help="Copy flagged images.")] = None
 

@@ -64,8 +64,9 @@ def prune(
 
     if older_than is None and not missing and not other_models:
         raise UsageError("nothing named to prune; add --older-than DAYS, --missing, --other-models")
+    # where `file` is a link: the lock and SQLite's own files lie beside what it leads to
     path = os.path.realpath(file)
-    require_state(path)
+    require_state(path)  # first: the lock would be made beside a file that is not there
     default = BUNDLED[DEFAULT_MODEL].sha256 if other_models else None
     with locked(path):
         images, verdicts = take_out(path, Stale(older_than, missing, default))

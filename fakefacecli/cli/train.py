@@ -28,7 +28,7 @@ def train(flags: TrainFlags) -> ExitCode:
 def train_options(flags: TrainFlags) -> "tuple[TrainOptions, Checkpoint | None]":
     """The options that the flags ask for, and the model that --init names.
 
-    Raises UsageError for a value that cannot be and for flags that contradict each other,
+    Raises UsageError for an impossible value and for flags that contradict each other,
     ModelRefused for the model.
     """
     from fakefacecli.models.bundled import find_model
@@ -38,6 +38,7 @@ def train_options(flags: TrainFlags) -> "tuple[TrainOptions, Checkpoint | None]"
     _check_together(flags)
     device = pick_device(flags.device)
     init = find_model(flags.init) if flags.init else None
+    # a model that is trained further sees windows of the size it has learnt
     own_scale = flags.crop_scale or TrainOptions.crop_scale
     return _options(flags, device, init.card.crop_scale if init else own_scale), init
 
@@ -128,6 +129,7 @@ def _run(
             f"{options.out}: epoch {best.number} of {len(done.history)}, validation "
             f"AUC {best.auc:.4f}; uncalibrated"
         )
+    # said last, so that nobody takes the validation AUC above for the model's quality
     if quiet:
         return ExitCode.COMPLETE
     complain("validation chose the epoch: measure on faces it never saw before you rely on it")

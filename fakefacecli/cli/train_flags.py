@@ -20,7 +20,7 @@ _running = partial(typer.Option, rich_help_panel=RUNNING)
 
 @dataclass(frozen=True, slots=True)
 class TrainFlags:
-    """What was typed behind `fakeface train`; None where the default hangs on other flags."""
+    """What was typed after `fakeface train`; None where the default depends on other flags."""
 
     data: Annotated[str, typer.Argument(metavar="DATA", help="Folders real/ and fake/, or a CSV.")]
     out: Annotated[str, typer.Option(metavar="FILE", help="The checkpoint (.safetensors).")]
