@@ -46,6 +46,7 @@ def _main(
     """Find the faces in a folder of images that were made by a machine."""
 
 
+# each command has a module of its own, which imports what is heavy inside its functions
 app.command("scan", epilog=scan.EPILOG)(scan.scan)
 app.command("explain")(explain.explain)
 app.command("train")(train.train)

@@ -96,6 +96,7 @@ def _show(found: dict[str, Any]) -> None:
     after.append(
         f"memory: {memory['peak_mb']:.0f} MB at most, {memory['before_mb']:.0f} MB before the runs"
     )
+    # None: not known on a system without /proc, or no GPU
     if memory["decoders_mb"] is not None:
         after.append(f"memory of the decoder processes: {memory['decoders_mb']:.0f} MB at most")
     if memory["gpu_peak_mb"] is not None:

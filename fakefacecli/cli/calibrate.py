@@ -49,7 +49,7 @@ def calibrate(flags: CalibrateFlags) -> ExitCode:
     from fakefacecli.evaluate.run import missed_images, score_images
     from fakefacecli.train.split_file import keep_division
 
-    _check_out(flags.out, flags.model)
+    _check_out(flags.out, flags.model)  # now, rather than after minutes of judging
     note = "; only val, or images of no split, are calibrated on"
     images = labelled_images(flags.data, (flags.model,), SPLITS, note)
     options = JudgeOptions(flags.model, min_face_px=flags.min_face, device=flags.device)
@@ -72,6 +72,7 @@ def _check_out(out: str, model: str) -> None:
     if not out.endswith(".safetensors"):
         raise UsageError(f"--out {out}: wanted a name that ends in .safetensors")
     if os.path.realpath(out) == os.path.realpath(model):
+        # before check_new, whose message would advise to remove it
         raise CannotWrite(f"cannot write {out}: it is the model itself; name another file")
     check_new(out)
 

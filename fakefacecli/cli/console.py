@@ -38,7 +38,7 @@ def error_boundary(command: Callable[P, ExitCode | None]) -> Callable[P, None]:
     def code_of(*args: P.args, **kwargs: P.kwargs) -> ExitCode:
         try:
             code = command(*args, **kwargs) or ExitCode.COMPLETE
-            sys.stdout.flush()  # a full disk may show only now
+            sys.stdout.flush()  # a full disk may be noticed only now
         except FakeFaceError as error:
             complain(str(error))
             code = error.exit_code
@@ -110,6 +110,7 @@ def stoppable(
         if got:
             raise Interrupted(got[0])
 
+    # put back at the end, for what else this process does: tests run many commands in one
     before = {
         number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)
     }

@@ -54,6 +54,7 @@ def _pages() -> "dict[str, Traversable]":
 
 def _summary(page: "Traversable") -> str:
     """The first paragraph, one line on every page, in plain text."""
+    # [0] is the heading
     return page.read_text("utf-8").split("\n\n")[1].replace("`", "")
 
 

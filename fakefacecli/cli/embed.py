@@ -113,6 +113,7 @@ def _points(
     embedder = Embedder(subject.classifier)
     points: list[Point] = []
     missed: list[Missed] = []
+    # in parts: the network wants several faces at once, the memory not all of them
     while part := list(itertools.islice(items, _AT_ONCE)):
         faces = [item for item in part if isinstance(item, tuple)]
         missed += [item for item in part if not isinstance(item, tuple)]
@@ -175,6 +176,7 @@ def _check_out(out: list[str]) -> None:
     from fakefacecli.embed.map import SUFFIXES, check_parquet
     from fakefacecli.scan.targets import check_file
 
+    # realpath: two names may lead to one file, and the second would replace the first
     if len(set(map(os.path.realpath, out))) < len(out):
         raise UsageError("two --out name the same file; name each once")
     for path in out:

@@ -84,7 +84,7 @@ def evaluate(flags: EvaluateFlags) -> ExitCode:
     if flags.compare and flags.model:
         raise UsageError("--compare names both models; leave --model out")
     images = labelled_images(flags.data, flags.models, flags.split or _BY_DEFAULT)
-    check_place(flags.out)
+    check_place(flags.out)  # now, rather than after minutes of judging
     with stoppable() as stop:
         measure = _compare if flags.compare else _measure
         facts = measure(images, flags, stop)
@@ -119,6 +119,7 @@ def _compare(
     judged, subjects = [], []
     for model in flags.models:
         with flags.opened(model, stop) as subject:
+            # no grid: a comparison is about the faces as they are
             judged.append(score_images(images, subject, grid=False))
             subjects.append(subject)
     found, curves = compare(judged, subjects, flags.resamples)

@@ -98,6 +98,7 @@ def explain(
     from fakefacecli.scan.targets import check_picture
 
     refuse_empty({"IMAGE": image, "--out": out, "--model": model})
+    # a folder would be walked like a scan's, and have many reports
     if os.path.isdir(image):
         raise NothingToDo(f"{image} is a folder; explain takes one image")
     target = out or f"{os.path.basename(image)}.overlay.jpg"

@@ -36,6 +36,7 @@ def open_model(
     checkpoint = find_model(options.model)
     # figures must not depend on whether this machine's processor has bfloat16
     options = dataclasses.replace(options, precision=Precision.FP32)
+    # with an explainer: evaluate draws overlays of mistakes
     judge = build_judge(options, checkpoint, stop, explains=True)
     decode = DecodeOptions(default_workers())
     decoder = build_decoder(decode, judge.lanes, options.batch_size, stop)

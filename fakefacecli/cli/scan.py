@@ -142,6 +142,7 @@ def _list_inputs(options: ScanOptions, quiet: bool) -> ExitCode | None:
     from fakefacecli.scan.source import PathSource
     from fakefacecli.scan.targets import check_targets
 
+    # both only to be refused now what a real run would refuse
     find_model(options.judge.model)
     check_targets(options)
     images = refused = 0

@@ -76,4 +76,5 @@ def prune(
 def _date(seconds: int | None) -> str:
     if seconds is None:
         return "none"
+    # UTC, as in reports: a state may be read on another machine
     return datetime.fromtimestamp(seconds, UTC).isoformat(sep=" ", timespec="seconds")

@@ -87,7 +87,7 @@ class _Strict:
         with self._guarded() as stream:
             try:
                 return stream.write(text)
-            except UnicodeEncodeError:  # an ASCII terminal
+            except UnicodeEncodeError:  # a terminal or pipe in a locale without Unicode
                 return stream.write(text.encode("ascii", "backslashreplace").decode())
 
     def flush(self) -> None:
@@ -128,5 +128,6 @@ def _fill_gaps() -> None:
             os.open(os.devnull, os.O_RDWR)  # the lowest free number is this one
 
 
+# for a stream that Python made None because the caller had closed it; its number is filled by now
 def _nowhere(number: int, mode: str) -> TextIO:
     return open(number, mode, encoding="utf-8", closefd=False)  # type: ignore[return-value]

@@ -40,6 +40,7 @@ def progress_bar(
         def seen(report: ImageReport) -> None:
             nonlocal flagged
             flagged += report.label is Label.FLAGGED
+            # refresh=False: update() draws, and no more often than people can read
             bar.set_postfix_str(f"flagged {flagged}", refresh=False)
             bar.update()
 
@@ -86,6 +87,7 @@ def summary(options: ScanOptions, outcome: Outcome) -> None:
     console = Console(stderr=True, highlight=False)
     console.print(table)
     for words, what in (*_places(options), *(() if options.reports else _names(tally))):
+        # soft_wrap: a path that is broken into lines cannot be copied
         console.print(Text.assemble((f"{words:<16}", "bold"), printable(what)), soft_wrap=True)
     if outcome.copies_missed:
         console.print(f"{outcome.copies_missed} flagged images changed before they were copied")

@@ -119,6 +119,7 @@ def _run(
 
     with (
         stoppable(_GRACE_SECONDS, "what finished epochs left is kept; --resume goes on") as stop,
+        # two trainings with one --out would mix their checkpoints and their cut faces
         locked(options.out),
         Screen(progress, quiet) as screen,
     ):

@@ -22,6 +22,7 @@ class Screen:
     """Bars and tables on stderr; nothing but errors when `quiet`."""
 
     def __init__(self, progress: Progress, quiet: bool):
+        # auto: a bar in a log file would be thousands of lines
         wanted = progress is Progress.ON or (progress is Progress.AUTO and sys.stderr.isatty())
         self.quiet = quiet
         self.bars = wanted and not quiet

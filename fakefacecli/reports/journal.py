@@ -30,8 +30,8 @@ Plain = dict[str, Any]
 
 def to_plain(report: ImageReport) -> Plain:
     """The report as JSON types; `from_plain` undoes it exactly."""
-    # lists where the order says what is what: a journal of a million images stays small. Another
-    # version of fakeface never reads it, as versions are part of the fingerprint in the first line
+    # lists without names, because a journal may have millions of lines; a state keeps reports in
+    # this form as well
     facts = report.facts
     return {
         "ref": [report.ref.index, report.ref.path, report.ref.name],

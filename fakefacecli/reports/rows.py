@@ -26,8 +26,9 @@ COLUMNS = (
     *("threshold_low", "threshold_high", "image_verdict", "provenance", "provenance_detail"),
     *("overlay", "model", "model_sha256", "elapsed_ms"),
 )
-# the apostrophe is among them: a cell that starts with one gets one more, so that readers can always
-# take the first off. The last four are full-width forms, which some spreadsheets read like the first
+# The apostrophe is among them: a cell that starts with one gets one more, so that a reader can
+# always take off the first. The last four are full-width forms, which some spreadsheets read like
+# the first four
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "'", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 Row = dict[str, Any]
