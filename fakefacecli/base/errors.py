@@ -11,7 +11,7 @@ from enum import IntEnum
 class ExitCode(IntEnum):
     """Exit codes of `fakeface`; the help of `fakeface scan` prints `EXIT_CODE_MEANINGS`."""
 
-    # part of the interface: scripts go by these numbers, so none of them changes its meaning
+    # part of the interface: scripts rely on these numbers, so none of them changes its meaning
     COMPLETE = 0
     INTERNAL = 1
     USAGE = 2

@@ -166,7 +166,7 @@ class FaceCrop:
 class Heatmap:
     """Where in a crop the evidence for "fake" is: `values` (h, w) float32 in [0, 1].
 
-    All zeros are allowed: there is none.
+    Where there is none at all, all values are zero.
     """
 
     values: Floats

@@ -36,7 +36,7 @@ def in_lanes(
 ) -> Iterator[R]:
     """`work` of each piece as it comes, in order, on `lanes` threads; with 1, on the caller's own.
 
-    torch's threads are divided among them. Pieces are taken ahead while no more than one per lane
+    torch's threads are divided among them. Pieces are taken ahead while at most one per lane
     waits and their sizes sum to `most` or less. What `work` raises is raised in its piece's place;
     later pieces may have been worked on. What `pieces` raises is raised after the answers that are
     ready.

@@ -42,7 +42,9 @@ class BenchFlags:
     device: Annotated[str, flags.device()] = "auto"
     precision: Annotated[Precision, flags.precision("What faces are judged in.")] = Precision.AUTO
     batch_size: Annotated[int, flags.batch_size()] = 16
-    workers: Annotated[int | None, flags.workers("Decoder processes (default: one a core).")] = None
+    workers: Annotated[int | None, flags.workers("Decoder processes (default: one per core).")] = (
+        None
+    )
 
 
 @error_boundary

@@ -63,9 +63,9 @@ def labelled_images(
 
     given = images = read_data(data)
     for model in models:
-        found, told = with_division(given, model)
-        if told:
-            complain(f"{told} images go by the splits of the training of {model}")
+        found, divided = with_division(given, model)
+        if divided:
+            complain(f"{divided} images have the splits of the training of {model}")
         # an image that one of two models was trained on would be unfair to the other
         images = [
             new if new.split == "train" or not old.split else old

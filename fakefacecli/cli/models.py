@@ -196,7 +196,7 @@ def import_(flags: ImportFlags) -> None:
 
 
 def _target(file: str, out: str | None, stem: str) -> str:
-    """What to write; UsageError or CannotWrite when that cannot be, or replaces unasked."""
+    """The file to write; UsageError or CannotWrite if it cannot be, or would replace one."""
     from fakefacecli.scan.targets import check_file
 
     target = out or f"{stem}.safetensors"

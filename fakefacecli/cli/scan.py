@@ -101,7 +101,7 @@ def _check_together(flags: ScanFlags, reports: tuple[ReportTarget, ...]) -> None
     )
     if flags.state is None and (flags.since_last or flags.verify_hash):
         flag = "--since-last" if flags.since_last else "--verify-hash"
-        raise UsageError(f"{flag} goes by what earlier runs left in a state; add --state FILE")
+        raise UsageError(f"{flag} needs the state of earlier runs; add --state FILE")
 
 
 def _source(flags: ScanFlags) -> SourceOptions:

@@ -54,7 +54,7 @@ def journal_note(options: ScanOptions) -> str:
     if options.resume and not left:
         return f"{path}: no journal to go on from; scanning from the first image"
     if left and not options.resume:
-        return f"{path}: left by an interrupted run, and started anew without --resume"
+        return f"{path}: left by an interrupted run; without --resume it is started again"
     return ""
 
 

@@ -118,8 +118,7 @@ def _read_csv(path: str) -> list[LabelledImage]:
                 before = rows.setdefault(os.path.normpath(image.path), reader.line_num)
                 if before != reader.line_num:
                     raise UsageError(
-                        f"{where}: {image.path} stands in line {before} "
-                        "already; name each file once"
+                        f"{where}: {image.path} is in line {before} already; name each file once"
                     )
                 images.append(image)
     except OSError as error:

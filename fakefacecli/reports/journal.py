@@ -199,7 +199,7 @@ def _finished(lines: IO[bytes]) -> Iterator[tuple[bytes, ImageReport]]:
 
 
 def _sorted(lines: IO[bytes]) -> Iterator[bytes]:
-    """The lines by their images' place in the scan: images judged again stand at the end."""
+    """The lines by their images' place in the scan: images judged again are at the end."""
     # only places are held in memory and sorted, not the lines: a scan may have millions
     places = []
     while line := lines.readline():

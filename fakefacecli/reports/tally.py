@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from fakefacecli.base.records import ImageReport
 from fakefacecli.base.verdicts import ErrorCode, Label, Status
 
-# so many flagged, and unreadable, images are kept by name: a summary has room for no more, and a
-# million names would need memory
+# how many flagged, and how many unreadable, images are kept by name: enough for the summary; a
+# million names would only take memory
 NAMED = 20
 
 

@@ -77,7 +77,7 @@ class PendingReports:
         self.seconds = time.monotonic() - started
 
     def _noted(self, items: Iterator[Item]) -> Iterator[Item]:
-        """The items; the known ones are noted, to be told from new ones when they come out."""
+        """The items; known ones are noted, so that `_judged` can tell them from new ones."""
         for item in items:
             if isinstance(item, ImageReport):
                 self._in_pipeline.append(item)

@@ -34,7 +34,7 @@ class FlaggedKeeper:
         path, facts = report.ref.path, report.facts
         try:
             data, _ = read_file(path, facts.size or 0)
-            # a copy of a picture that only its owner may read is no more readable than it
+            # a copy must not be open to more people than the picture is
             permissions = stat.S_IMODE(os.stat(path).st_mode) & 0o666
         except (Refused, OSError):
             data = b""

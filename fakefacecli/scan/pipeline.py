@@ -121,7 +121,7 @@ def _judge_batch(
     judged = list(zip(flat, judge.classifier.classify(flat), strict=True))
     stop()
     names = _explain(images, judged, stages, stop)
-    # a network's time for a batch cannot be told apart by image: each gets the mean
+    # a batch is judged as a whole, so each of its images gets the mean time
     each_ms = 1000 * (time.perf_counter() - started) / max(1, len(images))
     reports = {
         image.ref.index: _report(
