@@ -11,6 +11,7 @@ from enum import IntEnum
 class ExitCode(IntEnum):
     """Exit codes of `fakeface`; the help of `fakeface scan` prints `EXIT_CODE_MEANINGS`."""
 
+    # part of the interface: scripts rely on these numbers, so none of them changes its meaning
     COMPLETE = 0
     INTERNAL = 1
     USAGE = 2
@@ -20,7 +21,8 @@ class ExitCode(IntEnum):
     LOCKED = 6
     CANNOT_WRITE = 7
     FAIL_ON = 10
-    FAIL_ON_AND_UNREADABLE = 13
+    FAIL_ON_AND_UNREADABLE = 13  # 10 + 3
+    # as shells report a process that a signal ended: 128 + its number
     SIGINT = 130
     SIGTERM = 143
 

@@ -26,8 +26,8 @@ def atomic_write(target: str, mode: str = "wb", most: int = 0o666, **how: Any) -
     beside = os.path.join(folder, _part(target, secrets.token_hex(8)))
     kept = _permissions(target)
     try:
-        # exclusive: a link that somebody planted under this name is not followed; with the old
-        # permissions from the start: a handle opened in between would read what comes later
+        # "x", exclusive: a link that somebody put under this name is not followed. With the old
+        # permissions from the start: who opens the file before they are set could read all of it
         with open(
             beside,
             mode.replace("w", "x"),
@@ -36,6 +36,7 @@ def atomic_write(target: str, mode: str = "wb", most: int = 0o666, **how: Any) -
         ) as handle:
             if kept is not None:
                 with contextlib.suppress(OSError):  # some file systems know no permissions
+                    # the umask may have taken away bits that the old file had
                     os.fchmod(handle.fileno(), kept)
             yield handle
             settle(handle)
@@ -45,12 +46,15 @@ def atomic_write(target: str, mode: str = "wb", most: int = 0o666, **how: Any) -
     except OSError as error:
         raise cannot_write(target, error) from error
     finally:
+        # after the rename there is nothing of this name any more, and the error is ignored
         with contextlib.suppress(OSError):
             os.unlink(beside)
 
 
 def settle(handle: IO[Any]) -> None:
     """Put everything written so far on the disk; OSError when it has no room."""
+    # flush gives Python's buffer to the system, fsync the system's to the disk: some file systems
+    # say only then that they are full
     handle.flush()
     os.fsync(handle.fileno())
 
@@ -59,6 +63,7 @@ def sweep(target: str) -> None:
     """Remove what killed runs left unfinished beside `target`; its lock must be held."""
     with contextlib.suppress(OSError), os.scandir(os.path.dirname(target) or ".") as entries:
         for entry in entries:
+            # the name of `target` is hashed into it: parts of other targets stay
             if entry.name.startswith(_part(target, "")[: -len(_ENDING)]):
                 with contextlib.suppress(OSError):
                     os.unlink(entry.path)
@@ -75,10 +80,11 @@ def sync_folder(folder: str) -> None:
 
 
 def open_plain(path: str, flags: int = 0) -> int:
-    """Open a regular file of ours for reading and writing: no link is followed, nothing waits.
+    """Open a regular file of ours for reading and writing; no link is followed.
 
     Raises CannotWrite when `path` is something special; OSError when it cannot be opened.
     """
+    # without O_NONBLOCK, opening a named pipe would wait for somebody to open its other end
     ours = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
     try:
         handle = os.open(path, ours | flags, 0o666)
@@ -86,6 +92,7 @@ def open_plain(path: str, flags: int = 0) -> int:
         if error.errno in (errno.ELOOP, errno.ENXIO, errno.EISDIR):
             raise in_the_way(path) from error
         raise
+    # fstat of the open file, not stat of the name, which may be another file's by now
     if not stat.S_ISREG(os.fstat(handle).st_mode):
         os.close(handle)
         raise in_the_way(path)
@@ -93,10 +100,10 @@ def open_plain(path: str, flags: int = 0) -> int:
 
 
 def make_folders(root: str, parts: list[str]) -> str:
-    """Make `root` and the folders `parts` in it, one below the other; the innermost's path.
+    """Make `root` and the folders `parts` in it, each inside the one before; the last one's path.
 
-    Raises NotADirectoryError, naming it, where something else, such as a link, is in the place of
-    one of `parts`: it could lead anywhere. Other OSErrors as they come.
+    Raises NotADirectoryError, naming it, where one of `parts` is something else, such as a link,
+    which could lead anywhere. Other OSErrors are raised unchanged.
     """
     os.makedirs(root, exist_ok=True)
     here = root
@@ -104,6 +111,7 @@ def make_folders(root: str, parts: list[str]) -> str:
         here = os.path.join(here, part)
         with contextlib.suppress(FileExistsError):
             os.mkdir(here)
+        # lstat and not stat: a link to a folder is refused as well
         if not stat.S_ISDIR(os.lstat(here).st_mode):
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), here)
     return here
@@ -131,13 +139,14 @@ def in_the_way(path: str) -> CannotWrite:
 
 
 def _part(target: str, chance: str) -> str:
-    """An unfinished file's name: short, as `target`'s own may be as long as names can be."""
+    """An unfinished file's name: short, because `target` may already be as long as is allowed."""
     tag = hashlib.sha256(os.fsencode(os.path.basename(target))).hexdigest()[:8]
     return f".fakeface-{tag}-{chance}{_ENDING}"
 
 
 def _permissions(target: str) -> int | None:
     with contextlib.suppress(OSError):
+        # & 0o777: a report is no program, so it does not inherit set-uid and set-gid
         mode = os.lstat(target).st_mode
         return stat.S_IMODE(mode) & 0o777 if stat.S_ISREG(mode) else None
     return None

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from fakefacecli.base.errors import Locked
 from fakefacecli.base.files import cannot_write, in_the_way, open_plain, require_folder
 
-# a pid, or what a crash of the machine made of one
+# a pid; after a crash of the machine the file may hold zeros instead
 _OURS = re.compile(rb"[0-9\0]{0,20}\n?\Z")
 _READ_BYTES = 32
 _PATIENCE_S = 1.0  # a holder writes its pid right after it has the lock
@@ -21,24 +21,26 @@ def locked(target: str) -> Iterator[None]:
     """Hold the lock of `target` for the block.
 
     Raises Locked at once, naming the holder's pid, when another run has it; CannotWrite when the
-    lock file cannot be made, or something that is no lock has its name. A lock file left by a
-    killed run is no lock and is taken over.
+    lock file cannot be made, or something that is no lock has its name. The file that a killed run
+    left is not locked any more, and is used again.
     """
     require_folder(target)
     path = f"{target}.lock"
     try:
         handle = _acquire(path, target)
-    except OSError as error:  # of a folder that refuses files people know what they typed
+    except OSError as error:
+        # a folder that refuses files: people know the name they typed, not that of the lock
         raise cannot_write(path if os.path.lexists(path) else target, error) from error
     try:
         try:
+            # written first and cut afterwards: at no time is the file without a pid for `_holder`
             os.ftruncate(handle, os.pwrite(handle, f"{os.getpid()}\n".encode(), 0))
         except OSError as error:
             raise cannot_write(path, error) from error
         yield
     finally:
         with contextlib.suppress(OSError):
-            # while it is still ours: after the close another run could hold a lock of this name
+            # before the close, while the lock is ours: afterwards another run may hold this file
             os.unlink(path)
         os.close(handle)
 
@@ -47,6 +49,7 @@ def _acquire(path: str, target: str) -> int:
     while True:
         handle = open_plain(path, os.O_CREAT)
         try:
+            # never write into a file of somebody else's that only has this name
             if not _OURS.match(os.pread(handle, _READ_BYTES, 0)):
                 raise in_the_way(path)
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -6,7 +6,7 @@ from enum import StrEnum
 from fakefacecli.base.text import printable
 from fakefacecli.base.verdicts import Label, Thresholds
 
-# JSON Lines is the default on stdout: one row a line, readable before the run ends
+# JSON Lines is the default on stdout: one row per line, readable before the run ends
 REPORT_FORMATS = ("csv", "json", "jsonl")
 DEFAULT_MODEL = "inception-resnet-v1"
 _RECORDS = ("source", "judge", "decode")  # the fields of ScanOptions that hold options themselves
@@ -76,12 +76,12 @@ class SourceOptions:
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     follow_symlinks: bool = False
-    never: tuple[str, ...] = ()  # folders of our own output, which are not inputs
+    never: tuple[str, ...] = ()  # folders of the run's own output: they are never inputs
 
 
 @dataclass(frozen=True, slots=True)
 class JudgeOptions:
-    """What judges faces, and where; whatever the faces come from.
+    """The model that judges faces, and the device it runs on.
 
     `thresholds` are the model's own when None. Faces under `min_face_px` (pixels of the longer
     side) are not looked for; `batch_size` counts images.
@@ -124,6 +124,7 @@ class ScanOptions:
     @property
     def affecting_rows(self) -> dict[str, object]:
         """The options that can change a row; two runs that differ here may differ in rows."""
+        # an interrupted run can only be resumed with the same ones, see run._journal_head
         thresholds = self.judge.thresholds
         return {
             "explain": str(self.explain) if self.overlays else "none",
@@ -141,21 +142,19 @@ def described(options: ScanOptions) -> dict[str, object]:
     """Every option as a report's header shows it; of --files-from only the number of paths."""
     plain: dict[str, object] = {}
     for name, value in asdict(options).items():
-        # the header is flat: readers of reports know no records of ours
+        # the header is flat: how options are grouped here does not concern readers of reports
         plain |= value if name in _RECORDS else {name: value}
     plain["listed"] = len(options.source.listed)
     plain["reports"] = [target.path for target in options.reports]
-    del plain["never"]
+    del plain["never"]  # the same as overlays and copy_flagged
     return {name: _shown(value) for name, value in plain.items()}
 
 
 def _shown(value: object) -> object:
     if isinstance(value, str):
         return printable(str(value))
-    if isinstance(value, tuple | list | set | frozenset):
-        return (
-            sorted(map(_shown, value), key=str)
-            if isinstance(value, frozenset | set)
-            else [_shown(item) for item in value]
-        )
+    if isinstance(value, set | frozenset):
+        return sorted(map(_shown, value), key=str)  # a set's own order changes from run to run
+    if isinstance(value, tuple | list):
+        return [_shown(item) for item in value]
     return value

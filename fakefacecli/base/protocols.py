@@ -1,8 +1,8 @@
-"""The seams of a scan. Each part can be swapped for another that keeps its contract.
+"""The parts of a scan. Each can be replaced by another that keeps its contract.
 
 Contract of Detector, Classifier and Explainer: empty in, empty out; same length, same order; the
-answer for an item does not depend on its batch-mates (beyond 1e-4); any image of at least 1x1 is
-accepted; no face is `()`, never None.
+answer for an item does not depend on the others of its batch (beyond 1e-4); any image of at least
+1x1 is accepted; no face is `()`, never None.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -34,7 +34,7 @@ class ImageSource(Protocol):
 class Decoder(Protocol):
     """Turns refs into pictures, one answer per item and in order.
 
-    Whatever is not an ImageRef passes through untouched, in its place.
+    An item that is not an ImageRef comes out unchanged, in its place.
     """
 
     def decode(self, items: Iterable[ImageRef | T]) -> Iterator[DecodedImage | Unreadable | T]: ...
@@ -55,7 +55,7 @@ class Classifier(Protocol):
 
 
 class Explainer(Protocol):
-    """Says where in a crop the evidence for "fake" lies."""
+    """Shows where in a crop the evidence for "fake" lies."""
 
     def explain(self, crops: Sequence[FaceCrop]) -> list[Heatmap]: ...
 
@@ -69,7 +69,7 @@ class PictureWriter(Protocol):
 class ReportWriter(Protocol):
     """Turns finished images into the text of a report, piece by piece.
 
-    `live` writers need no facts of the whole run before the first row, so they can stream.
+    A `live` writer needs no counts of the whole run before the first row, so it can stream.
     """
 
     live: bool

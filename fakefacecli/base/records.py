@@ -14,10 +14,14 @@ from fakefacecli.base.verdicts import ErrorCode, Label, ProvenanceKind, Status, 
 Pixels = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
 
+# Records check themselves when they are made: a wrong shape or range would otherwise give wrong
+# scores some stages later, without an error. Those with an array have eq=False: == of arrays is an
+# array, so the generated comparison would fail.
+
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """The file's own claim about its origin, and where in the file it stands."""
+    """What the file itself says about its origin, and where in the file it says so."""
 
     kind: ProvenanceKind = ProvenanceKind.NOT_CHECKED
     detail: str = ""
@@ -28,7 +32,7 @@ class ImageRef:
     """One input. `index` counts from 0 in scan order; `name` is relative to the scan root.
 
     `path` and `name` are str in the file system's encoding with surrogateescape, so that bytes
-    which are not UTF-8 survive; where they meet people or a report `text.printable` escapes them.
+    which are not UTF-8 are kept; `text.printable` escapes them for people and reports.
     """
 
     index: int
@@ -42,7 +46,7 @@ class ImageRef:
 
 @dataclass(frozen=True, slots=True)
 class FileFacts:
-    """What is known of a file's bytes; each None where it could not be learnt."""
+    """What is known of a file's bytes; None for what is not known."""
 
     sha256: str | None = None
     size: int | None = None
@@ -92,7 +96,7 @@ class Unreadable:
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """A detector's box; it may overhang the image."""
+    """A detector's box; it may reach beyond the image."""
 
     left: float
     top: float
@@ -126,7 +130,7 @@ class Face:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """The square a classifier looks at: left and top edge and side, whole pixels; may overhang."""
+    """The square a classifier sees, in whole pixels; it may reach beyond the image."""
 
     left: int
     top: int
@@ -160,7 +164,10 @@ class FaceCrop:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Heatmap:
-    """Where a crop speaks for "fake": `values` (h, w) float32 in [0, 1]; all zeros is legal."""
+    """Where in a crop the evidence for "fake" is: `values` (h, w) float32 in [0, 1].
+
+    Where there is none at all, all values are zero.
+    """
 
     values: Floats
 
@@ -184,7 +191,7 @@ class FaceFinding:
 
 @dataclass(frozen=True, slots=True)
 class ImageReport:
-    """All that is said of one image: no pixels, so it crosses a process or a journal cheaply."""
+    """All that is reported of one image: no pixels, so it is small to keep and to write down."""
 
     ref: ImageRef
     status: Status
@@ -199,6 +206,8 @@ class ImageReport:
     elapsed_ms: float = 0.0
 
     def __post_init__(self) -> None:
+        # readers of a report rely on both: an error has a code and nothing else has one, and
+        # "ok" means that there is at least one face
         if (self.status is Status.ERROR) != (self.code is not None):
             raise ValueError(f"status {self.status} with error code {self.code}")
         if bool(self.findings) != (self.status is Status.OK):
@@ -207,5 +216,6 @@ class ImageReport:
     @property
     def label(self) -> Label | None:
         """The image's verdict: its most serious face's; None without a face."""
+        # Label lists the most serious first
         labels = {finding.verdict.label for finding in self.findings}
         return next((label for label in Label if label in labels), None)

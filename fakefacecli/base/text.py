@@ -3,8 +3,8 @@
 import re
 import unicodedata
 
-# Cc/Cf: terminal escapes, bidirectional overrides; Cs: bytes that are not UTF-8 (surrogateescape);
-# Zl/Zp: line separators; Cn/Co: what no font shows
+# Unicode categories. Cc/Cf: terminal escapes, bidirectional overrides; Cs: bytes that are not UTF-8
+# (surrogateescape); Zl/Zp: line separators; Cn/Co: what no font shows
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Cn", "Co", "Zl", "Zp"})
 _SHORT = {"\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _ESCAPE = re.compile(r"\\(\\|n|r|t|x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8})")
@@ -17,6 +17,7 @@ def printable(name: str) -> str:
     A backslash becomes `\\`, a byte that is not UTF-8 `\xNN`, a control or invisible character
     `\n`, `\r`, `\t`, `\uNNNN` or `\UNNNNNNNN`; everything else stays as it is.
     """
+    # nearly all names: nothing to escape, and no need to look at each character
     if name.isascii() and name.isprintable() and "\\" not in name:
         return name
     return "".join(map(_escape, name))

@@ -1,10 +1,12 @@
-"""Using a CPU's cores: whole pieces of work side by side, instead of each operation cut in parts.
+"""Using a CPU's cores: several pieces of work at the same time, one per core.
 
-An operation that is cut in parts ends when its slowest part does, so a core that is busy elsewhere
-(a decoder, another program) holds up all the others, thousands of times a second: on two shared
-cores one face took 63 ms of CPU time that way and 22 ms side by side.
+torch would rather divide each operation among the cores. Such an operation ends when its slowest
+part does, so a core that is busy elsewhere (a decoder, another program) makes all the others wait,
+thousands of times a second: on two shared cores one face took 63 ms of CPU time that way, and 22 ms
+with one piece per core.
 """
 
+import contextlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -21,17 +23,12 @@ def side_by_side(work: Callable[[T], R], pieces: Sequence[T]) -> list[R]:
     """
     import torch
 
-    threads = torch.get_num_threads()
-    workers = min(threads, len(pieces))
+    workers = min(torch.get_num_threads(), len(pieces))
     if workers < 2:
         return [work(piece) for piece in pieces]
-    try:
-        # one thread for each worker: more would put several of torch's threads on each core
-        with ThreadPoolExecutor(workers, initializer=_use, initargs=(1,)) as pool:
-            return list(pool.map(work, pieces))
-    finally:
-        # a part of this setting is the whole process's, and the workers have changed it
-        torch.set_num_threads(threads)
+    # one thread for each worker: more would put several of torch's threads on each core
+    with _pool(workers, 1) as pool:
+        return list(pool.map(work, pieces))
 
 
 def in_lanes(
@@ -39,27 +36,21 @@ def in_lanes(
 ) -> Iterator[R]:
     """`work` of each piece as it comes, in order, on `lanes` threads; with 1, on the caller's own.
 
-    torch's threads are dealt out among them. Pieces are taken ahead while no more than one a lane
+    torch's threads are divided among them. Pieces are taken ahead while at most one per lane
     waits and their sizes sum to `most` or less. What `work` raises is raised in its piece's place;
-    pieces behind it may have been worked. What `pieces` raises is raised after the answers that
-    are ready.
+    later pieces may have been worked on. What `pieces` raises is raised after the answers that are
+    ready.
     """
     if lanes < 2:
         yield from map(work, pieces)
         return
     import torch
 
-    threads = torch.get_num_threads()
     waiting: deque[tuple[Future[R], int]] = deque()
     held = 0
     broken: list[Exception] = []
-    pool = ThreadPoolExecutor(
-        lanes,
-        thread_name_prefix="fakeface-lane",
-        initializer=_use,
-        initargs=(max(1, threads // lanes),),
-    )
-    try:
+    # an operation of a lane may still be divided, when there are more cores than lanes
+    with _pool(lanes, max(1, torch.get_num_threads() // lanes)) as pool:
         for piece in _until_it_breaks(pieces, broken):
             waiting.append((pool.submit(work, piece), size(piece)))
             held += waiting[-1][1]
@@ -74,9 +65,23 @@ def in_lanes(
             yield waiting.popleft()[0].result()
         if broken:
             raise broken[0]
+
+
+@contextlib.contextmanager
+def _pool(workers: int, threads_each: int) -> Iterator[ThreadPoolExecutor]:
+    """Threads that each use `threads_each` threads of torch; torch's setting is restored."""
+    import torch
+
+    threads = torch.get_num_threads()
+    pool = ThreadPoolExecutor(
+        workers, thread_name_prefix="fakeface", initializer=_use, initargs=(threads_each,)
+    )
+    try:
+        yield pool
     finally:
-        # the caller may have left early: pieces that have not begun are dropped
+        # the caller may have left early, or a piece failed: those not begun are dropped
         pool.shutdown(cancel_futures=True)
+        # a part of this setting is the whole process's, and the workers have changed it
         torch.set_num_threads(threads)
 
 
@@ -84,7 +89,7 @@ def _until_it_breaks(pieces: Iterable[T], broken: list[Exception]) -> Iterator[T
     """The pieces up to the first error, which is put into `broken`."""
     try:
         yield from pieces
-    except Exception as error:  # noqa: BLE001  (raised by who looks into `broken`)
+    except Exception as error:  # noqa: BLE001 - in_lanes raises it
         broken.append(error)
 
 

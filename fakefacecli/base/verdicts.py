@@ -32,6 +32,7 @@ class Status(StrEnum):
 class Label(StrEnum):
     """A verdict's label. `not_flagged` is absence of evidence, not proof of a real face."""
 
+    # the most serious first: an image's label is the first of these that one of its faces has
     FLAGGED = "flagged"
     INCONCLUSIVE = "inconclusive"
     NOT_FLAGGED = "not_flagged"

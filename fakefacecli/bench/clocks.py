@@ -1,4 +1,4 @@
-"""Parts of a scan under a clock, and what memory processes took, for `fakeface bench`."""
+"""Stages of a scan that measure their time, and the memory of processes, for `fakeface bench`."""
 
 import contextlib
 import glob
@@ -30,19 +30,21 @@ class Clock:
             yield
         finally:
             spent = time.perf_counter() - began
+            # lanes end at the same time, and += is not one step
             with self._lock:
                 self.seconds += spent
 
 
 @dataclass(frozen=True, slots=True)
 class TimedDecoder:
-    """A Decoder that adds up what its processes say they spent."""
+    """A Decoder that adds up the times which its processes report."""
 
     part: Decoder
     clock: Clock
 
     def decode(self, items: Iterable[Any]) -> Iterator[Any]:
         for answer in self.part.decode(items):
+            # a clock around the loop would measure the wait for other processes instead
             self.clock.seconds += getattr(answer, "decode_ms", 0.0) / 1000
             yield answer
 
@@ -75,10 +77,9 @@ class TimedClassifier:
 
 
 def peak_mb() -> float:
-    """The most memory this process ever held, in MB of 2**20 bytes.
-
-    Linux carries getrusage's figure over from the program that started this one.
-    """
+    """The most memory this process ever held, in MB of 2**20 bytes."""
+    # from /proc where there is one: on Linux the figure of getrusage includes the memory of the
+    # program that started this one
     if (most := _peak_mb_of("self")) is not None:
         return most
     used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -86,7 +87,7 @@ def peak_mb() -> float:
 
 
 def offspring_peak_mb() -> float | None:
-    """The most memory each child process ever held, added up; None where no /proc tells."""
+    """The most memory each child process ever held, added up; None where there is no /proc."""
     peaks = []
     for path in glob.glob(f"/proc/{os.getpid()}/task/*/children"):
         with contextlib.suppress(OSError), open(path, encoding="ascii") as listed:

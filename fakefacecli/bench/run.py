@@ -1,4 +1,4 @@
-"""How fast this machine judges a folder, what each stage takes of it, and what it waits for."""
+"""How fast this machine judges a folder, and how much of the time each stage takes."""
 
 import contextlib
 import dataclasses
@@ -30,7 +30,8 @@ from fakefacecli.scan.output import Output
 from fakefacecli.scan.pipeline import Stages, scan
 from fakefacecli.scan.source import PathSource
 
-WARM_UP = 8  # images before the first run: libraries prepare themselves at first use
+WARM_UP = 8  # images before the first run: the first use of a library or network takes longer
+Item = ImageRef | Unreadable
 STAGES = ("decode", "detect", "judge", "write")
 
 
@@ -73,11 +74,11 @@ def bench(
         written = dataclasses.replace(
             options, reports=(ReportTarget(os.path.join(folder, "bench.csv"), "csv"),)
         )
-        _one(items[:WARM_UP], stages, written, stop)
-        before_mb = peak_mb()
+        _measure_once(items[:WARM_UP], stages, written, stop)
+        before_mb = peak_mb()  # after the warm-up: the rest is what the images need
         for number in range(1, repeats + 1):
             say(f"run {number} of {repeats}")
-            runs.append(_one(items, stages, written, stop))
+            runs.append(_measure_once(items, stages, written, stop))
             if runs[0].readable < 1:
                 raise NothingToDo(
                     f"none of {len(items)} inputs can be read; there is nothing to measure"
@@ -92,7 +93,7 @@ def bench(
 
 
 def _figures(runs: Sequence[Run], stages: Stages, options: ScanOptions) -> dict[str, Any]:
-    """What the runs came to, and all that it hangs on."""
+    """The figures of the runs, and all that they depend on."""
     counts = [run.images for run in runs]
     return {
         "machine": machine(stages.judge.device),
@@ -116,16 +117,15 @@ def _figures(runs: Sequence[Run], stages: Stages, options: ScanOptions) -> dict[
     }
 
 
-Item = ImageRef | Unreadable
-
-
-def _one(
+def _measure_once(
     items: Sequence[Item], stages: Stages, options: ScanOptions, stop: Callable[[], None]
 ) -> Run:
+    # first without the other stages: no scan can be faster than its decoding alone
     began = time.perf_counter()
     for _ in stages.decoder.decode(items):
         stop()
     ceiling_s = time.perf_counter() - began
+    # then a scan, with its journal and report as in real use, and a clock in every stage
     decoding, detecting, judging, writing = (Clock() for _ in STAGES)
     timed = dataclasses.replace(
         stages,
@@ -155,7 +155,7 @@ def _one(
 
 
 def _rates(runs: Sequence[Run], seconds: Sequence[float], counts: Sequence[int]) -> dict[str, Any]:
-    """Spreads over the runs that took `seconds` for as many images as `counts` says."""
+    """Seconds and rates of the runs; run k took `seconds[k]` for `counts[k]` images."""
     faces = [run.faces for run in runs]
     return {
         "seconds": spread(seconds),
@@ -165,7 +165,8 @@ def _rates(runs: Sequence[Run], seconds: Sequence[float], counts: Sequence[int])
 
 
 def _stage(name: str, runs: Sequence[Run], stages: Stages, options: ScanOptions) -> dict[str, Any]:
-    """Rates of a stage if it had its threads or processes for itself; its share of their time."""
+    """Rates of a stage if it never had to wait for another, and its share of a run's time."""
+    # 1e-9: a stage that had nothing to do must not divide by zero
     hands = {"decode": options.decode.workers, "write": 1}.get(name, stages.judge.lanes)
     alone = [max(run.busy_s[name] / hands, 1e-9) for run in runs]
     share = [spent / run.seconds for run, spent in zip(runs, alone, strict=True)]
@@ -175,7 +176,7 @@ def _stage(name: str, runs: Sequence[Run], stages: Stages, options: ScanOptions)
 
 
 def spread(values: Sequence[float]) -> dict[str, float]:
-    """The median of runs, and how far they lie apart."""
+    """The median, the least and the most of several runs."""
     return {"median": statistics.median(values), "least": min(values), "most": max(values)}
 
 

@@ -46,6 +46,7 @@ def _main(
     """Find the faces in a folder of images that were made by a machine."""
 
 
+# each command has a module of its own, which imports what is heavy inside its functions
 app.command("scan", epilog=scan.EPILOG)(scan.scan)
 app.command("explain")(explain.explain)
 app.command("train")(train.train)
@@ -72,8 +73,8 @@ def schema() -> None:
 
 def main() -> None:
     """Run the command line."""
-    # torch's threads otherwise spin while they wait for each other, on cores the decoders want:
-    # a scan of 12 photographs on two busy cores took 14 s of CPU time that way, 8 s so
+    # otherwise torch's threads keep their cores busy while they wait for each other, and the
+    # decoders need these cores: a scan of 12 photographs on two cores took 14 s of CPU time, not 8
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     # pages of 2 MB instead of 4 kB under large tensors: half of the time in the kernel went there
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")

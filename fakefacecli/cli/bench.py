@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class BenchFlags:
-    """What was typed behind `fakeface bench`."""
+    """What was typed after `fakeface bench`."""
 
     folder: Annotated[str, typer.Argument(metavar="FOLDER", show_default=False)]
     json_: Annotated[
@@ -42,7 +42,9 @@ class BenchFlags:
     device: Annotated[str, flags.device()] = "auto"
     precision: Annotated[Precision, flags.precision("What faces are judged in.")] = Precision.AUTO
     batch_size: Annotated[int, flags.batch_size()] = 16
-    workers: Annotated[int | None, flags.workers("Decoder processes (default: one a core).")] = None
+    workers: Annotated[int | None, flags.workers("Decoder processes (default: one per core).")] = (
+        None
+    )
 
 
 @error_boundary
@@ -65,6 +67,7 @@ def bench(given: BenchFlags) -> ExitCode:
     with stoppable(last_words="nothing was written") as stop:
         found = measure(options, given.runs, given.limit, stop, complain)
     figures = json.dumps(found, indent=2) + "\n"
+    # one thing on stdout: the figures for a program, or the table for people
     if given.json_ == "-":
         say(figures)
     else:
@@ -88,12 +91,14 @@ def _show(found: dict[str, Any]) -> None:
         f"({found['unreadable']} unreadable), {found['faces']} faces, {settings['runs']} runs",
     ]
     for line in lines:
+        # Text: in a plain str rich takes [brackets] for markup
         console.print(Text(printable(line)), soft_wrap=True)
     console.print(_table(found))
     after = [f"images/s from run to run: {_range(found['end_to_end']['images_per_s'])}"]
     after.append(
         f"memory: {memory['peak_mb']:.0f} MB at most, {memory['before_mb']:.0f} MB before the runs"
     )
+    # None: not known on a system without /proc, or no GPU
     if memory["decoders_mb"] is not None:
         after.append(f"memory of the decoder processes: {memory['decoders_mb']:.0f} MB at most")
     if memory["gpu_peak_mb"] is not None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class CalibrateFlags:
-    """What was typed behind `fakeface calibrate`."""
+    """What was typed after `fakeface calibrate`."""
 
     data: Data
     out: Annotated[
@@ -49,7 +49,7 @@ def calibrate(flags: CalibrateFlags) -> ExitCode:
     from fakefacecli.evaluate.run import missed_images, score_images
     from fakefacecli.train.split_file import keep_division
 
-    _check_out(flags.out, flags.model)
+    _check_out(flags.out, flags.model)  # now, rather than after minutes of judging
     note = "; only val, or images of no split, are calibrated on"
     images = labelled_images(flags.data, (flags.model,), SPLITS, note)
     options = JudgeOptions(flags.model, min_face_px=flags.min_face, device=flags.device)
@@ -58,8 +58,9 @@ def calibrate(flags: CalibrateFlags) -> ExitCode:
             judged = score_images(images, subject, grid=False)
             checkpoint = subject.checkpoint
         done = recalibrate(checkpoint.card, judged, flags.method, flags.target_fpr)
-        stop()
+        stop()  # the last moment: what is written below belongs together
         write_checkpoint(flags.out, checkpoint, done.card)
+        # so that evaluate knows which images the new checkpoint, too, was trained on
         keep_division(flags.model, flags.out)
     _summary(done, flags.out)
     return report_missed(missed_images(judged.missed))
@@ -71,6 +72,7 @@ def _check_out(out: str, model: str) -> None:
     if not out.endswith(".safetensors"):
         raise UsageError(f"--out {out}: wanted a name that ends in .safetensors")
     if os.path.realpath(out) == os.path.realpath(model):
+        # before check_new, whose message would advise to remove it
         raise CannotWrite(f"cannot write {out}: it is the model itself; name another file")
     check_new(out)
 

@@ -1,4 +1,4 @@
-"""Talking to people on stderr, and the one place where errors and signals become exit codes."""
+"""Messages on stderr, and the one place where errors and signals become exit codes."""
 
 import contextlib
 import functools
@@ -19,8 +19,9 @@ from fakefacecli.cli.streams import sturdy_streams, to_stdout
 
 P = ParamSpec("P")
 
-# a signalled run ends between two steps; should a step take longer, it is cut off here, well
-# inside the 5 seconds promised: the journal is whole after every line
+# after a signal a run ends before its next step. A step that takes longer than this is cut off, so
+# that the run ends within the 5 seconds the documentation promises. It may be cut off anywhere: the
+# journal is complete after every line
 _GRACE_SECONDS = 4.0
 
 
@@ -31,16 +32,17 @@ def error_boundary(command: Callable[P, ExitCode | None]) -> Callable[P, None]:
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
         with sturdy_streams():
             code = code_of(*args, **kwargs)
+        # an exception, because typer ignores what a command returns
         raise typer.Exit(int(code))
 
     def code_of(*args: P.args, **kwargs: P.kwargs) -> ExitCode:
         try:
             code = command(*args, **kwargs) or ExitCode.COMPLETE
-            sys.stdout.flush()  # a full disk may show only now
+            sys.stdout.flush()  # a full disk may be noticed only now
         except FakeFaceError as error:
             complain(str(error))
             code = error.exit_code
-        except (typer.Exit, typer.Abort):
+        except (typer.Exit, typer.Abort):  # typer's own way to end, no error
             raise
         except KeyboardInterrupt:  # outside `stoppable`: nothing was begun
             complain("stopped by SIGINT")
@@ -56,7 +58,9 @@ def error_boundary(command: Callable[P, ExitCode | None]) -> Callable[P, None]:
 
 
 def start(app: Callable[[], None]) -> None:
-    """Run a whole command line; help that cannot be printed ends like a report that cannot."""
+    """Run a whole command line."""
+    # around `error_boundary`, because typer itself prints --help and wrong usage: where stdout is
+    # full or closed, they end with the same exit code as a report
     with sturdy_streams():
         try:
             app()
@@ -68,7 +72,7 @@ def start(app: Callable[[], None]) -> None:
 def complain(line: str) -> None:
     """One line on stderr, inside `error_boundary`; names in it are as the system has them.
 
-    They are made printable here, and nowhere before: a second time would double backslashes.
+    They are made printable here and nowhere before: twice would double the backslashes.
     """
     print(f"fakeface: {printable(line)}", file=sys.stderr, flush=True)  # noqa: T201
 
@@ -82,20 +86,23 @@ def say(text: str) -> None:
 def stoppable(
     grace_s: float = _GRACE_SECONDS, last_words: str = "no report was replaced"
 ) -> Iterator[Callable[[], None]]:
-    """Let SIGINT and SIGTERM end the block in order: the function given raises Interrupted then.
+    """Let SIGINT and SIGTERM end the block at its next step: it calls the function that it gets.
 
-    A second signal, or a step that takes longer than `grace_s` seconds, ends the process at once,
-    with the `last_words`. Decoder processes die with it either way.
+    After a signal that function raises Interrupted. A second signal, or a step that takes longer
+    than `grace_s` seconds, ends the process at once, with the `last_words`. Decoder processes end
+    with it either way.
     """
     got: list[int] = []
     timers: list[threading.Timer] = []
 
     def on_signal(number: int, frame: FrameType | None) -> None:
+        # nothing is raised here: a handler runs between any two instructions, also between the
+        # writing of a file and the line that notes it
         if got:
             _die(number, last_words)
         got.append(number)
         timer = threading.Timer(grace_s, _die, (number, last_words))
-        timer.daemon = True
+        timer.daemon = True  # a run that ends in time does not wait for its timer
         timers.append(timer)
         timer.start()
 
@@ -103,6 +110,7 @@ def stoppable(
         if got:
             raise Interrupted(got[0])
 
+    # put back at the end, for what else this process does: tests run many commands in one
     before = {
         number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)
     }
@@ -116,6 +124,8 @@ def stoppable(
 
 
 def _die(number: int, words: str) -> NoReturn:
+    # not `complain`: print is not safe here, the signal may have come in the middle of another one
     with contextlib.suppress(OSError):
         os.write(2, f"fakeface: stopped at once; {printable(words)}\n".encode())
+    # not sys.exit, which would wait for the very threads that do not end
     os._exit(128 + number)

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
 
 _WIDEST = 100  # columns; longer lines of prose are hard to read
-_MARKER = re.compile(r"^<!--.*-->\n+", re.MULTILINE)  # where a table is generated
+# cogapp's comments around generated tables, which are of no use to a reader
+_MARKER = re.compile(r"^<!--.*-->\n+", re.MULTILINE)
 
 
 @error_boundary
@@ -22,7 +23,7 @@ def docs(
     topic: Annotated[
         str | None,
         typer.Argument(
-            metavar="TOPIC", help="A page; without it, the pages there are.", show_default=False
+            metavar="TOPIC", help="A page; without it, a list of them.", show_default=False
         ),
     ] = None,
 ) -> None:
@@ -53,6 +54,7 @@ def _pages() -> "dict[str, Traversable]":
 
 def _summary(page: "Traversable") -> str:
     """The first paragraph, one line on every page, in plain text."""
+    # [0] is the heading
     return page.read_text("utf-8").split("\n\n")[1].replace("`", "")
 
 
@@ -64,5 +66,5 @@ def _show(text: str) -> None:
     colours = "r" in os.environ.setdefault("LESS", "FRX").lower()
     console = Console()
     console.width = min(console.width, _WIDEST)
-    with console.pager(styles=colours, links=False):  # links between files lead nowhere here
+    with console.pager(styles=colours, links=False):  # links between files do not work here
         console.print(Markdown(text))

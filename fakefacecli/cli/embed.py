@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fakefacecli.base.errors import ExitCode, NothingToDo, UsageError
+from fakefacecli.base.files import atomic_write
 from fakefacecli.base.options import DEFAULT_MODEL, Colour, JudgeOptions, Projection
 from fakefacecli.base.text import counted
 from fakefacecli.cli.console import complain, error_boundary, stoppable
 from fakefacecli.cli.flags import Device, FacesOnly, FacesScale, MinFace, Model, takes
 from fakefacecli.cli.labelled import open_model, report_missed
-from fakefacecli.cli.parse import refuse_idle
+from fakefacecli.cli.parse import refuse_if
 
 if TYPE_CHECKING:
     from fakefacecli.embed.vectors import Point
@@ -23,12 +24,12 @@ if TYPE_CHECKING:
     from fakefacecli.labelled.report_faces import ScannedImage
 
 VECTORS = ".parquet"  # the one --out that is no map
-_AT_ONCE = 64  # faces whose pixels are held
+_AT_ONCE = 64  # faces: only so many are held with their pixels, of all others the vectors
 
 
 @dataclass(frozen=True, slots=True)
 class EmbedFlags:
-    """What was typed behind `fakeface embed`."""
+    """What was typed after `fakeface embed`."""
 
     data: Annotated[
         str,
@@ -66,6 +67,7 @@ def embed(flags: EmbedFlags) -> ExitCode:
     report = is_report(flags.data)
     _check_report(flags, report)
     rows = read_report(flags.data) if report else []
+    # before the model is loaded: a report from another folder is a common mistake
     if report:
         check_images(flags.data, rows)
     options = JudgeOptions(flags.model, min_face_px=flags.min_face, device=flags.device)
@@ -77,15 +79,15 @@ def embed(flags: EmbedFlags) -> ExitCode:
             _of_report(rows, subject) if report else _of_data(flags.data, subject), subject
         )
         if not points:
-            _told(missed, report)
+            _report_missed(missed, report)
             raise NothingToDo(f"{flags.data}: no face could be taken from its images")
-        stop()
+        stop()  # the last time: a projection cannot be stopped on the way
         by = flags.colour or (Colour.VERDICT if report else Colour.LABEL)
         name = subject.checkpoint.card.name
         _write(points, flags.out, by, flags.projection, name)
     drawn = any(not path.lower().endswith(VECTORS) for path in flags.out)
     complain(f"{counted(len(points), 'face')} {'on the map' if drawn else 'written'}")
-    return _told(missed, report)
+    return _report_missed(missed, report)
 
 
 def _check_report(flags: EmbedFlags, report: bool) -> None:
@@ -93,7 +95,7 @@ def _check_report(flags: EmbedFlags, report: bool) -> None:
     only_verdicts = (
         f"--colour {flags.colour}: a report knows verdicts alone; leave --colour out, or give DATA"
     )
-    refuse_idle(
+    refuse_if(
         {
             "--faces-only goes with labelled images, not with a report": report
             and flags.faces_only,
@@ -111,6 +113,7 @@ def _points(
     embedder = Embedder(subject.classifier)
     points: list[Point] = []
     missed: list[Missed] = []
+    # in parts: the network wants several faces at once, the memory not all of them
     while part := list(itertools.islice(items, _AT_ONCE)):
         faces = [item for item in part if isinstance(item, tuple)]
         missed += [item for item in part if not isinstance(item, tuple)]
@@ -139,7 +142,7 @@ def _of_report(
         yield (item, "") if isinstance(item, FoundFace) else item
 
 
-def _told(missed: "list[Missed]", report: bool) -> ExitCode:
+def _report_missed(missed: "list[Missed]", report: bool) -> ExitCode:
     from fakefacecli.evaluate.run import missed_images
 
     unread = "could not be read as scanned" if report else "could not be read"
@@ -151,7 +154,6 @@ def _write(
 ) -> None:
     import numpy as np
 
-    from fakefacecli.base.files import atomic_write
     from fakefacecli.embed.map import draw_map, write_map, write_vectors
     from fakefacecli.embed.vectors import project
 
@@ -174,6 +176,7 @@ def _check_out(out: list[str]) -> None:
     from fakefacecli.embed.map import SUFFIXES, check_parquet
     from fakefacecli.scan.targets import check_file
 
+    # realpath: two names may lead to one file, and the second would replace the first
     if len(set(map(os.path.realpath, out))) < len(out):
         raise UsageError("two --out name the same file; name each once")
     for path in out:

@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from fakefacecli.figures.results import Estimate
     from fakefacecli.labelled.data import LabelledImage
 
-# a model remembers what it was trained on: those faces only when asked for
+# a model does better on faces it was trained on than on others: they are measured only on request
 _BY_DEFAULT = ("", "val", "test", "held_out")
 
 
 @dataclass(frozen=True, slots=True)
 class EvaluateFlags:
-    """What was typed behind `fakeface evaluate`."""
+    """What was typed after `fakeface evaluate`."""
 
     data: Data
     out: Annotated[
@@ -84,10 +84,11 @@ def evaluate(flags: EvaluateFlags) -> ExitCode:
     if flags.compare and flags.model:
         raise UsageError("--compare names both models; leave --model out")
     images = labelled_images(flags.data, flags.models, flags.split or _BY_DEFAULT)
-    check_place(flags.out)
+    check_place(flags.out)  # now, rather than after minutes of judging
     with stoppable() as stop:
         measure = _compare if flags.compare else _measure
         facts = measure(images, flags, stop)
+    # one group in a class: nothing to resample, so there are no intervals
     if 1 in (facts.clusters.real, facts.clusters.fake):
         complain(ALONE)
     return report_missed(facts.without_a_face)
@@ -118,6 +119,7 @@ def _compare(
     judged, subjects = [], []
     for model in flags.models:
         with flags.opened(model, stop) as subject:
+            # no grid: a comparison is about the faces as they are
             judged.append(score_images(images, subject, grid=False))
             subjects.append(subject)
     found, curves = compare(judged, subjects, flags.resamples)
@@ -170,6 +172,7 @@ def _table(title: str, head: list[str], rows: Sequence[tuple[str, ...]], out: st
     from rich.table import Table
     from rich.text import Text
 
+    # on stderr: the results are in files, and stdout stays empty for scripts
     console = Console(stderr=True, highlight=False)
     table = Table(*head, title=Text(printable(title)), title_justify="left")
     for row in rows:

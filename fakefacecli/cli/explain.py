@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fakefacecli.base.errors import CannotWrite, ExitCode, NothingToDo
+from fakefacecli.base.files import atomic_write
 from fakefacecli.base.options import (
     DEFAULT_MODEL,
     DecodeOptions,
@@ -17,6 +18,7 @@ from fakefacecli.base.options import (
     SourceOptions,
 )
 from fakefacecli.base.text import printable
+from fakefacecli.base.verdicts import Status
 from fakefacecli.cli import flags
 from fakefacecli.cli.console import complain, error_boundary, stoppable
 from fakefacecli.cli.parse import parse_thresholds, refuse_empty
@@ -28,8 +30,8 @@ if TYPE_CHECKING:
     from fakefacecli.base.records import DecodedImage, Face, ImageReport
 
 
-class _Numbered:
-    """A PictureWriter: the first face's picture goes to `out`, the next to its name plus -2..."""
+class _NumberedPictures:
+    """A PictureWriter: the first face's picture is `out`, the next have -2, -3... in the name."""
 
     def __init__(self, out: str, image: str):
         self.image = image
@@ -37,14 +39,13 @@ class _Numbered:
         self.paths: list[str] = []
 
     def require_room(self, count: int) -> None:
-        """CannotWrite unless `count` pictures replace nothing but, if need be, `out` itself.
-
-        Overlays bear no mark: what has a further one's name may be anybody's file."""
+        """Raise CannotWrite if one of `count` pictures would replace a file other than `out`."""
         from fakefacecli.scan.targets import check_picture
 
         for number in range(1, count + 1):
             path = self._path(number)
             check_picture(path, self.image)
+            # the user named only the first: a file with a further name may be anything
             if number > 1 and os.path.lexists(path):
                 raise CannotWrite(
                     f"cannot write {path} for face {number}: it is there already; "
@@ -52,8 +53,6 @@ class _Numbered:
                 )
 
     def write(self, name: str, picture: "Image") -> None:
-        from fakefacecli.base.files import atomic_write
-
         path = self._path(len(self.paths) + 1)
         with atomic_write(path) as handle:
             picture.save(handle, "PNG" if self.suffix.lower() == ".png" else "JPEG", quality=90)
@@ -63,10 +62,13 @@ class _Numbered:
         return self.stem + (f"-{number}" if number > 1 else "") + self.suffix
 
 
-class _Asking:
-    """A Detector that asks, once it has found the faces, for room for their pictures."""
+class _RoomCheckingDetector:
+    """A Detector that checks, once it has found the faces, that their pictures can be written.
 
-    def __init__(self, detector: "Detector", pictures: _Numbered):
+    Only then is their number known, and no picture has been written yet.
+    """
+
+    def __init__(self, detector: "Detector", pictures: _NumberedPictures):
         self.detector = detector
         self.pictures = pictures
 
@@ -93,15 +95,15 @@ def explain(
     device: flags.Device = "auto",
 ) -> ExitCode:
     """Save an overlay of every face of one image and print a table."""
-    from fakefacecli.base.verdicts import Status
     from fakefacecli.scan.targets import check_picture
 
     refuse_empty({"IMAGE": image, "--out": out, "--model": model})
+    # a folder would be walked like a scan's, and have many reports
     if os.path.isdir(image):
         raise NothingToDo(f"{image} is a folder; explain takes one image")
     target = out or f"{os.path.basename(image)}.overlay.jpg"
     check_picture(target, image)
-    pictures = _Numbered(target, image)
+    pictures = _NumberedPictures(target, image)
     options = JudgeOptions(model, parse_thresholds(threshold), min_face, device)
     report = _explained(image, pictures, options)
     if report.status is Status.ERROR:
@@ -111,18 +113,19 @@ def explain(
     return ExitCode.COMPLETE
 
 
-def _explained(image: str, pictures: _Numbered, options: JudgeOptions) -> "ImageReport":
+def _explained(image: str, pictures: _NumberedPictures, options: JudgeOptions) -> "ImageReport":
     """Judge the image as a scan would, and write an overlay of every face."""
     from fakefacecli.models.bundled import find_model
     from fakefacecli.scan.build import build_decoder, build_judge
     from fakefacecli.scan.pipeline import Stages, scan
     from fakefacecli.scan.source import PathSource
 
-    # unlike in a scan: whoever names one link means the picture behind it
+    # unlike in a scan: who names a single link means the picture it leads to
     items = list(PathSource(SourceOptions((image,), follow_symlinks=True)))
     with stoppable() as stop:
         judge = build_judge(options, find_model(options.model), stop, explains=True)
-        judge = replace(judge, detector=_Asking(judge.detector, pictures), lanes=1)
+        # one image is one batch: more lanes would only start threads
+        judge = replace(judge, detector=_RoomCheckingDetector(judge.detector, pictures), lanes=1)
         decoder = build_decoder(DecodeOptions(workers=1), 1, 1, stop, follow_symlinks=True)
         with contextlib.closing(decoder):
             [report] = scan(items, Stages(decoder, judge, Explain.ALL, pictures), 1, stop)

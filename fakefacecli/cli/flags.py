@@ -1,8 +1,7 @@
-"""The flags that several commands have: name, metavar and limits of each stand here alone.
+"""The flags that several commands have: the only place for the name, metavar and limits of each.
 
-Where all commands say the same of a flag it is a type, ready to annotate with; where the words or
-the panel of --help differ it is a function that takes them. What one command alone has stands
-beside that command.
+A flag that is the same in all commands is a type to annotate with; where the help text or its panel
+differs, it is a function that takes them. A flag of one command is defined beside that command.
 """
 
 import functools
@@ -20,10 +19,10 @@ P = ParamSpec("P")
 
 
 def takes(record: Callable[P, Flags]) -> Callable[[Callable[[Flags], Result]], Callable[P, Result]]:
-    """Decorate a command that takes its flags as one `record`, a dataclass with a field a flag.
+    """Decorate a command that takes its flags as one `record`: a dataclass, one field per flag.
 
-    Typer makes flags of a function's parameters. A record of them can be handed on whole, as
-    options are below the command line, where thirty parameters cannot.
+    Typer makes flags of a function's parameters. Thirty parameters would have to be passed on one
+    by one; a record is passed on whole.
     """
     hints = get_type_hints(record, include_extras=True)
     parameters = [
@@ -36,6 +35,7 @@ def takes(record: Callable[P, Flags]) -> Callable[[Callable[[Flags], Result]], C
         def run(*args: P.args, **values: P.kwargs) -> Result:
             return command(record(*args, **values))
 
+        # what typer reads instead of `run`'s own parameters
         run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         return run
 
@@ -53,7 +53,8 @@ def threshold(words: str, panel: str | None = None) -> Any:
 
 
 def min_face(words: str, panel: str | None = None) -> Any:
-    """--min-face, in pixels: the detector's smallest window is 12."""
+    """--min-face, in pixels."""
+    # 12: the smallest window of the detector's first network
     return typer.Option(min=12, max=2000, help=words, rich_help_panel=panel)
 
 

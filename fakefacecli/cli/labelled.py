@@ -9,6 +9,7 @@ from fakefacecli.base.errors import ExitCode, NothingToDo
 from fakefacecli.base.options import DecodeOptions, JudgeOptions, Precision
 from fakefacecli.base.text import counted
 from fakefacecli.cli.console import complain
+from fakefacecli.cli.parse import refuse_if
 
 if TYPE_CHECKING:
     from fakefacecli.evaluate.evaluation import MissedImage
@@ -24,7 +25,6 @@ def open_model(
 
     Raises UsageError for flags that contradict each other, ModelRefused for the model.
     """
-    from fakefacecli.cli.parse import refuse_idle
     from fakefacecli.evaluate.run import Subject
     from fakefacecli.labelled.faces import FaceReader
     from fakefacecli.models.bundled import find_model
@@ -32,15 +32,17 @@ def open_model(
     from fakefacecli.scan.classify import TorchClassifier
 
     faces_only, scale = faces
-    refuse_idle({"--faces-scale goes with --faces-only": scale is not None and not faces_only})
+    refuse_if({"--faces-scale goes with --faces-only": scale is not None and not faces_only})
     checkpoint = find_model(options.model)
-    # what is measured must not hang on whether this machine's processor has bfloat16
+    # figures must not depend on whether this machine's processor has bfloat16
     options = dataclasses.replace(options, precision=Precision.FP32)
+    # with an explainer: evaluate draws overlays of mistakes
     judge = build_judge(options, checkpoint, stop, explains=True)
     decode = DecodeOptions(default_workers())
     decoder = build_decoder(decode, judge.lanes, options.batch_size, stop)
     with contextlib.closing(decoder):
         classifier = judge.classifier
+        # for mypy: build_judge always makes one, but the protocol of classifiers has no logits
         if not isinstance(classifier, TorchClassifier):
             raise TypeError(f"{type(classifier).__name__} found, wanted a TorchClassifier")
         ready = (scale or checkpoint.card.crop_scale) if faces_only else None
@@ -51,20 +53,20 @@ def open_model(
 def labelled_images(
     data: str, models: Sequence[str], splits: Sequence[str], note: str = ""
 ) -> "list[LabelledImage]":
-    """The images of the `splits` in `data`; says what is left out, and `note` with it.
+    """The images of the `splits` in `data`; says on stderr what is left out, followed by `note`.
 
-    Images without a split have that of the training of `models`. Raises NothingToDo when none is
-    left.
+    Images without a split get the one that the training of `models` put them into. Raises
+    NothingToDo when no image is left.
     """
     from fakefacecli.labelled.data import read_data
     from fakefacecli.train.split_file import with_division
 
     given = images = read_data(data)
     for model in models:
-        found, told = with_division(given, model)
-        if told:
-            complain(f"{told} images go by the splits of the training of {model}")
-        # what one model has learnt from is no measure of another against it either
+        found, divided = with_division(given, model)
+        if divided:
+            complain(f"{divided} images have the splits of the training of {model}")
+        # an image that one of two models was trained on would be unfair to the other
         images = [
             new if new.split == "train" or not old.split else old
             for old, new in zip(images, found, strict=True)
@@ -91,15 +93,16 @@ def _of_splits(
 
 
 def _left_out(left: dict[str, int]) -> str:
-    """Words for what `_of_splits` left out; nothing if that was nothing."""
+    """The message about what `_of_splits` left out; "" when it left out nothing."""
     parts = ", ".join(f"{count} of split {name}" for name, count in sorted(left.items()))
     return f"left out: {parts}" if parts else ""
 
 
 def report_missed(missed: "Sequence[MissedImage]", unread: str = "could not be read") -> ExitCode:
-    """Say which images gave no face; the exit code that follows.
+    """Say on stderr how many images gave no face, and return the exit code for that.
 
-    `unread` are the words for those that could not be looked at."""
+    `unread` describes those that could not be read.
+    """
     unreadable = [image for image in missed if image.unreadable]
     faceless = [image for image in missed if not image.unreadable]
     for words, found in (("gave no face", faceless), (unread, unreadable)):

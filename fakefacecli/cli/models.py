@@ -1,14 +1,15 @@
 """`fakeface models list|info|verify|import`."""
 
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from fakefacecli.base.errors import ExitCode
+from fakefacecli.base.errors import ExitCode, ModelRefused, UsageError
 from fakefacecli.base.options import DEFAULT_MODEL
 from fakefacecli.base.text import printable
-from fakefacecli.cli.console import error_boundary
+from fakefacecli.cli.console import complain, error_boundary
 from fakefacecli.cli.flags import takes
 
 if TYPE_CHECKING:
@@ -85,6 +86,7 @@ def _input(card: "ModelCard") -> str:
         str(triple[0]) if len(set(triple)) == 1 else str(list(triple))
         for triple in (card.mean, card.std)
     )
+    # as formulas show it: the network sees (value - mean) / std, of values 0..255 or 0..1
     kind = "RGB" if card.channels == "rgb" else "Error Level Analysis"
     via = f" by way of {card.via_px} px" if card.via_px else ""
     grey = "grey" if card.levels == 255 else "grey / 255"
@@ -113,8 +115,6 @@ def verify(
     ] = None,
 ) -> ExitCode:
     """Check that a model's file is whole: its hash (bundled models), its card, every weight."""
-    from fakefacecli.base.errors import ModelRefused
-    from fakefacecli.cli.console import complain
     from fakefacecli.models.bundled import BUNDLED, find_model
     from fakefacecli.models.checkpoint import load
 
@@ -122,9 +122,9 @@ def verify(
     for name in names or BUNDLED:
         try:
             checkpoint = find_model(name)
-            load(checkpoint)
+            load(checkpoint)  # a hash and a card do not show that every weight fits the network
             typer.echo(f"{printable(name)}: ok, sha256 {checkpoint.sha256}")
-        except ModelRefused as error:
+        except ModelRefused as error:  # and go on: all damaged files are named in one run
             complain(str(error))
             code = error.exit_code
     return code
@@ -132,7 +132,7 @@ def verify(
 
 @dataclass(frozen=True, slots=True)
 class ImportFlags:
-    """What was typed behind `fakeface models import`; None where the model's system says it."""
+    """What was typed after `fakeface models import`; None where the model's system says it."""
 
     file: Annotated[str, typer.Argument(metavar="FILE", help="A .pth, .pt or .safetensors.")]
     backbone: Annotated[str, typer.Option(metavar="NAME", help="As in train.")]
@@ -167,10 +167,6 @@ class ImportFlags:
 @takes(ImportFlags)
 def import_(flags: ImportFlags) -> None:
     """Turn a published checkpoint into one of fakeface; its card says how faces are fed."""
-    import os
-
-    from fakefacecli.base.errors import UsageError
-    from fakefacecli.cli.console import complain
     from fakefacecli.models.backbones import check_flag
     from fakefacecli.models.card import CHANNELS
     from fakefacecli.models.checkpoint import save
@@ -182,6 +178,7 @@ def import_(flags: ImportFlags) -> None:
     ):
         if found not in wanted:
             raise UsageError(f"{flag} {found}: wanted {' or '.join(wanted)}")
+    # in this order: a wrong flag and a wrong FILE are reported before a wrong --out
     check_flag(flags.backbone)
     found_state = read_foreign(flags.file)
     stem = os.path.splitext(os.path.basename(flags.file))[0]
@@ -199,15 +196,13 @@ def import_(flags: ImportFlags) -> None:
 
 
 def _target(file: str, out: str | None, stem: str) -> str:
-    """What to write; UsageError or CannotWrite when that cannot be, or replaces unasked."""
-    import os
-
-    from fakefacecli.base.errors import UsageError
+    """The file to write; UsageError or CannotWrite if it cannot be, or would replace one."""
     from fakefacecli.scan.targets import check_file
 
     target = out or f"{stem}.safetensors"
     if os.path.realpath(target) == os.path.realpath(file):
         raise UsageError(f"{target} is the file itself; name another with --out")
+    # a name that the user did not type replaces no file; one that was typed may
     if out is None and os.path.lexists(target):
         raise UsageError(f"{target} is there already; name another file, or this one, with --out")
     check_file(target)

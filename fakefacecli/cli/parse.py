@@ -1,4 +1,4 @@
-"""Reading flags: what they mean, and one line on what is wrong with them."""
+"""From the text of a flag to its value; a UsageError of one line says what is wrong with it."""
 
 import sys
 from collections.abc import Mapping, Sequence
@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from fakefacecli.base.errors import UsageError
 from fakefacecli.base.verdicts import Label, Thresholds
 
+# what an empty value should have been; for all other flags, a file
 _WANTED = {
     "a PATH": "a file or folder",
     "--include": "a pattern",
@@ -16,11 +17,11 @@ _WANTED = {
 }
 
 
-def refuse_idle(flags: dict[str, object]) -> None:
-    """Raise UsageError for the first flag that would do nothing."""
-    for words, idle in flags.items():
-        if idle:
-            raise UsageError(words)
+def refuse_if(faults: Mapping[str, object]) -> None:
+    """Raise UsageError with the first message whose condition is true."""
+    for message, found in faults.items():
+        if found:
+            raise UsageError(message)
 
 
 def refuse_empty(values: Mapping[str, str | Sequence[str] | None]) -> None:
@@ -32,7 +33,7 @@ def refuse_empty(values: Mapping[str, str | Sequence[str] | None]) -> None:
 
 
 def parse_thresholds(text: str | None) -> Thresholds | None:
-    """LOW,HIGH; one number stands for both."""
+    """The thresholds LOW,HIGH; a single number is both."""
     if text is None:
         return None
     try:

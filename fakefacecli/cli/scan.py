@@ -2,7 +2,7 @@
 
 import contextlib
 
-from fakefacecli.base.errors import EXIT_CODE_MEANINGS, ExitCode, UsageError
+from fakefacecli.base.errors import EXIT_CODE_MEANINGS, ExitCode, NothingToDo, UsageError
 from fakefacecli.base.options import (
     REPORT_FORMATS,
     DecodeOptions,
@@ -13,19 +13,19 @@ from fakefacecli.base.options import (
     ScanOptions,
     SourceOptions,
 )
+from fakefacecli.base.text import printable
 from fakefacecli.cli.console import complain, error_boundary, say, stoppable
 from fakefacecli.cli.flags import takes
-from fakefacecli.cli.listing import list_inputs
 from fakefacecli.cli.parse import (
     parse_thresholds,
     parse_verdicts,
     read_bytes,
     refuse_empty,
-    refuse_idle,
+    refuse_if,
 )
 from fakefacecli.cli.scan_flags import ScanFlags
 
-# a blank line between them: help joins lines otherwise
+# blank lines, because --help joins lines that follow each other
 EPILOG = "\n\n".join(
     ["Exit codes:", *(f"{int(code)}  {meaning}" for code, meaning in EXIT_CODE_MEANINGS.items())]
 )
@@ -37,14 +37,14 @@ def scan(flags: ScanFlags) -> ExitCode | None:
     """Judge every face in files and folders; write rows, overlays and a summary."""
     options = scan_options(flags)
     if flags.dry_run:
-        return list_inputs(options, flags.quiet)
+        return _list_inputs(options, flags.quiet)
     return _run(options, flags.progress, flags.quiet)
 
 
 def scan_options(flags: ScanFlags) -> ScanOptions:
     """The options that the flags ask for; reads --files-from.
 
-    Raises UsageError for a value that cannot be, and for flags that contradict each other.
+    Raises UsageError for an impossible value, and for flags that contradict each other.
     """
     from fakefacecli.scan.build import default_workers
 
@@ -62,6 +62,7 @@ def scan_options(flags: ScanFlags) -> ScanOptions:
         }
     )
     reports = _reports(flags)
+    # before files are read: --files-from - would wait for stdin
     _check_together(flags, reports)
     return ScanOptions(
         source=_source(flags),
@@ -89,7 +90,7 @@ def _reports(flags: ScanFlags) -> tuple[ReportTarget, ...]:
 
 def _check_together(flags: ScanFlags, reports: tuple[ReportTarget, ...]) -> None:
     on_stdout = sum(target.is_stdout for target in reports)
-    refuse_idle(
+    refuse_if(
         {
             "--report - can be given once": on_stdout > 1,
             "--format goes with --report -": flags.format_ and not on_stdout,
@@ -100,7 +101,7 @@ def _check_together(flags: ScanFlags, reports: tuple[ReportTarget, ...]) -> None
     )
     if flags.state is None and (flags.since_last or flags.verify_hash):
         flag = "--since-last" if flags.since_last else "--verify-hash"
-        raise UsageError(f"{flag} goes by what earlier runs left in a state; add --state FILE")
+        raise UsageError(f"{flag} needs the state of earlier runs; add --state FILE")
 
 
 def _source(flags: ScanFlags) -> SourceOptions:
@@ -118,6 +119,7 @@ def _source(flags: ScanFlags) -> SourceOptions:
         include=tuple(flags.include or ()),
         exclude=tuple(flags.exclude or ()),
         follow_symlinks=flags.follow_symlinks,
+        # a second run into the same folders must not scan the pictures of the first
         never=tuple(folder for folder in (flags.overlays, flags.copy_flagged) if folder),
     )
 
@@ -133,6 +135,31 @@ def _judge(flags: ScanFlags) -> JudgeOptions:
     )
 
 
+def _list_inputs(options: ScanOptions, quiet: bool) -> ExitCode | None:
+    """--dry-run: print the files a scan would read, after the checks of model and outputs."""
+    from fakefacecli.base.records import Unreadable
+    from fakefacecli.models.bundled import find_model
+    from fakefacecli.scan.source import PathSource
+    from fakefacecli.scan.targets import check_targets
+
+    # both only to be refused now what a real run would refuse
+    find_model(options.judge.model)
+    check_targets(options)
+    images = refused = 0
+    for item in PathSource(options.source):
+        if isinstance(item, Unreadable):
+            refused += 1
+            complain(f"{item.ref.path}: {item.message}")
+        else:
+            images += 1
+            say(printable(item.path) + "\n")
+    if not images + refused:
+        raise NothingToDo("no image found in the inputs")
+    if not quiet:
+        complain(f"dry run: {images} images to scan, {refused} unreadable; nothing was written")
+    return ExitCode.SOME_UNREADABLE if refused else None
+
+
 def _run(options: ScanOptions, progress: Progress, quiet: bool) -> ExitCode:
     from fakefacecli.cli.summary import journal_note, progress_bar, summary
     from fakefacecli.scan.run import Callbacks, exit_code_of, run_scan
@@ -142,7 +169,7 @@ def _run(options: ScanOptions, progress: Progress, quiet: bool) -> ExitCode:
         on_report = stack.enter_context(progress_bar(options.source, progress, quiet))
         on_start = (lambda: complain(note)) if note else (lambda: None)
         outcome = run_scan(options, Callbacks(say, on_report, stop, on_start))
-        stack.close()
+        stack.close()  # takes the bar off the screen before the summary
         if not quiet:
             summary(options, outcome)
         return exit_code_of(outcome.tally, options.fail_on)

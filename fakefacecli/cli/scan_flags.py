@@ -20,7 +20,7 @@ _running = partial(typer.Option, rich_help_panel=RUNNING)
 
 @dataclass(frozen=True, slots=True)
 class ScanFlags:
-    """What was typed behind `fakeface scan`."""
+    """What was typed after `fakeface scan`."""
 
     paths: Annotated[
         list[str] | None,
@@ -37,7 +37,7 @@ class ScanFlags:
         list[str] | None, _input(metavar="GLOB", help="Pass over files and folders. Repeatable.")
     ] = None
     files_from: Annotated[
-        str | None, _input(metavar="FILE|-", help="Read more paths, one a line.")
+        str | None, _input(metavar="FILE|-", help="Read more paths, one per line.")
     ] = None
     zero: Annotated[bool, _input("-0", help="--files-from is NUL-separated.")] = False
     follow_symlinks: Annotated[
@@ -60,6 +60,7 @@ class ScanFlags:
         ),
     ] = None
     overlays: Annotated[str | None, _output(metavar="DIR", help="Save Grad-CAM pictures.")] = None
+    # None and not the default: --explain without --overlays is refused, and must be seen
     explain: Annotated[Explain | None, _output(help="Faces that get an overlay (flagged).")] = None
     copy_flagged: Annotated[str | None, _output(metavar="DIR", help="Copy flagged images.")] = None
 
@@ -103,7 +104,7 @@ class ScanFlags:
     verify_hash: Annotated[
         bool,
         _nightly(
-            "--verify-hash", help="Read every file's bytes; do not go by path, size and time."
+            "--verify-hash", help="Read every file's bytes; do not rely on path, size and time."
         ),
     ] = False
 
@@ -116,7 +117,7 @@ class ScanFlags:
     ] = Precision.AUTO
     batch_size: Annotated[int, flags.batch_size(RUNNING)] = 16
     workers: Annotated[
-        int | None, flags.workers("Decoder processes (default: one a core, 8 at most).", RUNNING)
+        int | None, flags.workers("Decoder processes (default: one per core, 8 at most).", RUNNING)
     ] = None
     timeout: Annotated[
         float, _running(min=0.1, max=3600, help="Seconds a file may take to decode.")

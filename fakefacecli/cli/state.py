@@ -1,11 +1,13 @@
 """`fakeface state stats|prune`."""
 
+import os
 from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
 
 from fakefacecli.base.errors import UsageError
+from fakefacecli.base.lock import locked
 from fakefacecli.base.options import DEFAULT_MODEL
 from fakefacecli.base.text import printable
 from fakefacecli.cli.console import error_boundary
@@ -19,8 +21,6 @@ File = Annotated[str, typer.Argument(metavar="FILE", help="The state.", show_def
 @error_boundary
 def stats(file: File) -> None:
     """Show what a state holds: images, verdicts, models, size, dates."""
-    import os
-
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -58,17 +58,15 @@ def prune(
     ] = False,
 ) -> None:
     """Take out what is stale in any of the ways named, and shrink the file."""
-    import os
-
-    from fakefacecli.base.lock import locked
     from fakefacecli.models.bundled import BUNDLED
     from fakefacecli.state.file import require_state
     from fakefacecli.state.upkeep import Stale, take_out
 
     if older_than is None and not missing and not other_models:
         raise UsageError("nothing named to prune; add --older-than DAYS, --missing, --other-models")
+    # where `file` is a link: the lock and SQLite's own files lie beside what it leads to
     path = os.path.realpath(file)
-    require_state(path)
+    require_state(path)  # first: the lock would be made beside a file that is not there
     default = BUNDLED[DEFAULT_MODEL].sha256 if other_models else None
     with locked(path):
         images, verdicts = take_out(path, Stale(older_than, missing, default))
@@ -78,4 +76,5 @@ def prune(
 def _date(seconds: int | None) -> str:
     if seconds is None:
         return "none"
+    # UTC, as in reports: a state may be read on another machine
     return datetime.fromtimestamp(seconds, UTC).isoformat(sep=" ", timespec="seconds")

@@ -1,4 +1,4 @@
-"""Streams that cannot hurt a run: stderr never fails it, a broken stdout is exit code 7."""
+"""A broken stderr does not end a run, and a broken stdout ends it with exit code 7."""
 
 import contextlib
 import os
@@ -13,10 +13,11 @@ from fakefacecli.base.errors import CannotWrite
 def sturdy_streams() -> Iterator[None]:
     """Inside, writing to stderr always works, writing to stdout works or raises CannotWrite.
 
-    Streams that the caller closed (`2>&-`) are made to lead nowhere, so that no file of ours is
-    given their number, where a library's message could land in it.
+    Streams that the caller closed (`2>&-`) lead to the null device. Otherwise the next file that is
+    opened would get their number, and a library's message on stderr would be written into it.
     """
     stdout: Any = sys.stdout
+    # `console.start` has done it already, unless a command is called without it, as in a test
     if isinstance(stdout, _Strict):
         yield
         return
@@ -32,7 +33,12 @@ def sturdy_streams() -> Iterator[None]:
 
 
 def silence(stream: TextIO | None) -> None:
-    """Lead a broken stream nowhere: the interpreter flushes it again on its way out."""
+    """Lead a broken stream to the null device.
+
+    Python flushes stdout and stderr once more when it exits. If that failed, it would print a
+    traceback and end with exit code 120.
+    """
+    # AttributeError, ValueError: a stream that is None, closed or without a file
     with contextlib.suppress(OSError, ValueError, AttributeError):
         nowhere = os.open(os.devnull, os.O_WRONLY)
         try:
@@ -48,7 +54,7 @@ def to_stdout(data: bytes) -> None:
 
 
 class _Patient:
-    """A stream for talk: once it is broken, what is written is lost, and that is all."""
+    """A stream for messages: once it is broken, what is written is lost, without an error."""
 
     def __init__(self, stream: TextIO):
         self._stream = stream
@@ -58,7 +64,7 @@ class _Patient:
             return self._stream.write(text)
         except (OSError, ValueError):
             silence(self._stream)
-            return len(text)
+            return len(text)  # "all written", or print and tqdm would fail
 
     def flush(self) -> None:
         try:
@@ -78,25 +84,25 @@ class _Strict:
         self._broken = "" if stream else "cannot write to stdout: it is closed"
 
     def write(self, text: str) -> int:
-        with self._told() as stream:
+        with self._guarded() as stream:
             try:
                 return stream.write(text)
-            except UnicodeEncodeError:  # an ASCII terminal
+            except UnicodeEncodeError:  # a terminal or pipe in a locale without Unicode
                 return stream.write(text.encode("ascii", "backslashreplace").decode())
 
     def flush(self) -> None:
         if self._stream is not None:
-            with self._told() as stream:
+            with self._guarded() as stream:
                 stream.flush()
 
     def write_bytes(self, data: bytes) -> None:
-        with self._told() as stream:
-            stream.flush()
+        with self._guarded() as stream:
+            stream.flush()  # the text printed before comes before these bytes
             stream.buffer.write(data)
             stream.buffer.flush()
 
     @contextlib.contextmanager
-    def _told(self) -> Iterator[TextIO]:
+    def _guarded(self) -> Iterator[TextIO]:
         if self._stream is None or self._broken:
             raise CannotWrite(self._broken)
         try:
@@ -107,7 +113,8 @@ class _Strict:
         except OSError as error:
             self._broken = f"cannot write to stdout: {(error.strerror or 'failed').lower()}"
         silence(self._stream)
-        raise CannotWrite(self._broken)  # and again on each further write: typer swallows one
+        # not only this time but on each further write: typer may catch the first error
+        raise CannotWrite(self._broken)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
@@ -121,5 +128,6 @@ def _fill_gaps() -> None:
             os.open(os.devnull, os.O_RDWR)  # the lowest free number is this one
 
 
+# for a stream that Python made None because the caller had closed it; its number is filled by now
 def _nowhere(number: int, mode: str) -> TextIO:
     return open(number, mode, encoding="utf-8", closefd=False)  # type: ignore[return-value]

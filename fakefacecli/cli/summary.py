@@ -1,4 +1,4 @@
-"""What a person sees of a run: a progress bar while it lasts and a table at its end."""
+"""What people see of a scan: a progress bar while it runs, and a table at its end."""
 
 import contextlib
 import os
@@ -25,13 +25,14 @@ _STYLES = {Label.FLAGGED: "bold red", Label.INCONCLUSIVE: "yellow", Label.NOT_FL
 def progress_bar(
     source: SourceOptions, progress: Progress, quiet: bool
 ) -> Iterator[Callable[[ImageReport], None]]:
-    """A tqdm bar on stderr, if wanted; gives the function to tell it of a finished image."""
+    """A tqdm bar on stderr, if wanted; gives the function to call after each finished image."""
     wanted = progress is Progress.ON or (progress is Progress.AUTO and sys.stderr.isatty())
     if not wanted or quiet:
         yield lambda report: None
         return
     from tqdm import tqdm
 
+    # one walk more, only to know where the bar ends: quick compared with judging the images
     total = sum(1 for _ in PathSource(source))
     flagged = 0
     with tqdm(total=total, unit="img", file=sys.stderr, dynamic_ncols=True, leave=False) as bar:
@@ -39,6 +40,7 @@ def progress_bar(
         def seen(report: ImageReport) -> None:
             nonlocal flagged
             flagged += report.label is Label.FLAGGED
+            # refresh=False: update() draws, and no more often than people can read
             bar.set_postfix_str(f"flagged {flagged}", refresh=False)
             bar.update()
 
@@ -46,13 +48,13 @@ def progress_bar(
 
 
 def journal_note(options: ScanOptions) -> str:
-    """What to say before a run about the journal that an interrupted one left; "" for nothing."""
+    """The message about a journal that an interrupted run left, or did not leave; "" for none."""
     path = journal_path(options)
     left = bool(path) and os.path.lexists(path)
     if options.resume and not left:
         return f"{path}: no journal to go on from; scanning from the first image"
     if left and not options.resume:
-        return f"{path}: left by an interrupted run, and started anew without --resume"
+        return f"{path}: left by an interrupted run; without --resume it is started again"
     return ""
 
 
@@ -63,6 +65,7 @@ def summary(options: ScanOptions, outcome: Outcome) -> None:
     table.add_column(justify="left", style="bold")
     table.add_column(justify="right")
     table.add_column()
+    # images per second of those that were judged now: the others took no time
     rate = ""
     if outcome.seconds > 0 and (judged := tally.images - outcome.resumed - outcome.known):
         rate = f"{judged / outcome.seconds:.1f} images/s"
@@ -84,6 +87,7 @@ def summary(options: ScanOptions, outcome: Outcome) -> None:
     console = Console(stderr=True, highlight=False)
     console.print(table)
     for words, what in (*_places(options), *(() if options.reports else _names(tally))):
+        # soft_wrap: a path that is broken into lines cannot be copied
         console.print(Text.assemble((f"{words:<16}", "bold"), printable(what)), soft_wrap=True)
     if outcome.copies_missed:
         console.print(f"{outcome.copies_missed} flagged images changed before they were copied")
@@ -97,7 +101,7 @@ def _kinds(outcome: Outcome) -> Text:
 
 
 def _names(tally: Tally) -> Iterator[tuple[str, str]]:
-    """What a report would say first of all: which images were flagged, which not read."""
+    """The flagged and the unreadable images, for a run that writes no report."""
     unreadable = [f"{path}: {code}" for path, code in tally.unreadable]
     for words, names, count in (
         ("flagged", tally.flagged, tally.image_verdict[Label.FLAGGED]),

@@ -3,10 +3,11 @@
 from typing import TYPE_CHECKING
 
 from fakefacecli.base.errors import ExitCode, UsageError
+from fakefacecli.base.lock import locked
 from fakefacecli.base.options import Progress
 from fakefacecli.cli.console import complain, error_boundary, stoppable
 from fakefacecli.cli.flags import takes
-from fakefacecli.cli.parse import refuse_idle
+from fakefacecli.cli.parse import refuse_if
 from fakefacecli.cli.train_flags import TrainFlags
 from fakefacecli.train.options import OPTIMIZERS, SCHEDULES, TrainOptions
 
@@ -27,7 +28,7 @@ def train(flags: TrainFlags) -> ExitCode:
 def train_options(flags: TrainFlags) -> "tuple[TrainOptions, Checkpoint | None]":
     """The options that the flags ask for, and the model that --init names.
 
-    Raises UsageError for a value that cannot be and for flags that contradict each other,
+    Raises UsageError for an impossible value and for flags that contradict each other,
     ModelRefused for the model.
     """
     from fakefacecli.models.bundled import find_model
@@ -37,6 +38,7 @@ def train_options(flags: TrainFlags) -> "tuple[TrainOptions, Checkpoint | None]"
     _check_together(flags)
     device = pick_device(flags.device)
     init = find_model(flags.init) if flags.init else None
+    # a model that is trained further sees windows of the size it has learnt
     own_scale = flags.crop_scale or TrainOptions.crop_scale
     return _options(flags, device, init.card.crop_scale if init else own_scale), init
 
@@ -96,15 +98,15 @@ def _check(flags: TrainFlags) -> None:
 
 
 def _check_together(flags: TrainFlags) -> None:
-    own = flags.backbone or flags.head or flags.input_ or flags.input_px or flags.crop_scale
-    refuse_idle(
+    network = flags.backbone or flags.head or flags.input_ or flags.input_px or flags.crop_scale
+    refuse_if(
         {
             "--faces-scale goes with --faces-only": flags.faces_scale is not None
             and not flags.faces_only,
             "--pretrained and --init both say what to start from": flags.pretrained and flags.init,
             "--unfreeze-every goes with --freeze": flags.unfreeze_every and flags.freeze == "none",
             "--init brings its own backbone, head and input; leave their flags out": flags.init
-            and own,
+            and network,
         }
     )
 
@@ -112,12 +114,12 @@ def _check_together(flags: TrainFlags) -> None:
 def _run(
     options: TrainOptions, progress: Progress, quiet: bool, init: "Checkpoint | None"
 ) -> ExitCode:
-    from fakefacecli.base.lock import locked
     from fakefacecli.cli.training import Screen
     from fakefacecli.train.run import Watch, run_training
 
     with (
         stoppable(_GRACE_SECONDS, "what finished epochs left is kept; --resume goes on") as stop,
+        # two trainings with one --out would mix their checkpoints and their cut faces
         locked(options.out),
         Screen(progress, quiet) as screen,
     ):
@@ -128,6 +130,7 @@ def _run(
             f"{options.out}: epoch {best.number} of {len(done.history)}, validation "
             f"AUC {best.auc:.4f}; uncalibrated"
         )
+    # said last, so that nobody takes the validation AUC above for the model's quality
     if quiet:
         return ExitCode.COMPLETE
     complain("validation chose the epoch: measure on faces it never saw before you rely on it")

@@ -20,7 +20,7 @@ _running = partial(typer.Option, rich_help_panel=RUNNING)
 
 @dataclass(frozen=True, slots=True)
 class TrainFlags:
-    """What was typed behind `fakeface train`; None where the default hangs on other flags."""
+    """What was typed after `fakeface train`; None where the default depends on other flags."""
 
     data: Annotated[str, typer.Argument(metavar="DATA", help="Folders real/ and fake/, or a CSV.")]
     out: Annotated[str, typer.Option(metavar="FILE", help="The checkpoint (.safetensors).")]
@@ -70,11 +70,11 @@ class TrainFlags:
         str,
         _learning(
             metavar="none|backbone|N",
-            help="What does not learn: all but the head, or the first N blocks.",
+            help="What is not trained: all but the head, or the first N blocks.",
         ),
     ] = "none"
     unfreeze_every: Annotated[
-        int, _learning(min=0, help="Thaw the last frozen block after each N epochs (0: never).")
+        int, _learning(min=0, help="Unfreeze one more block after each N epochs (0: never).")
     ] = 0
     dropout: Annotated[float, _learning(min=0.0, max=0.95)] = TrainOptions.dropout
     optimizer: Annotated[str, _learning(metavar="adamw|sgd")] = TrainOptions.optimizer
@@ -107,7 +107,7 @@ class TrainFlags:
     ] = True
     augment: Annotated[
         bool,
-        _learning("--augment/--no-augment", help="Disturb the faces against shortcuts."),
+        _learning("--augment/--no-augment", help="Vary the faces at random, against shortcuts."),
     ] = True
     seed: Annotated[int, _learning(min=0, max=2**31)] = 0
 
@@ -120,7 +120,7 @@ class TrainFlags:
     ] = None
     device: Annotated[str, flags.device(panel=RUNNING)] = "auto"
     workers: Annotated[
-        int | None, flags.workers("Decoders (default: one a core, 8 at most).", RUNNING)
+        int | None, flags.workers("Decoders (default: one per core, 8 at most).", RUNNING)
     ] = None
     resume: Annotated[bool, _running("--resume", help="Go on with an interrupted training.")] = (
         False

@@ -1,4 +1,4 @@
-"""What a person sees of a training: bars while it works, one table row for each epoch."""
+"""What people see of a training: bars while it works, one table row for each epoch."""
 
 import sys
 from types import TracebackType
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from fakefacecli.train.log import Epoch
 
 _COLUMNS = ("epoch", "rate", "loss", "val loss", "val AUC", "val acc", "frozen", "s", "")
+# fixed, because each epoch's row is a table of its own, printed when the epoch ends
 _WIDTHS = (5, 8, 7, 8, 8, 8, 6, 6, 4)
 
 
@@ -21,6 +22,7 @@ class Screen:
     """Bars and tables on stderr; nothing but errors when `quiet`."""
 
     def __init__(self, progress: Progress, quiet: bool):
+        # auto: a bar in a log file would be thousands of lines
         wanted = progress is Progress.ON or (progress is Progress.AUTO and sys.stderr.isatty())
         self.quiet = quiet
         self.bars = wanted and not quiet
@@ -39,7 +41,7 @@ class Screen:
         self._close()
 
     def say(self, line: str) -> None:
-        """One line of talk."""
+        """One line on stderr."""
         if not self.quiet:
             self._close()
             complain(line)
@@ -74,6 +76,7 @@ class Screen:
             "best" if epoch.best else "",
         )
         self.headed = True
+        # a width of its own, so that rows stay in line when the terminal changes its
         Console(stderr=True, highlight=False, width=100).print(table)
 
     def _show(self, done: int, of: int, words: str, unit: str) -> None:

@@ -1,6 +1,6 @@
 """Labelled images: folders `real/` and `fake/`, or a CSV with the columns path and label.
 
-This is the one place that reads labels; what becomes of the images is decided elsewhere.
+This is the only place that reads labels.
 """
 
 import csv
@@ -18,7 +18,7 @@ SPLITS = ("train", "val", "test", "held_out")
 LABELS = {"real": False, "fake": True}
 _PATH_COLUMNS = ("path", "file")
 _LISTING = "labels.csv"
-CACHE_ENDING = ".faces"  # a folder of cut faces, which training may have left among the data
+CACHE_ENDING = ".faces"  # a folder of faces that training has cut out, perhaps beside the data
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +64,8 @@ def _read_folders(root: str) -> list[LabelledImage]:
     here = _folders_in(root)
     splits = [name for name in SPLITS if name in here]
     classes = [name for name in LABELS if name in here]
+    # neither both nor none of them, and nothing else: a folder that is passed over in silence could
+    # be a misspelt class
     strange = sorted(here - {*SPLITS, *LABELS})
     if strange or bool(splits) == bool(classes):
         found = ", ".join(sorted(here)) or "no folder"
@@ -85,6 +87,7 @@ def _read_folders(root: str) -> list[LabelledImage]:
 def _folders_in(folder: str) -> set[str]:
     try:
         with os.scandir(folder) as entries:
+            # hidden folders (.git, .cache) are no part of the data
             names = {entry.name for entry in entries if entry.is_dir() and entry.name[0] != "."}
             return {name for name in names if not name.endswith(CACHE_ENDING)}
     except OSError as error:
@@ -93,6 +96,7 @@ def _folders_in(folder: str) -> set[str]:
 
 def _images_below(folder: str, fake: bool, split: str) -> Iterator[LabelledImage]:
     for item in PathSource(SourceOptions((folder,), follow_symlinks=True)):
+        # unlike in a scan, where it is a row: figures must not silently lack a folder
         if isinstance(item, Unreadable):
             raise UsageError(f"{item.ref.path}: {item.message}")
         yield LabelledImage(item.path, fake, os.path.dirname(item.name), split)
@@ -102,18 +106,19 @@ def _read_csv(path: str) -> list[LabelledImage]:
     images: list[LabelledImage] = []
     rows: dict[str, int] = {}
     try:
+        # -sig: Excel begins a file in UTF-8 with a byte order mark
         with open(path, newline="", encoding="utf-8-sig") as handle:
-            # csv, for pandas cannot tell in which line a row ends, and errors name that line
+            # not pandas, which cannot tell in which line a row ends: errors name that line
             reader = csv.DictReader(handle, strict=True)
             column = _path_column(path, reader.fieldnames or ())
             for row in reader:
                 where = f"{path}, line {reader.line_num}"
                 image = _read_row(row, column, os.path.dirname(path), where)
+                # a file that is there twice would count twice, and could be in two splits
                 before = rows.setdefault(os.path.normpath(image.path), reader.line_num)
                 if before != reader.line_num:
                     raise UsageError(
-                        f"{where}: {image.path} stands in line {before} "
-                        "already; name each file once"
+                        f"{where}: {image.path} is in line {before} already; name each file once"
                     )
                 images.append(image)
     except OSError as error:

@@ -17,7 +17,7 @@ _AT_ONCE = 16  # images
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FoundFace:
-    """A face with its image's label; `face_px` is its size in the original photograph."""
+    """A face with its image's label; `face_px` is its size in the original photograph, in px."""
 
     image: LabelledImage
     photo: DecodedImage
@@ -39,7 +39,7 @@ class FaceReader:
     """How faces are found: `ready_scale` is None for photographs, in which they are detected.
 
     Otherwise every image shows one face, and the largest square in its middle is `ready_scale`
-    times as wide as the longer side of the face's box; what a model does not look at is cut off.
+    times as wide as the longer side of the face's box. What the model does not see is cut off.
     """
 
     judge: Judge
@@ -66,6 +66,7 @@ def read_faces(images: Sequence[LabelledImage], reader: FaceReader) -> Iterator[
             found = faces[item.ref.index]
             for number, face in enumerate(found, 1):
                 crop = cut(item, face, number, reader.judge.crop_scale)
+                # a ready crop may have been resized; its CSV can say how large the face was before
                 yield FoundFace(image, item, crop, image.face_px or face.box.longer_side)
             if not found:
                 yield Missed(image, "no face found")

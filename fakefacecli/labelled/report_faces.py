@@ -1,4 +1,4 @@
-"""The faces of a finished scan, cut out of their images again: no detection, the report's boxes."""
+"""The faces of a finished scan, cut out of their images again by the boxes in its report."""
 
 import json
 import os
@@ -31,7 +31,7 @@ class ScannedImage:
 
 
 def is_report(path: str) -> bool:
-    """Whether `path` is a file that a scan wrote; a CSV of labels is none."""
+    """Whether `path` is a file that a scan wrote, and not a CSV of labels."""
     if not (os.path.isfile(path) and path.lower().endswith(SUFFIXES)):
         return False
     if not path.lower().endswith(".csv"):
@@ -98,6 +98,7 @@ def _images(table: "pd.DataFrame") -> list[ScannedImage]:
 
 def check_images(report: str, images: list[ScannedImage]) -> None:
     """Raise NothingToDo when not one of the images is there, as from another folder."""
+    # one is enough: single images that are gone are reported one by one
     if any(os.path.lexists(image.path) for image in images):
         return
     first, faces = images[0].path, sum(len(image.faces) for image in images)
@@ -120,6 +121,7 @@ def reread(images: list[ScannedImage], reader: FaceReader) -> Iterator[FoundFace
         image = LabelledImage(scanned.path, False, "", "")
         if isinstance(item, Unreadable):
             yield Missed(image, item.message, unreadable=True)
+        # in a picture that was replaced or edited the box may show no face, or another one
         elif scanned.sha256 != item.facts.sha256:
             yield Missed(image, "the file is not the one that was scanned", unreadable=True)
         else:
@@ -129,6 +131,7 @@ def reread(images: list[ScannedImage], reader: FaceReader) -> Iterator[FoundFace
 
 
 def _box(*corners: Any) -> Box:
+    # reports come from anywhere: a huge box would be cut out as a huge array
     left, top, right, bottom = map(float, corners)
     if not max(map(abs, (left, top, right, bottom))) < 1e6:  # NaN fails too
         raise ValueError("a box that no picture has")

@@ -1,4 +1,4 @@
 """What a run leaves in files: rows, their formats and schema, the counts, and the journal of a run.
 
-It may be imported by state, scan and whatever lies above them.
+It may be imported by scan and by all packages above that.
 """

@@ -1,7 +1,8 @@
 """The run journal: every finished image, appended as one line, so that no work is lost.
 
-A line is the JSON of one `ImageReport`. It is written when the image is finished and fsynced per
-batch; a line torn by a kill or a full disk is dropped on reading.
+The first line says what the run is. Each further one is the JSON of one `ImageReport`, written when
+the image is finished. A kill or a full disk may leave the last line incomplete ("torn"): reading
+stops there.
 """
 
 import contextlib
@@ -29,6 +30,8 @@ Plain = dict[str, Any]
 
 def to_plain(report: ImageReport) -> Plain:
     """The report as JSON types; `from_plain` undoes it exactly."""
+    # lists without names, because a journal may have millions of lines; a state keeps reports in
+    # this form as well
     facts = report.facts
     return {
         "ref": [report.ref.index, report.ref.path, report.ref.name],
@@ -87,6 +90,7 @@ class Journal:
         self.path = path
         self._handle = handle
         self._unsynced = 0
+        # resuming appends images that were judged again, behind others that come later in the scan
         self._last, self._in_order = last, in_order
 
     def head(self, facts: Plain) -> None:
@@ -110,7 +114,8 @@ class Journal:
         self._unsynced = 0
 
     def reports(self) -> Iterator[ImageReport]:
-        """Every image journalled so far, in scan order, without holding them all."""
+        """Every image journalled so far, in scan order, without holding them all in memory."""
+        # a handle of its own, so that closing it does not close the journal
         with open(os.dup(self._handle.fileno()), "rb") as lines:
             lines.seek(0)
             next(lines, None)
@@ -119,24 +124,22 @@ class Journal:
 
     def close(self) -> None:
         """Close the file; what was appended stays."""
-        with contextlib.suppress(OSError):  # the write that met a full disk has raised already
+        with contextlib.suppress(OSError):  # a full disk was reported by the write that met it
             self._handle.close()
 
     def _write(self, plain: Plain) -> None:
         try:
             self._handle.seek(0, os.SEEK_END)  # `reports` shares the file's position
             self._handle.write(_line(plain))
-            self._handle.flush()
+            self._handle.flush()  # with the system, it survives a kill; a power cut: see `sync`
         except OSError as error:
             raise cannot_write(self.path, error) from error
         self._unsynced += 1
 
 
 def open_journal(path: str, head: Plain) -> Journal:
-    """Start an empty journal at `path`; another journal there is gone. CannotWrite when refused.
-
-    It is a new file: one that was there could be linked, or held open, by somebody else.
-    """
+    """Start an empty journal at `path`, in place of any other; CannotWrite when that fails."""
+    # a new file, not the old one emptied: that could be linked, or held open, by somebody else
     try:
         if os.path.lexists(path):
             if not stat.S_ISREG(os.lstat(path).st_mode):
@@ -152,8 +155,8 @@ def open_journal(path: str, head: Plain) -> Journal:
 def resume_journal(path: str, head: Plain) -> tuple[Journal, Plain, set[str]]:
     """Open the journal of an interrupted run: it, its own head, and the paths it has finished.
 
-    A torn last line and images that have changed since are taken out, to be judged again. Without
-    a journal this is `open_journal`. Raises UsageError when another kind of run wrote it.
+    A torn last line and images that have changed since are removed, so that they are judged again.
+    Without a journal this is `open_journal`. Raises UsageError when another kind of run wrote it.
     """
     if not os.path.lexists(path):
         return open_journal(path, head), head, set()
@@ -161,6 +164,7 @@ def resume_journal(path: str, head: Plain) -> tuple[Journal, Plain, set[str]]:
         with open(open_plain(path), "rb") as lines:
             _require_own(path, lines.fileno())
             found = _plain(lines.readline())
+            # the run was killed before its first line was whole: nothing was finished
             if found is None or "fingerprint" not in found:
                 return open_journal(path, head), head, set()
             if found["fingerprint"] != head["fingerprint"]:
@@ -195,7 +199,7 @@ def _finished(lines: IO[bytes]) -> Iterator[tuple[bytes, ImageReport]]:
 
 
 def _sorted(lines: IO[bytes]) -> Iterator[bytes]:
-    """The lines by their images' place in the scan: images judged again stand at the end."""
+    """The lines by their images' place in the scan: images judged again are at the end."""
     # only places are held in memory and sorted, not the lines: a scan may have millions
     places = []
     while line := lines.readline():
@@ -206,7 +210,7 @@ def _sorted(lines: IO[bytes]) -> Iterator[bytes]:
 
 
 def _require_own(path: str, handle: int) -> None:
-    """Refuse another user's journal where anybody may write: its rows could be made up."""
+    """Refuse another user's journal in a folder that all may write to: its rows could be false."""
     shared = os.stat(os.path.dirname(path) or ".").st_mode & stat.S_IWOTH
     if shared and os.fstat(handle).st_uid != os.geteuid():
         raise in_the_way(path)
@@ -227,6 +231,8 @@ def _plain(line: bytes) -> Plain | None:
 
 def _unchanged(report: ImageReport) -> bool:
     facts = report.facts
+    # nothing to compare: the file could not be looked at then, or it is gone now. The row stays, as
+    # in a run that was not interrupted
     if facts.size is None or facts.mtime_ns is None:
         return True
     try:

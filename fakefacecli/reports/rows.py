@@ -1,10 +1,9 @@
 """Report rows and the three formats they are written in.
 
 One row per face; exactly one for an image without a face or with an error. File names are written
-by `text.printable`, so that every row maps back to its exact file and no reader meets a control
-character; before they come here they are as the system has them. A CSV cell of text that a
-spreadsheet could take for a formula starts with an apostrophe (OWASP, "CSV Injection"); a cell that
-itself starts with an apostrophe gets one more, so the first one can always be taken off.
+by `text.printable`, so that every row leads to its exact file and holds no control character;
+records have names as the system has them. A CSV cell of text that a spreadsheet could take for a
+formula gets an apostrophe before it (OWASP, "CSV Injection").
 """
 
 import csv
@@ -27,7 +26,9 @@ COLUMNS = (
     *("threshold_low", "threshold_high", "image_verdict", "provenance", "provenance_detail"),
     *("overlay", "model", "model_sha256", "elapsed_ms"),
 )
-# the last four are the full-width forms, which some spreadsheets read like the first four
+# The apostrophe is among them: a cell that starts with one gets one more, so that a reader can
+# always take off the first. The last four are full-width forms, which some spreadsheets read like
+# the first four
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "'", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 Row = dict[str, Any]
@@ -35,7 +36,7 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class RowFacts:
-    """What every row of a run repeats; `overlays` is that folder, relative to the report's."""
+    """What every row of a run repeats; `overlays` is their folder, relative to the report's."""
 
     run_id: str
     model: str
@@ -59,6 +60,7 @@ def rows_of(report: ImageReport, facts: RowFacts) -> Iterator[Row]:
         "status": str(report.status),
         "error_code": report.code and str(report.code),
         "error": printable(report.message) or None,
+        # not 0 for an image that could not be read: nobody knows how many faces it has
         "faces": None if report.code else len(report.findings),
         "image_verdict": report.label and str(report.label),
         "provenance": str(report.provenance.kind),
@@ -76,6 +78,7 @@ def rows_of(report: ImageReport, facts: RowFacts) -> Iterator[Row]:
 def _face_cells(number: int, finding: FaceFinding, facts: RowFacts) -> Row:
     box, verdict = finding.box, finding.verdict
     overlay = finding.overlay and os.path.join(facts.overlays, finding.overlay)
+    # rounded to what can be meant: further digits differ between processors
     return {
         "face": number,
         "x1": round(box.left, 2),
@@ -94,7 +97,7 @@ def _face_cells(number: int, finding: FaceFinding, facts: RowFacts) -> Row:
 
 
 def guarded(cell: object) -> object:
-    """A CSV cell that no spreadsheet runs: numbers as they are, risky text behind an apostrophe."""
+    """A CSV cell that no spreadsheet runs: an apostrophe before risky text, numbers unchanged."""
     return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell
 
 
@@ -121,7 +124,7 @@ class CsvWriter:
 
 
 class JsonLinesWriter:
-    """A row a line; the last line is `{"run": ...}`, so a reader sees whether it got everything."""
+    """One row per line; a last line `{"run": ...}` shows that the report is complete."""
 
     live = True
 
@@ -139,9 +142,9 @@ class JsonLinesWriter:
 
 
 class JsonWriter:
-    """One object: `schema_version`, `run` (the header, with its counts), `rows`, a row a line."""
+    """One object: `schema_version`, `run` (the header, with its counts), `rows`, one per line."""
 
-    live = False
+    live = False  # the counts come before the rows, and are known after the last of them
 
     def __init__(self, facts: RowFacts):
         self.facts = facts
@@ -152,6 +155,7 @@ class JsonWriter:
         return f'{{\n  "schema_version": {SCHEMA_VERSION},\n  "run": {run},\n  "rows": ['
 
     def rows(self, report: ImageReport) -> str:
+        # commas go before rows, because no row knows that it is the last
         text = ""
         for row in rows_of(report, self.facts):
             text += self._between + json.dumps(row)

@@ -1,4 +1,4 @@
-"""Counting what a run found, one image at a time."""
+"""The counts of a run, image by image."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from fakefacecli.base.records import ImageReport
 from fakefacecli.base.verdicts import ErrorCode, Label, Status
 
-NAMED = 20  # images of a kind that are kept by name
+# how many flagged, and how many unreadable, images are kept by name: enough for the summary; a
+# million names would only take memory
+NAMED = 20
 
 
 @dataclass(slots=True)
@@ -43,7 +45,7 @@ class Tally:
             self.flagged.append(report.ref.path)
 
     def counts(self, skipped: Mapping[str, int]) -> dict[str, object]:
-        """The header's counts: every status and verdict, if only as 0; errors that occurred."""
+        """The header's counts: every status and verdict, also 0; only error codes that occurred."""
         return {
             "images": self.images,
             "faces": self.faces,

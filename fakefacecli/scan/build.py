@@ -28,9 +28,8 @@ from fakefacecli.scan.pipeline import Judge, Stages
 if TYPE_CHECKING:
     from torch import nn
 
-_PACKAGES = tuple(
-    "torch torchvision facenet-pytorch pillow pillow-heif numpy grad-cam".split()  # noqa: SIM905
-)
+_TORCH = ("torch", "torchvision", "facenet-pytorch")
+_PACKAGES = (*_TORCH, "pillow", "pillow-heif", "numpy", "grad-cam")
 
 
 def build(
@@ -38,7 +37,7 @@ def build(
 ) -> Stages:
     """The stages of a scan; raises what `build_judge` raises.
 
-    Close the decoder in the end: its processes run from now on.
+    The caller closes the decoder: its processes run from now on.
     """
     draws = bool(options.overlays) and options.explain is not Explain.NONE
     judge = build_judge(options.judge, checkpoint, stop, explains=draws)
@@ -66,8 +65,8 @@ def build_judge(
 ) -> Judge:
     """The model of `checkpoint`, ready to judge; with an explainer if it `explains`.
 
-    `options.model` is not looked at: the caller has read the checkpoint. `stop` is asked between
-    steps that take long and may raise.
+    `options.model` is ignored: the caller has read the checkpoint. `stop` is called between steps
+    that take long, and may raise.
 
     Raises UsageError for a device that is not there, ModelRefused for unsound weights.
     """
@@ -114,7 +113,7 @@ def build_decoder(
     *,
     follow_symlinks: bool = False,
 ) -> WorkerDecoder:
-    """The decoder for a judge of so many `lanes` that takes `batch_size` images at once.
+    """The decoder for a judge with `lanes` lanes and batches of `batch_size` images.
 
     Its processes run until it is closed.
     """
@@ -123,14 +122,14 @@ def build_decoder(
         timeout_s=options.timeout_s,
         follow_symlinks=follow_symlinks,
     )
-    # with one lane nobody asks for more while a batch is judged: the next one's images must be
-    # decoded meanwhile, or judging and decoding would take turns
+    # with one lane nobody asks for images while a batch is judged: those of the next batch must be
+    # decoded ahead, or judging and decoding would take turns
     ahead = max(2 * options.workers + 2, batch_size) if lanes == 1 else None
     return WorkerDecoder(options.workers, limits, ahead, stop=stop)
 
 
 def _lanes(batch_size: int) -> int:
-    """One lane a core, but four images for each: a face costs far more in a batch of very few."""
+    """One lane per core, but at least four images in each: small batches cost more per face."""
     import torch
 
     return max(1, min(torch.get_num_threads(), batch_size // 4))
@@ -139,7 +138,7 @@ def _lanes(batch_size: int) -> int:
 def pick_device(name: str) -> str:
     """The torch device `--device` means; "auto" takes CUDA where there is one, else the CPU.
 
-    Apple's GPUs (MPS) are for those who ask: no score of theirs was ever held against the CPU's.
+    An Apple GPU (MPS) is used only when asked for: its scores were never compared with the CPU's.
     """
     import torch
 
@@ -171,12 +170,13 @@ def versions() -> dict[str, str]:
 
 
 def default_workers() -> int:
-    """A decoder process per usable core, 8 at most: more than that waits for the network."""
+    """One decoder process per usable core, 8 at most: more would only wait for the network."""
     return min(8, usable_cores())
 
 
 def usable_cores() -> int:
     """How many cores this process may use."""
+    # a container or taskset may give this process only some of the machine's cores
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

@@ -1,4 +1,4 @@
-"""Judging faces: a network's logit, calibrated, held against two thresholds."""
+"""Judging faces: a network's logit, calibrated and compared with two thresholds."""
 
 import itertools
 import math
@@ -22,6 +22,7 @@ def verdict_of(
     probability: float, thresholds: Thresholds, face_px: float, min_face_px: int
 ) -> Verdict:
     """The verdict on a face of `face_px` (longer side of its box) and its calibrated p_fake."""
+    # first, whatever the score: the model was never measured on faces that small
     if face_px < min_face_px:
         return Verdict(probability, thresholds, Label.INCONCLUSIVE, Reason.FACE_TOO_SMALL)
     if probability >= thresholds.high:
@@ -77,9 +78,9 @@ class TorchClassifier:
         ]
 
     def logits(self, crops: Sequence[FaceCrop], network: "nn.Module | None" = None) -> list[float]:
-        """Raw scores, positive for "fake"; memory shortage halves the batch.
+        """Raw scores, positive for "fake", of `network` or else of the model's own network.
 
-        They are those of the network itself, or of the copy that is named.
+        When the device's memory runs out, batches are halved.
         """
         network = network or self.network
         # batches of like size: a last one of a few faces takes nearly as long as a full one
@@ -101,7 +102,7 @@ class TorchClassifier:
         found = self._try(network, crops)
         if found is not None:
             return found
-        # here and not in the except block, whose traceback holds the batch's tensors
+        # not in the except block of `_try`: its traceback keeps the batch's tensors alive
         if len(crops) == 1:
             raise DeviceFull
         torch.cuda.empty_cache()

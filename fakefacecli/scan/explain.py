@@ -167,8 +167,8 @@ def _frozen(network: "torch.nn.Module") -> Iterator[None]:
 def _gradient_stops_at(layer: "torch.nn.Module") -> Iterator[Callable[[Any], None]]:
     """Make `layer`'s output the root of the gradient: nothing before it is kept or computed.
 
-    That costs little more than a forward pass and works whatever requires_grad says. The block is
-    given a function that adds a last hook, to be called when all others stand.
+    That costs little more than a forward pass, and it does not matter whether weights require a
+    gradient. The block gets a function that adds a last hook, when all others have been added.
     """
     handles = [layer.register_forward_hook(_root)]
     try:

@@ -1,4 +1,4 @@
-"""What a run has to report: images the state knows, and for the others the model's verdicts."""
+"""What a run reports: what the state knows of an image, or else the model's verdicts."""
 
 import contextlib
 import itertools
@@ -19,9 +19,9 @@ from fakefacecli.state.state import State
 class PendingReports:
     """Iterates over one report per image that is not done yet, in order; flagged images are copied.
 
-    The model is loaded when the first image turns up that needs judging: often none does, and a
-    nightly run without news then ends before torch could have been imported. `known` counts the
-    reports taken from the state, `not_new` the images left out because of --since-last.
+    The model is loaded for the first image that needs judging. In a nightly run there is often
+    none, and the run then ends in less time than importing torch takes. `known` counts the reports
+    taken from the state, `not_new` the images left out because of --since-last.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class PendingReports:
         self.seconds = time.monotonic() - started
 
     def _noted(self, items: Iterator[Item]) -> Iterator[Item]:
-        """The items; the known ones are noted, to be told from new ones when they come out."""
+        """The items; known ones are noted, so that `_judged` can tell them from new ones."""
         for item in items:
             if isinstance(item, ImageReport):
                 self._in_pipeline.append(item)

@@ -1,4 +1,4 @@
-"""Copies of flagged images, for a second pair of eyes."""
+"""Copies of flagged images, for people to look at."""
 
 import contextlib
 import hashlib
@@ -16,10 +16,10 @@ _SUFFIX = re.compile(r"\.[a-z0-9]{1,8}\Z", re.IGNORECASE | re.ASCII)
 
 
 class FlaggedKeeper:
-    """Copies, never moves, into `folder`, where the source tree is mirrored.
+    """Copies flagged images into `folder`, in folders like those of the source.
 
     A file that changed or vanished after it was judged is not copied; `missed` counts those. A
-    path that is too long, or where an earlier night's copy is in the way (a file where a folder
+    path that is too long, or where an earlier scan's copy is in the way (a file where a folder
     must be, or a folder where the file must be), becomes one name with a hash of the path. No
     file is replaced: where one with other bytes has the copy's name, such as an earlier scan's
     copy of another image, the name gets the first digits of the image's sha256.
@@ -34,7 +34,7 @@ class FlaggedKeeper:
         path, facts = report.ref.path, report.facts
         try:
             data, _ = read_file(path, facts.size or 0)
-            # a picture that only its owner may see stays one
+            # a copy must not be open to more people than the picture is
             permissions = stat.S_IMODE(os.stat(path).st_mode) & 0o666
         except (Refused, OSError):
             data = b""
@@ -48,8 +48,8 @@ class FlaggedKeeper:
 
     def _free_target(self, name: str, sha256: str, data: bytes) -> str | None:
         """Where the copy goes without replacing a file; None when it lies there already."""
-        # two images whose first eight digits agree can be made on purpose: that must replace no
-        # file and end no run, so all digits are tried as well
+        # somebody can make two images whose first digits agree. That must neither replace a file
+        # nor end a run, so all digits are tried as well
         for chars in (0, MARK_CHARS, len(sha256)):
             target = self._target(name, sha256, chars)
             same = _holds(target, data)
@@ -83,6 +83,7 @@ class FlaggedKeeper:
 
     def _refuse_links(self, folders: list[str]) -> None:
         here = self.folder
+        # a file in the place of a folder is ours, an earlier copy; a link is not
         for folder in folders:
             here = os.path.join(here, folder)
             if os.path.islink(here):
@@ -100,7 +101,7 @@ def _holds(path: str, data: bytes) -> bool | None:
         return read_file(path, len(data), follow=False)[0] == data
     except FileNotFoundError:
         return None
-    except Refused:  # of another size, or not for us to read: in any case not ours to replace
+    except Refused:  # of another size, or we may not read it: it is not replaced
         return False
     except OSError as error:
         raise cannot_write(path, error) from error

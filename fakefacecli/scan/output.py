@@ -1,4 +1,4 @@
-"""Where a run's rows go: the journal as they come, stdout if it can stream, files at the end."""
+"""Where a run's rows go: at once to the journal and a streaming stdout, at the end to files."""
 
 import contextlib
 import os
@@ -16,14 +16,15 @@ from fakefacecli.reports.journal import Journal, open_journal, resume_journal
 from fakefacecli.reports.rows import RowFacts, writer_for
 from fakefacecli.reports.tally import Tally
 
+# what a power cut may cost: fsync after every image would slow the scan
 _SYNC_SECONDS = 1.0
 
 
 class Output:
     """Takes finished images; `commit` puts the whole reports in place.
 
-    `head` says what the run is; on resuming it becomes the interrupted run's own. `done` are the
-    paths that need no judging any more. `say` writes text to stdout and may raise CannotWrite.
+    `head` says what the run is; a resumed run takes over that of the interrupted one. `done` are
+    the paths that are finished already. `say` writes text to stdout and may raise CannotWrite.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class Output:
         """Begin the report on stdout; yield what the interrupted run had finished."""
         if self._live:
             self.say(self._live.start({}))
+        # stdout did not keep the rows of the interrupted run: they are written again
         if self.journal and self.done:
             for report in self.journal.reports():
                 self._count(report)
@@ -68,7 +70,7 @@ class Output:
         """Write every report whole and drop the journal; CannotWrite leaves the old reports."""
         if self.journal:
             self._commit_files(self.journal, header)
-        if self._live:  # the very last: a reader takes this line for "all went well"
+        if self._live:  # last of all: readers take this line for "the run is complete"
             self.say(self._live.end(header))
 
     def _commit_files(self, journal: Journal, header: dict[str, Any]) -> None:
@@ -87,8 +89,8 @@ class Output:
                 if target.is_stdout and self._live is None:
                     for piece in self._pieces(target, header):
                         self.say(piece)
-            # only now, when all are complete, does the stack move them into place
-        if journal.path:  # last, as a kill before this line leaves all that --resume needs
+            # the stack moves them into place now, when all of them are complete
+        if journal.path:  # last: a kill before this line leaves all that --resume needs
             with contextlib.suppress(OSError):
                 os.unlink(journal.path)
 
@@ -108,10 +110,12 @@ class Output:
             self.say(self._live.rows(report))
 
     def _open_journal(self) -> Journal | None:
+        # JSON has its counts before its rows, so on stdout the rows must wait somewhere
         if not self._files:
             held = any(target.format == "json" for target in self.options.reports)
             return _nameless_journal(self.head) if held else None
         path = journal_path(self.options)
+        # the locks of all reports are held by now, so no other run is writing these
         for target in (path, *(target.path for target in self._files)):
             sweep(target)
         if self.options.resume:

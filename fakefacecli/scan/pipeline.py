@@ -20,8 +20,8 @@ from fakefacecli.base.verdicts import Label, Status, Verdict
 from fakefacecli.overlay.writer import draw_overlay, overlay_name
 from fakefacecli.scan.crop import cut
 
-# Of all that is judged or waits for it at one time: 16 photographs of 3 megapixels. A batch ends at
-# its share of them, whatever its count: 16 pictures of 100 megapixels are 5 GB
+# Of all images that are judged, or wait for it, at one time: the pixels of 16 photographs of 3
+# megapixels. A batch ends at its share of these, because 16 pictures of 100 megapixels are 5 GB
 _MOST_PIXELS = 48_000_000
 _OVERLAYS_AT_ONCE = 16  # a heatmap is as large as its face's crop
 
@@ -33,7 +33,7 @@ class Judge:
     """A model at work: finds the faces of pictures, cuts them out, judges and explains them.
 
     `lanes` batches are judged at the same time, each on a thread of its own: with more than one,
-    the parts must stand being called by several threads. `device` is torch's name of it.
+    several threads call the parts at once. `device` is torch's name of it.
     """
 
     detector: Detector
@@ -61,13 +61,13 @@ def scan(
 ) -> Iterator[ImageReport]:
     """Turn refs into reports: exactly one per item, in the order the items came.
 
-    What needs no judging (an `Unreadable`, or an `ImageReport` known from before) passes through
-    in its place. `stop` is called between steps and may raise. Raises CannotWrite when an overlay
-    cannot be written.
+    What needs no judging (an `Unreadable`, or an `ImageReport` of an earlier run) keeps its place.
+    `stop` is called between steps and may raise. Raises CannotWrite when an overlay cannot be
+    written.
     """
     lanes = stages.judge.lanes
-    # --batch-size is what all lanes hold together; a lane's batch is its part of that. Of pixels
-    # there is room for a batch at work in every lane and, but for one, the next beside it
+    # --batch-size counts the images of all lanes together; a lane's batch is its part of them. The
+    # pixels are divided so that each lane can work on a batch, and all but one have the next ready
     images_each, pixels_each = -(-batch_size // lanes), _MOST_PIXELS // (2 * lanes - 1)
     batches = _batches(stages.decoder.decode(items), images_each, pixels_each)
     work = partial(_judge_batch, stages=stages, stop=stop)
@@ -105,7 +105,7 @@ def _pixels(batch: Sequence[Decoded]) -> int:
 def _judge_batch(
     batch: Sequence[Decoded], stages: Stages, stop: Callable[[], None]
 ) -> list[ImageReport]:
-    """The reports on a batch, in its order; what is no picture keeps its place."""
+    """The reports on a batch, in its order, also on items that are no pictures."""
     stop()
     started = time.perf_counter()
     images = [item for item in batch if isinstance(item, DecodedImage)]
@@ -116,11 +116,12 @@ def _judge_batch(
         [cut(image, face, number, judge.crop_scale) for number, face in enumerate(found, 1)]
         for image, found in zip(images, faces, strict=True)
     ]
-    # all faces of the batch at once: most images have one, and networks want many
+    # all faces of the batch at once: most images have one, and networks are faster with many
     flat = [crop for group in crops for crop in group]
     judged = list(zip(flat, judge.classifier.classify(flat), strict=True))
     stop()
     names = _explain(images, judged, stages, stop)
+    # a batch is judged as a whole, so each of its images gets the mean time
     each_ms = 1000 * (time.perf_counter() - started) / max(1, len(images))
     reports = {
         image.ref.index: _report(

@@ -76,7 +76,7 @@ def run_scan(options: ScanOptions, callbacks: Callbacks) -> Outcome:
         state = _open_state(options, checkpoint, stack) if options.state else None
         output = Output(options, checkpoint, _journal_head(options, checkpoint), callbacks.say)
         stack.callback(output.close)
-        callbacks.on_start()
+        callbacks.on_start()  # from here on nothing refuses the run
         try:
             return _scan_and_report(source, output, state, callbacks)
         except Interrupted as stopped:
@@ -85,6 +85,7 @@ def run_scan(options: ScanOptions, callbacks: Callbacks) -> Outcome:
 
 def exit_code_of(tally: Tally, fail_on: frozenset[Label]) -> ExitCode:
     """The exit code of a complete run."""
+    # by faces, not by images: an image that is flagged may also hold an inconclusive face
     unreadable = tally.status[Status.ERROR] > 0
     if any(tally.verdict[label] for label in fail_on):
         return ExitCode.FAIL_ON_AND_UNREADABLE if unreadable else ExitCode.FAIL_ON
@@ -92,7 +93,8 @@ def exit_code_of(tally: Tally, fail_on: frozenset[Label]) -> ExitCode:
 
 
 def _open_state(options: ScanOptions, checkpoint: Checkpoint, stack: contextlib.ExitStack) -> State:
-    """Before the journal: a state that is refused must not cost an interrupted run's journal."""
+    """Open the state, locked until the stack ends."""
+    # before the journal is opened: a state that is refused must not cost an interrupted run's one
     path = os.path.realpath(options.state or "")
     stack.enter_context(locked(path))
     state = State(path, options, checkpoint, versions())
@@ -115,8 +117,8 @@ def _scan_and_report(
     if pending.not_new:
         source.skipped[JUDGED_BEFORE] = pending.not_new
     header = _header(output, pending, source)
-    # The verdicts are kept whatever becomes of the reports. That they were reported is noted last:
-    # with --since-last a report that could not be written must come out with the next run
+    # The verdicts are saved even if a report cannot be written. That they were reported is noted
+    # last: with --since-last, what could not be written must be in the next run's report
     if state:
         state.save()
     output.commit(header)
@@ -134,7 +136,7 @@ def _scan_and_report(
 
 def _journal_head(options: ScanOptions, checkpoint: Checkpoint) -> dict[str, Any]:
     """The journal's first line; runs with the same fingerprint make the same rows."""
-    # rows and done images go by the paths as they were typed, seen from this folder
+    # rows and finished images are known by their paths as typed, which depend on this folder
     where = [os.getcwd(), asdict(options.source)]
     # with --since-last the state says which rows there are; otherwise it only saves work
     state = os.path.abspath(options.state) if options.state and options.since_last else None

@@ -22,7 +22,7 @@ IMAGE_SUFFIXES = frozenset(
         *("tif", "tiff", "heic", "heif", "hif", "avif"),
     )
 )
-# a listing is held in memory: room for a million paths of 256 bytes, and for no endless stream
+# a listing is held in memory: these allow a million paths of 256 bytes, but no endless stream
 LISTING_BYTES = 256 << 20
 LISTING_PATHS = 4_000_000
 _OWN_PARTS = ".fakeface-"  # files.atomic_write's unfinished files
@@ -51,7 +51,7 @@ class PathSource:
         count = itertools.count()
         for path, problem in itertools.chain.from_iterable(map(self._named, inputs)):
             name = os.path.relpath(path, base)
-            if len(inputs) > 1:  # one tree cannot hold a file twice
+            if len(inputs) > 1:  # the names of one tree differ, so none need be remembered
                 if name in seen:
                     self.skipped["named twice"] += 1
                     continue
@@ -60,7 +60,7 @@ class PathSource:
             yield ref if problem is None else Unreadable(ref, *problem)
 
     def _named(self, path: str) -> Iterator[Found]:
-        """An input somebody named: taken whatever its suffix."""
+        """The files of an input that the user named; a file is taken whatever its suffix."""
         try:
             kind = os.lstat(path).st_mode
             if stat.S_ISLNK(kind) and self.options.follow_symlinks:
@@ -74,7 +74,9 @@ class PathSource:
             yield path, special(kind)
 
     def _walk(self, root: str) -> Iterator[Found]:
-        """Everything below `root`, sorted by name, depth first; a stack, so any depth will do."""
+        """Everything below `root`, sorted by name, depth first."""
+        # a stack, because Python's recursion would end at about 1000 folders; reversed, because the
+        # last of a stack is taken first
         stack: list[str | os.DirEntry[str]] = [root]
         while stack:
             top = stack.pop()
@@ -131,7 +133,7 @@ def check_exist(paths: tuple[str, ...]) -> None:
 
 
 def common_folder(inputs: list[str]) -> str:
-    """The folder that names are relative to: the deepest that holds every input."""
+    """The folder that names are relative to: the innermost that holds every input."""
     if not inputs:
         return os.curdir
     folders = [
@@ -215,9 +217,9 @@ def _has_image_suffix(name: str) -> bool:
 def looks_like_image(path: str) -> bool:
     """Whether the first bytes are an image's; OSError when the file cannot be opened.
 
-    So an upload without a suffix is not passed over.
+    This finds images without a suffix, as uploads often are.
     """
-    # O_NONBLOCK: the entry was a regular file a moment ago, but uploads can be swapped
+    # O_NONBLOCK: somebody may have put a named pipe in the place of the file since it was listed
     handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         return formats.is_image(os.read(handle, formats.SNIFFED_BYTES))

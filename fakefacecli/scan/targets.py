@@ -1,4 +1,4 @@
-"""Checking, before any scoring, that the run's output can be written where it should go."""
+"""Checks, before any image is read, that the run's output can be written where it should go."""
 
 import os
 import secrets
@@ -27,6 +27,7 @@ def report_target(path: str, format_name: str | None) -> ReportTarget:
 
 def check_targets(options: ScanOptions) -> None:
     """Raise CannotWrite or UsageError, naming the path, for the first output that cannot work."""
+    # realpath: two names, or a link, may lead to one file
     paths = [os.path.realpath(t.path) if not t.is_stdout else "-" for t in options.reports]
     if len(set(paths)) < len(paths):
         raise UsageError("two --report name the same file; name each once")
@@ -43,7 +44,7 @@ def check_targets(options: ScanOptions) -> None:
 
 
 def check_picture(path: str, image: str) -> None:
-    """The same for the one picture of `fakeface explain`, which must not replace its input."""
+    """Check the picture of `fakeface explain`, which must not replace its input."""
     if os.path.splitext(path)[1].lower() not in (".jpg", ".jpeg", ".png"):
         raise UsageError(f"--out {path}: wanted a name that ends in .jpg or .png")
     if os.path.realpath(path) == os.path.realpath(image):
@@ -54,6 +55,7 @@ def check_picture(path: str, image: str) -> None:
 def _check_report(path: str, options: ScanOptions) -> None:
     check_file(path)
     try:
+        # a slip in the command line, such as --report *.jpg, must not cost a photograph
         is_image = os.path.lexists(path) and looks_like_image(path)
     except OSError as error:
         raise cannot_write(path, error) from error
@@ -65,7 +67,7 @@ def _check_report(path: str, options: ScanOptions) -> None:
 
 
 def check_file(path: str) -> None:
-    """A file can be moved to `path`: its folder takes files, and nothing special is in the way."""
+    """Raise CannotWrite unless a file can be written to `path`, where nothing special lies."""
     require_folder(path)
     try:
         if os.path.lexists(path):
@@ -80,7 +82,7 @@ def check_file(path: str) -> None:
 
 
 def check_new(path: str) -> None:
-    """The same for a model: what took hours to make is not replaced unasked."""
+    """`check_file` for a new model, which must replace no file: others took hours to make."""
     check_file(path)
     if os.path.lexists(path):
         raise CannotWrite(
@@ -89,7 +91,7 @@ def check_new(path: str) -> None:
 
 
 def _check_own_files(options: ScanOptions) -> None:
-    """The state is no file of a report, and no folder of pictures is where a file has to be."""
+    """Refuse a state, or a folder of pictures, in the place of one of the run's other files."""
     state = os.path.realpath(options.state) if options.state else ""
     for flag, path, ending in _own_files(options):
         file = os.path.realpath(path) + ending
@@ -107,7 +109,7 @@ def _check_own_files(options: ScanOptions) -> None:
 
 
 def _own_files(options: ScanOptions) -> Iterator[tuple[str, str, str]]:
-    """Flag, path and what is added to it, of every file the run writes that is no picture."""
+    """The flag, the path typed and the ending added to it, of every file that is no picture."""
     for target in options.reports:
         if not target.is_stdout:
             yield from (("--report", target.path, end) for end in ("", ".journal", ".lock"))
@@ -117,7 +119,10 @@ def _own_files(options: ScanOptions) -> Iterator[tuple[str, str, str]]:
 
 
 def _check_apart(options: ScanOptions, folders: list[str]) -> None:
-    """Strangers name inputs, and so our pictures: none may replace an input or a report."""
+    """Refuse output folders where a picture could replace an input or a report.
+
+    Pictures are named after inputs, which may come from strangers: any name must be expected.
+    """
     reports = [target.path for target in options.reports if not target.is_stdout]
     places = _places(options)
     written = {os.path.dirname(os.path.realpath(path)) for path in reports}
@@ -138,18 +143,20 @@ def _check_apart(options: ScanOptions, folders: list[str]) -> None:
 
 
 def _places(options: ScanOptions) -> set[str]:
-    """The folders of the inputs, where a picture of ours could replace one or pass for one."""
+    """The folders of the inputs: a picture in one could replace an input, or become one."""
     paths = (*options.source.paths, *options.source.listed)
     places = {path if os.path.isdir(path) else os.path.dirname(path) or "." for path in paths}
     return {os.path.realpath(place) for place in places}
 
 
 def _is_below(path: str, folder: str) -> bool:
+    # with a slash at the end of both: /a/bc does not lie in /a/b
     return os.path.join(path, "").startswith(os.path.join(folder, ""))
 
 
 def _check_folder(folder: str) -> None:
-    """A folder that is missing is made by the first picture: its nearest folder above must do."""
+    """Raise CannotWrite unless pictures can be written into `folder`, which may not exist yet."""
+    # a missing one is made with the first picture: the nearest folder above it must take files
     above = folder
     while not os.path.lexists(above):
         above = os.path.dirname(above) or "."
@@ -159,6 +166,7 @@ def _check_folder(folder: str) -> None:
 
 
 def _try_writing(folder: str, target: str) -> None:
+    # really written: permissions alone do not show a read-only file system or a full disk
     probe = os.path.join(folder, f".fakeface-{secrets.token_hex(8)}.part")
     try:
         with open(probe, "xb") as handle:

@@ -181,7 +181,7 @@ def test_a_journal_that_is_missing_or_passed_over_is_said(tmp_path: pathlib.Path
     flags = ("scan", tmp_path, "--report", tmp_path / "out.csv")
     assert "no journal to go on from" in fakeface(*flags, "--resume").stderr
     (tmp_path / "out.csv.journal").write_text("")
-    assert "started anew without --resume" in fakeface(*flags).stderr
+    assert "without --resume it is started again" in fakeface(*flags).stderr
     assert "interrupted run" not in fakeface(*flags).stderr
 
 
