@@ -171,9 +171,9 @@ def test_the_model_of_init_is_found_and_hashed_once(
     save(how.out, build("mobilenet_v1", "linear", "here").state_dict(), fresh_card(how))
     hashed: list[str] = []
 
-    def counting(path: str, where: str) -> str:
+    def counting(path: str) -> str:
         hashed.append(path)
-        return sha256_of(path, where)
+        return sha256_of(path)
 
     monkeypatch.setattr("fakefacecli.models.checkpoint.sha256_of", counting)
     words = ("train", "no-data", "--init", how.out, "--out", str(tmp_path / "n.safetensors"))
