@@ -143,9 +143,12 @@ class Window:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FaceCrop:
-    """A face cut out at native resolution; `number` counts from 1 in its image.
+    """A face cut out of its image; `number` counts from 1 there.
 
-    `pixels` (side, side, 3) uint8 RGB; what lies outside the image repeats its edge.
+    `pixels` (n, n, 3) uint8 RGB, n the window's side unless that was reduced; what lies outside
+    the image repeats its edge. `roll` is how far the line from the left to the right eye is turned
+    from level, in degrees, clockwise as seen; with `levelled` the pixels are turned back by it
+    about the window's centre. `outside` is the share of the window beyond the image.
     """
 
     ref: ImageRef
@@ -153,13 +156,22 @@ class FaceCrop:
     face: Face
     window: Window
     pixels: Pixels
+    roll: float = 0.0
+    levelled: bool = False
+    outside: float = 0.0
 
     def __post_init__(self) -> None:
-        side = self.window.side
-        if self.pixels.shape != (side, side, 3):
-            raise ValueError(f"crop {self.pixels.shape} found, wanted {(side, side, 3)}")
+        side = self.side
+        if self.pixels.shape != (side, side, 3) or not 1 <= side <= self.window.side:
+            wanted = (self.window.side, self.window.side, 3)
+            raise ValueError(f"crop {self.pixels.shape} found, wanted {wanted} or a smaller square")
         if self.number < 1:
             raise ValueError(f"face number {self.number} found, wanted 1 or more")
+
+    @property
+    def side(self) -> int:
+        """The side of `pixels`."""
+        return len(self.pixels)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -181,12 +193,16 @@ class Heatmap:
 
 @dataclass(frozen=True, slots=True)
 class FaceFinding:
-    """A face and its verdict; `overlay` is a path under the overlays folder, with slashes."""
+    """A face and its verdict; `overlay` is a path under the overlays folder, with slashes.
+
+    `roll` is that of its FaceCrop, in degrees.
+    """
 
     box: Box
     detection_score: float
     verdict: Verdict
     overlay: str | None = None
+    roll: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,6 +45,8 @@ class Reason(StrEnum):
     BETWEEN_THRESHOLDS = "between_thresholds"
     BELOW_LOW = "below_low"
     FACE_TOO_SMALL = "face_too_small"
+    FACE_TURNED = "face_turned"
+    FACE_CUT_OFF = "face_cut_off"
 
 
 class ProvenanceKind(StrEnum):
@@ -72,13 +74,25 @@ class Thresholds:
 
 
 @dataclass(frozen=True, slots=True)
+class Opinion:
+    """What one network of a judge says of a face: its raw score, positive for "fake"."""
+
+    member: str
+    logit: float
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
-    """One face judged: `fake_probability` is calibrated, in [0, 1]."""
+    """One face judged: `fake_probability` is calibrated, in [0, 1].
+
+    `opinions` are those of a judge's networks, in its order; none of a single network.
+    """
 
     fake_probability: float
     thresholds: Thresholds
     label: Label
     reason: Reason
+    opinions: tuple[Opinion, ...] = ()
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.fake_probability <= 1.0:  # NaN fails too

@@ -47,8 +47,10 @@ def calibrate(flags: CalibrateFlags) -> ExitCode:
     """Fit calibration and thresholds on labelled images; write a checkpoint that holds them."""
     from fakefacecli.evaluate.calibrate import SPLITS, recalibrate, write_checkpoint
     from fakefacecli.evaluate.run import missed_images, score_images
+    from fakefacecli.models.bundled import find_network
     from fakefacecli.train.split_file import keep_division
 
+    checkpoint = find_network(flags.model, "calibrate")
     _check_out(flags.out, flags.model)  # now, rather than after minutes of judging
     note = "; only val, or images of no split, are calibrated on"
     images = labelled_images(flags.data, (flags.model,), SPLITS, note)
@@ -56,7 +58,6 @@ def calibrate(flags: CalibrateFlags) -> ExitCode:
     with stoppable() as stop:
         with open_model(options, (flags.faces_only, flags.faces_scale), stop) as subject:
             judged = score_images(images, subject, grid=False)
-            checkpoint = subject.checkpoint
         done = recalibrate(checkpoint.card, judged, flags.method, flags.target_fpr)
         stop()  # the last moment: what is written below belongs together
         write_checkpoint(flags.out, checkpoint, done.card)

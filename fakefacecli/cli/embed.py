@@ -61,6 +61,7 @@ def embed(flags: EmbedFlags) -> ExitCode:
     """Draw a map of faces by the model's penultimate features, or write these vectors."""
     from fakefacecli.embed.vectors import check_projection
     from fakefacecli.labelled.report_faces import check_images, is_report, read_report
+    from fakefacecli.models.bundled import find_network
 
     _check_out(flags.out)
     check_projection(flags.projection)
@@ -70,6 +71,7 @@ def embed(flags: EmbedFlags) -> ExitCode:
     # before the model is loaded: a report from another folder is a common mistake
     if report:
         check_images(flags.data, rows)
+    find_network(flags.model, "embed")
     options = JudgeOptions(flags.model, min_face_px=flags.min_face, device=flags.device)
     with (
         stoppable() as stop,

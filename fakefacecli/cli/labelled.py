@@ -45,7 +45,7 @@ def open_model(
         # for mypy: build_judge always makes one, but the protocol of classifiers has no logits
         if not isinstance(classifier, TorchClassifier):
             raise TypeError(f"{type(classifier).__name__} found, wanted a TorchClassifier")
-        ready = (scale or checkpoint.card.crop_scale) if faces_only else None
+        ready = (scale or checkpoint.card.window.span) if faces_only else None
         reader = FaceReader(judge, decoder, ready, stop)
         yield Subject(checkpoint, classifier, reader, judge.device)
 

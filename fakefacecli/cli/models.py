@@ -14,6 +14,7 @@ from fakefacecli.cli.flags import takes
 
 if TYPE_CHECKING:
     from fakefacecli.models.card import ModelCard
+    from fakefacecli.models.judge import AnyCheckpoint
 
 app = typer.Typer(help="The models that come with fakeface, and checkpoints of yours.")
 
@@ -27,16 +28,21 @@ def list_() -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from fakefacecli.models.bundled import BUNDLED
-    from fakefacecli.models.checkpoint import read_checkpoint
+    from fakefacecli.models.bundled import BUNDLED, find_model
+    from fakefacecli.models.judge import members_of
 
-    table = Table("name", "backbone", "input", "LOW", "HIGH", "sha256")
-    for name, model in BUNDLED.items():
-        card = read_checkpoint(model.path).card
-        shown = f"{name} (default)" if name == DEFAULT_MODEL else name
-        low, high = card.thresholds.low, card.thresholds.high
+    table = Table("name", "networks", "input", "LOW", "HIGH", "sha256")
+    for name in BUNDLED:
+        checkpoint = find_model(name)
+        thresholds = checkpoint.card.thresholds
+        networks = [member.checkpoint.card for member in members_of(checkpoint)]
         table.add_row(
-            *(shown, card.backbone, f"{card.input_px} px", str(low), str(high)), model.sha256[:12]
+            f"{name} (default)" if name == DEFAULT_MODEL else name,
+            "\n".join(card.backbone for card in networks),
+            "\n".join(f"{card.input_px} px" for card in networks),
+            str(thresholds.low),
+            str(thresholds.high),
+            checkpoint.sha256[:12],
         )
     console = Console(highlight=False)
     if not console.is_terminal:  # a pipe has no width to cut names for
@@ -53,7 +59,6 @@ def info(name: Name = DEFAULT_MODEL) -> None:
     from rich.text import Text
 
     from fakefacecli.models.bundled import find_model
-    from fakefacecli.models.card import SIDES
 
     checkpoint = find_model(name)
     card = checkpoint.card
@@ -65,8 +70,7 @@ def info(name: Name = DEFAULT_MODEL) -> None:
         "file": checkpoint.path,
         "sha256": checkpoint.sha256,
         "backbone": card.backbone,
-        "input": _input(card),
-        "crop": f"{card.crop_scale} x {SIDES[card.stretch]}, to a square; edges repeat",
+        **_feeding(checkpoint),
         "calibration": card.calibration.words(),
         "fitted on": card.calibration.fitted_on,
         "flagged": f"p_fake >= {card.thresholds.high}",
@@ -79,6 +83,28 @@ def info(name: Name = DEFAULT_MODEL) -> None:
     for group, figures in card.measured.items():
         table.add_row("measured", Text(printable(f"{group}: {_figures(figures)}")))
     Console(highlight=False).print(table)
+
+
+def _feeding(checkpoint: "AnyCheckpoint") -> dict[str, str]:
+    """What is cut out for a face, and what each network sees of it."""
+    from fakefacecli.models.card import SIDES
+    from fakefacecli.models.judge import JudgeCheckpoint
+
+    if not isinstance(checkpoint, JudgeCheckpoint):
+        card = checkpoint.card
+        crop = f"{card.crop_scale} x {SIDES[card.stretch]}, to a square; edges repeat"
+        return {"input": _input(card), "crop": crop}
+    rule = checkpoint.card.window
+    level = f"turned level from {rule.level_from:g} to {rule.level_to:g} degrees"
+    facts = {"window": f"{rule.span} x {SIDES[0]}, {level}, at most {rule.most_px} px"}
+    for member in checkpoint.members:
+        card = member.checkpoint.card
+        seen = "its middle as it is" if card.view == "native" else f"{card.crop_scale} x the box"
+        facts[f"  {member.name}"] = (
+            f"{card.backbone}, weight {member.weight:g}, sees {seen}; {_input(card)}; "
+            f"sha256 {member.checkpoint.sha256[:12]}"
+        )
+    return facts
 
 
 def _input(card: "ModelCard") -> str:
@@ -117,12 +143,15 @@ def verify(
     """Check that a model's file is whole: its hash (bundled models), its card, every weight."""
     from fakefacecli.models.bundled import BUNDLED, find_model
     from fakefacecli.models.checkpoint import load
+    from fakefacecli.models.judge import members_of
 
     code = ExitCode.COMPLETE
     for name in names or BUNDLED:
         try:
             checkpoint = find_model(name)
-            load(checkpoint)  # a hash and a card do not show that every weight fits the network
+            for member in members_of(checkpoint):
+                # a hash and a card do not show that every weight fits the network
+                load(member.checkpoint)
             typer.echo(f"{printable(name)}: ok, sha256 {checkpoint.sha256}")
         except ModelRefused as error:  # and go on: all damaged files are named in one run
             complain(str(error))

@@ -31,13 +31,13 @@ def train_options(flags: TrainFlags) -> "tuple[TrainOptions, Checkpoint | None]"
     Raises UsageError for an impossible value and for flags that contradict each other,
     ModelRefused for the model.
     """
-    from fakefacecli.models.bundled import find_model
+    from fakefacecli.models.bundled import find_network
     from fakefacecli.scan.build import pick_device
 
     _check(flags)
     _check_together(flags)
     device = pick_device(flags.device)
-    init = find_model(flags.init) if flags.init else None
+    init = find_network(flags.init, "--init") if flags.init else None
     # a model that is trained further sees windows of the size it has learnt
     own_scale = flags.crop_scale or TrainOptions.crop_scale
     return _options(flags, device, init.card.crop_scale if init else own_scale), init

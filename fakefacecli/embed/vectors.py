@@ -15,7 +15,7 @@ from fakefacecli.evaluate.pictures import thumbnail
 from fakefacecli.figures.metrics import Numbers
 from fakefacecli.labelled.faces import FoundFace
 from fakefacecli.models.preprocess import prepare
-from fakefacecli.scan.classify import TorchClassifier, verdict_of
+from fakefacecli.scan.classify import Network, TorchClassifier, verdict_of
 
 if TYPE_CHECKING:
     import torch
@@ -44,11 +44,12 @@ class Point:
 
 
 class Embedder:
-    """Runs faces through a network and keeps what enters its last linear layer."""
+    """Runs faces through a single network and keeps what enters its last linear layer."""
 
     def __init__(self, classifier: TorchClassifier):
         self.classifier = classifier
-        self.layer = _last_linear(classifier)
+        [self.member] = classifier.members
+        self.layer = _last_linear(self.member)
 
     def points(self, faces: Sequence[FoundFace], labels: Sequence[str]) -> list[Point]:
         """The faces as points, in order; verdicts are those of the classifier's thresholds."""
@@ -86,8 +87,8 @@ class Embedder:
         hook = self.layer.register_forward_pre_hook(lambda module, inputs: held.append(inputs[0]))
         try:
             with torch.inference_mode():
-                batch = prepare(crops, self.classifier.card, self.classifier.device)
-                logits: list[float] = self.classifier.network(batch).squeeze(1).float().tolist()
+                batch = prepare(crops, self.member.card, self.member.device)
+                logits: list[float] = self.member.network(batch).squeeze(1).float().tolist()
         finally:
             hook.remove()
         return held[0].flatten(1).float().cpu().numpy(), logits
@@ -161,12 +162,12 @@ def _has_umap() -> bool:
     return find_spec("umap") is not None
 
 
-def _last_linear(classifier: TorchClassifier) -> "torch.nn.Module":
+def _last_linear(member: Network) -> "torch.nn.Module":
     from torch import nn
 
-    linear = [m for m in classifier.network.modules() if isinstance(m, nn.Linear)]
+    linear = [m for m in member.network.modules() if isinstance(m, nn.Linear)]
     if not linear:
-        raise ModelRefused(f"{classifier.card.name}: no linear layer to take vectors from")
+        raise ModelRefused(f"{member.name}: no linear layer to take vectors from")
     return linear[-1]
 
 

@@ -18,7 +18,7 @@ from fakefacecli.figures import html
 from fakefacecli.figures.metrics import Mask, Numbers
 from fakefacecli.figures.plots import Curve
 from fakefacecli.figures.results import Difference
-from fakefacecli.models.card import ModelCard
+from fakefacecli.models.judge import AnyCard
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -60,7 +60,7 @@ def compare(
     return found, drawn
 
 
-def _join(judged: Sequence[Judged], cards: Sequence[ModelCard]) -> "pd.DataFrame":
+def _join(judged: Sequence[Judged], cards: Sequence[AnyCard]) -> "pd.DataFrame":
     """A row for each face that both models were given, in the first one's order.
 
     Columns: those of `Judged.table`, p_fake_a, p_fake_b, and the clusters by group and by image.
@@ -81,7 +81,7 @@ def _judging_ms(judged: Judged) -> float:
 def _differences(
     fake: Mask,
     p_fake: Sequence[Numbers],
-    cards: Sequence[ModelCard],
+    cards: Sequence[AnyCard],
     resamples: int,
     clusters: bootstrap.Clusters,
 ) -> dict[str, Difference]:

@@ -13,14 +13,14 @@ from fakefacecli.evaluate.scored import Judged
 from fakefacecli.evaluate.thresholds import share
 from fakefacecli.figures.metrics import MEASURES, Measure, Numbers
 from fakefacecli.figures.results import Estimate, RobustnessRow, VerdictCounts, Verdicts
-from fakefacecli.models.card import ModelCard
+from fakefacecli.models.judge import AnyCard
 
 PREVALENCES = (0.01, 0.1)
 IN_GRID = ("auc", "accuracy", "recall", "tpr_at_fpr_0.01")
 
 
 def measures(
-    judged: Judged, card: ModelCard, resamples: int, groups: bool = True
+    judged: Judged, card: AnyCard, resamples: int, groups: bool = True
 ) -> dict[str, Estimate]:
     """Every one of MEASURES with its interval.
 
@@ -33,7 +33,7 @@ def measures(
     return found
 
 
-def read_at(p_fake: Numbers, card: ModelCard) -> Iterator[tuple[Numbers, dict[str, Measure]]]:
+def read_at(p_fake: Numbers, card: AnyCard) -> Iterator[tuple[Numbers, dict[str, Measure]]]:
     """All MEASURES in order, with the probabilities (n,) each works on.
 
     Cllr takes its likelihood ratio from p_fake at even odds, the others p_fake as a report has it.
@@ -43,7 +43,7 @@ def read_at(p_fake: Numbers, card: ModelCard) -> Iterator[tuple[Numbers, dict[st
     yield at_even_odds(p_fake, card.calibration.prior), {"cllr": MEASURES["cllr"]}
 
 
-def verdicts(judged: Judged, card: ModelCard, thresholds: Thresholds, resamples: int) -> Verdicts:
+def verdicts(judged: Judged, card: AnyCard, thresholds: Thresholds, resamples: int) -> Verdicts:
     """How often real and fake faces get each verdict, and the precision of a flag by prevalence."""
     labels = np.array([str(v.label) for v in judged.verdicts(card, thresholds)])
     real, fake = (_count_verdicts(labels[members]) for members in (~judged.fake, judged.fake))
@@ -101,7 +101,7 @@ def precision_at(
 
 
 def robustness(
-    judged: Judged, card: ModelCard, grid: tuple[Degradation, ...], resamples: int
+    judged: Judged, card: AnyCard, grid: tuple[Degradation, ...], resamples: int
 ) -> tuple[RobustnessRow, ...]:
     """A row for the plain faces and one for each degradation."""
     chosen = {name: MEASURES[name] for name in IN_GRID}

@@ -10,7 +10,7 @@ from fakefacecli.base.records import ImageRef
 from fakefacecli.base.verdicts import Thresholds, Verdict
 from fakefacecli.evaluate.scored import Judged
 from fakefacecli.labelled.faces import FaceReader, FoundFace, read_faces
-from fakefacecli.models.card import ModelCard
+from fakefacecli.models.judge import AnyCard
 from fakefacecli.overlay.lettering import shorten, showable, typeface
 from fakefacecli.overlay.sheet import COLOURS, FAINT, INK, PAPER, draw_overlay
 
@@ -28,7 +28,7 @@ class Shown:
     found: FoundFace
 
 
-def mistakes(judged: Judged, card: ModelCard, most: int) -> tuple[list[int], list[int]]:
+def mistakes(judged: Judged, card: AnyCard, most: int) -> tuple[list[int], list[int]]:
     """Places of the real faces with the highest p_fake and the fakes with the lowest.
 
     At most `most` each, the worst first, and only those on the wrong side of 0.5.
@@ -54,7 +54,7 @@ def sample(judged: Judged, most: int, seed: int = 0) -> list[int]:
 def look_again(
     places: Sequence[int],
     judged: Judged,
-    card: ModelCard,
+    card: AnyCard,
     thresholds: Thresholds,
     reader: FaceReader,
 ) -> dict[int, Shown]:

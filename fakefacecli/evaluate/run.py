@@ -25,7 +25,7 @@ from fakefacecli.evaluate.scored import Judged, score_faces
 from fakefacecli.evaluate.slices import slices
 from fakefacecli.labelled.data import LabelledImage
 from fakefacecli.labelled.faces import FaceReader, Missed, read_faces
-from fakefacecli.models.checkpoint import Checkpoint
+from fakefacecli.models.judge import AnyCheckpoint
 from fakefacecli.scan.classify import TorchClassifier
 
 
@@ -43,7 +43,7 @@ class Wanted:
 class Subject:
     """A model that is measured: its checkpoint, its parts ready to use, the device they run on."""
 
-    checkpoint: Checkpoint
+    checkpoint: AnyCheckpoint
     classifier: TorchClassifier
     reader: FaceReader
     device: str

@@ -17,7 +17,7 @@ from fakefacecli.evidence.jpeg import read_quality
 from fakefacecli.figures.metrics import Mask, Numbers
 from fakefacecli.labelled.data import LabelledImage
 from fakefacecli.labelled.faces import FoundFace, Missed
-from fakefacecli.models.card import ModelCard
+from fakefacecli.models.judge import AnyCard
 from fakefacecli.scan.classify import TorchClassifier, verdict_of
 
 if TYPE_CHECKING:
@@ -85,12 +85,12 @@ class Judged:
         numbers = {name: number for number, name in enumerate(dict.fromkeys(names))}
         return np.array([numbers[name] for name in names], np.intp)
 
-    def p_fake(self, card: ModelCard, degradation: int | None = None) -> Numbers:
+    def p_fake(self, card: AnyCard, degradation: int | None = None) -> Numbers:
         """The card's probabilities (n,) of those logits."""
         of = card.calibration.probability
         return np.array([of(logit) for logit in self.logits(degradation)], np.float64)
 
-    def table(self, card: ModelCard) -> "pd.DataFrame":
+    def table(self, card: AnyCard) -> "pd.DataFrame":
         """A row for each face, in order; paths and names are escaped (`printable`).
 
         Columns: path, face, label, group, generator, split, face_px, jpeg_quality (NA where the
@@ -115,7 +115,7 @@ class Judged:
             }
         )
 
-    def verdicts(self, card: ModelCard, thresholds: Thresholds) -> list[Verdict]:
+    def verdicts(self, card: AnyCard, thresholds: Thresholds) -> list[Verdict]:
         """What a scan says of each face."""
         return [
             verdict_of(p, thresholds, face.face_px, card.min_face_px)

@@ -13,7 +13,7 @@ from fakefacecli.evaluate.scored import Judged, JudgedFace
 from fakefacecli.evaluate.thresholds import share
 from fakefacecli.figures.metrics import MEASURES, Mask, Numbers
 from fakefacecli.figures.results import SliceRow
-from fakefacecli.models.card import ModelCard
+from fakefacecli.models.judge import AnyCard
 
 SIZES = (64, 96, 128, 160, 224, 320)  # px, where one class of face sizes ends and the next begins
 QUALITIES = (50, 75, 90)
@@ -45,7 +45,7 @@ class _Columns:
 
 
 def slices(
-    judged: Judged, card: ModelCard, thresholds: Thresholds, resamples: int
+    judged: Judged, card: AnyCard, thresholds: Thresholds, resamples: int
 ) -> dict[str, tuple[SliceRow, ...]]:
     """The faces by split, group, generator, size and JPEG quality.
 

@@ -65,7 +65,7 @@ def read_faces(images: Sequence[LabelledImage], reader: FaceReader) -> Iterator[
                 continue
             found = faces[item.ref.index]
             for number, face in enumerate(found, 1):
-                crop = cut(item, face, number, reader.judge.crop_scale)
+                crop = cut(item, face, number, reader.judge.window)
                 # a ready crop may have been resized; its CSV can say how large the face was before
                 yield FoundFace(image, item, crop, image.face_px or face.box.longer_side)
             if not found:

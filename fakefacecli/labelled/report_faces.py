@@ -126,7 +126,7 @@ def reread(images: list[ScannedImage], reader: FaceReader) -> Iterator[FoundFace
             yield Missed(image, "the file is not the one that was scanned", unreadable=True)
         else:
             for number, box in scanned.faces:
-                crop = cut(item, face_in_box(box), number, reader.judge.crop_scale)
+                crop = cut(item, face_in_box(box), number, reader.judge.window)
                 yield FoundFace(image, item, crop, box.longer_side)
 
 

@@ -3,9 +3,10 @@
 Every network here answers with one logit, positive for "fake".
 """
 
+import math
 import re
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from fakefacecli.base.errors import ModelRefused, UsageError
 from fakefacecli.models.card import Triple
@@ -83,13 +84,21 @@ def load_pretrained(network: "nn.Module", name: str) -> None:
 def public_levels(name: str) -> tuple[Triple, Triple] | None:
     """Mean and standard deviation (of 0..1) that the public weights were trained with.
 
-    Only where timm supplies them, and says so; otherwise None. Raises ModelRefused without timm.
+    Only where timm supplies them, and says so; otherwise None.
     """
-    theirs = _in_timm(name)
-    config = _timm().get_pretrained_cfg(theirs) if theirs else None
+    if not (theirs := _in_timm(name)):
+        return None
+    import timm
+
+    config = timm.get_pretrained_cfg(theirs)
     if config is None or not len(config.mean) == len(config.std) == 3:
         return None
-    return tuple(config.mean), tuple(config.std)
+    return _triple(config.mean), _triple(config.std)
+
+
+def _triple(values: Sequence[float]) -> Triple:
+    red, green, blue = map(float, values)
+    return red, green, blue
 
 
 def last_block(network: "nn.Module", name: str, input_px: int) -> "nn.Module":
@@ -98,6 +107,8 @@ def last_block(network: "nn.Module", name: str, input_px: int) -> "nn.Module":
 
     if name in LAST_BLOCKS:
         return network.get_submodule(LAST_BLOCKS[name])
+    if norm := _last_norm(network):
+        return norm
     found: list[nn.Module] = []
 
     def seen(module: "nn.Module", inputs: object, output: object) -> None:
@@ -120,6 +131,26 @@ def last_block(network: "nn.Module", name: str, input_px: int) -> "nn.Module":
     return found[-1]
 
 
+def grid_of(output: "Tensor") -> "Tensor":
+    """What a layer answers as (N, C, rows, columns): a transformer's tokens in their places.
+
+    Tokens (N, tokens, C) in front of the square of patches, such as the class token, are left out.
+    """
+    if output.ndim != 3:
+        return output
+    count, tokens, channels = output.shape
+    side = math.isqrt(tokens)
+    patches = output[:, tokens - side * side :]
+    return patches.reshape(count, side, side, channels).permute(0, 3, 1, 2)
+
+
+def _last_norm(network: "nn.Module") -> "nn.Module | None":
+    """What a vision transformer's last attention reads; behind it only one token counts."""
+    blocks = list(getattr(network, "blocks", None) or ())
+    attends = blocks and hasattr(blocks[-1], "attn")
+    return getattr(blocks[-1], "norm1", None) if attends else None
+
+
 def _maker(name: str, where: str) -> "Callable[[], nn.Module]":
     if name == "mobilenet_v1":
         return mobilenet_v1
@@ -129,7 +160,8 @@ def _maker(name: str, where: str) -> "Callable[[], nn.Module]":
 
         return lambda: InceptionResnetV1(classify=True, num_classes=1, dropout_prob=0.0)
     if name.startswith(TIMM):
-        timm = _timm()
+        import timm
+
         if not timm.is_model(name.removeprefix(TIMM)):
             raise ModelRefused(f"{where}: timm has no {name.removeprefix(TIMM)!r}")
         return lambda: timm.create_model(name.removeprefix(TIMM), num_classes=1)
@@ -158,7 +190,9 @@ def _public_state(name: str) -> "dict[str, Tensor]":
 
             network = InceptionResnetV1(pretrained="vggface2")
         elif theirs := _in_timm(name):
-            network = _timm().create_model(theirs, pretrained=True)
+            import timm
+
+            network = timm.create_model(theirs, pretrained=True)
         else:
             from torchvision import models
 
@@ -178,16 +212,6 @@ def _in_timm(name: str) -> str:
     if name == "mobilenet_v1":
         return "mobilenetv1_100"
     return name.removeprefix(TIMM) if name.startswith(TIMM) else ""
-
-
-def _timm() -> Any:
-    try:
-        import timm
-    except ImportError:
-        raise ModelRefused(
-            "timm is not installed; pip install 'fakefacecli[timm]' brings its backbones"
-        ) from None
-    return timm
 
 
 def _known() -> str:

@@ -4,6 +4,7 @@ The card travels inside the checkpoint, so preprocessing is never a flag.
 """
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -32,6 +33,32 @@ FACENET_MEAN: Triple = (127.5, 127.5, 127.5)
 FACENET_STD: Triple = (128.0, 128.0, 128.0)
 
 
+# what a network sees of a face's window: its middle, resized; or its middle pixel by pixel
+VIEWS = ("window", "native")
+
+
+@dataclass(frozen=True, slots=True)
+class WindowRule:
+    """Which square is cut out of a photograph for a face, around the centre of its box.
+
+    Its side is `span` times the longer side of the box. Where the line between the eyes is turned
+    by `level_from` to `level_to` degrees, either way, the square is turned level. One of more than
+    `most_px` pixels is reduced to that (0: never). A face that is turned further, or whose window
+    lies outside the photograph by more than the share `most_outside`, is not to be judged.
+    """
+
+    span: float
+    level_from: float = math.inf
+    level_to: float = math.inf
+    most_px: int = 0
+    most_outside: float = 1.0
+
+    @property
+    def levels(self) -> bool:
+        """Whether faces are turned level at all."""
+        return self.level_from < math.inf
+
+
 @dataclass(frozen=True, slots=True)
 class ModelCard:
     """What a checkpoint says of itself.
@@ -41,6 +68,10 @@ class ModelCard:
     0), turned into an Error Level Analysis if `channels` is "ela"; grey levels 0..`levels`, less
     `mean`, over `std` (of red, green, blue). `head` tells the last layers apart. Faces whose box
     is under `min_face_px` are too small to judge.
+
+    A member of a judge is fed from a window that is larger than what it looks at: `span` times the
+    box (0: the window is its own). With `view` "window" it sees the middle of it, `crop_scale`
+    times the box; with "native" its middle `input_px` pixels as they are.
     """
 
     name: str
@@ -61,6 +92,13 @@ class ModelCard:
     stretch: bool = False
     head: str = "linear"
     meaning: str = ""  # of the thresholds
+    view: str = VIEWS[0]
+    span: float = 0.0
+
+    @property
+    def window(self) -> WindowRule:
+        """What is cut out of a photograph for a network that is no member of a judge."""
+        return WindowRule(self.crop_scale)
 
 
 def parse_card(text: str, where: str) -> ModelCard:
@@ -81,7 +119,7 @@ def parse_card(text: str, where: str) -> ModelCard:
         ) from None
     except (TypeError, ValueError, AttributeError, OverflowError) as error:
         raise ModelRefused(f"{where}: its card is malformed ({error})") from None
-    _check_ranges(where, card)
+    check_ranges(where, card)
     return card
 
 
@@ -114,7 +152,7 @@ def _read(raw: Mapping[str, Any], where: str) -> ModelCard:
     crop, thresholds = raw["crop"], raw["thresholds"]
     for known, part in ((_KNOWN, raw), (_KNOWN_CROP, crop)):
         for key, wanted in known.items():
-            _known(where, key, part[key], (wanted,))
+            check_known(where, key, part[key], (wanted,))
     return ModelCard(
         name=str(raw["name"]),
         backbone=str(raw["backbone"]),
@@ -127,12 +165,12 @@ def _read(raw: Mapping[str, Any], where: str) -> ModelCard:
         min_face_px=int(raw["min_face_px"]),
         trained_on=str(raw.get("trained_on", "")),
         measured=dict(raw.get("measured", {})),
-        channels=_known(where, "channels", raw["channels"], CHANNELS),
-        resize=_known(where, "resize", raw["resize"], RESIZES),
+        channels=check_known(where, "channels", raw["channels"], CHANNELS),
+        resize=check_known(where, "resize", raw["resize"], RESIZES),
         via_px=int(raw.get("via_px", 0)),
-        levels=_known(where, "levels", raw.get("levels", 255), LEVELS),
-        stretch=_known(where, "side", crop["side"], SIDES) == SIDES[1],
-        head=_known(where, "head", raw.get("head", "linear"), HEADS),
+        levels=check_known(where, "levels", raw.get("levels", 255), LEVELS),
+        stretch=check_known(where, "side", crop["side"], SIDES) == SIDES[1],
+        head=check_known(where, "head", raw.get("head", "linear"), HEADS),
         meaning=str(thresholds.get("meaning", "")),
     )
 
@@ -145,7 +183,8 @@ def _triple(value: Any) -> Triple:
     return (finite(value),) * 3
 
 
-def _known(where: str, key: str, found: Any, known: tuple[Any, ...]) -> Any:
+def check_known(where: str, key: str, found: Any, known: tuple[Any, ...]) -> Any:
+    """`found` if it is among `known`, else ModelRefused: a convention of a newer version."""
     # True equals 1, which is a known value of `levels`
     if found not in known or isinstance(found, bool):
         wanted = " or ".join(map(repr, known))
@@ -156,7 +195,8 @@ def _known(where: str, key: str, found: Any, known: tuple[Any, ...]) -> Any:
     return found
 
 
-def _check_ranges(where: str, card: ModelCard) -> None:
+def check_ranges(where: str, card: ModelCard) -> None:
+    """Raise ModelRefused for a number that no card of a network can hold."""
     ranges = {
         "input_px": (card.input_px, 16, 1024),
         "via_px": (card.via_px or card.input_px, 16, 1024),

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 # 8 bytes of little-endian length, then that much JSON (the safetensors format); ours take 100 kB
 _LENGTH = struct.Struct("<Q")
+_SCALE = "|scale"
 _MAX_HEADER_BYTES = 4_000_000
 MAX_FILE_BYTES = 2_000_000_000
 
@@ -105,6 +106,7 @@ def _network(data: bytes, card: ModelCard, where: str) -> "nn.Module":
         state = safetensors.torch.load(data)
     except (SafetensorError, ValueError) as error:
         raise ModelRefused(f"{where}: damaged ({type(error).__name__}); get it anew") from None
+    state = _restored(state, where)
     network = build(card.backbone, card.head, where)
     _check_fit(where, network.state_dict(), state)
     network.load_state_dict(
@@ -116,6 +118,31 @@ def _network(data: bytes, card: ModelCard, where: str) -> "nn.Module":
     with torch.no_grad():
         network.eval().requires_grad_(False)
     return network
+
+
+def _restored(state: "dict[str, Tensor]", where: str) -> "dict[str, Tensor]":
+    """The tensors without int8: matrices kept as whole numbers times a factor for each row.
+
+    `NAME|scale` (rows, 1) are the factors of the int8 matrix NAME (rows, columns).
+    """
+    import torch
+
+    scales = {
+        name.removesuffix(_SCALE): tensor for name, tensor in state.items() if name.endswith(_SCALE)
+    }
+    restored = {}
+    for name, tensor in state.items():
+        if name.endswith(_SCALE):
+            continue
+        scale = scales.pop(name, None)
+        if (tensor.dtype == torch.int8) != (scale is not None):
+            raise ModelRefused(f"{where}: {name[:80]} is {tensor.dtype}, with or without a scale")
+        if scale is not None and (tensor.ndim != 2 or scale.shape != (len(tensor), 1)):
+            raise ModelRefused(f"{where}: {name[:80]} and its scale do not fit together")
+        restored[name] = tensor if scale is None else tensor.float() * scale.float()
+    if scales:
+        raise ModelRefused(f"{where}: a scale of {next(iter(scales))[:80]}, which is not there")
+    return restored
 
 
 def save(path: str, state: dict[str, "Tensor"], card: ModelCard, check: bool = False) -> None:

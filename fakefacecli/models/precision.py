@@ -28,23 +28,27 @@ FLOAT32_LAYERS: dict[str, tuple[str, ...]] = {
     )
 }
 # how far a logit of such a copy may be off; of four checkpoints with 640 faces each, by 0.0112
-_LOGIT_OFF = 0.015
+_LOGIT_OFF = {"inception_resnet_v1": 0.015}
+_LOGIT_OFF_UNMEASURED = 0.05
 _P_FAKE_OFF = 0.005  # how far p_fake may be off
 
 
-def is_unsure(logit: float, calibration: Calibration, thresholds: Thresholds) -> bool:
+def logit_error(backbone: str) -> float:
+    """How far off a logit may be in bfloat16; a guess for a backbone that was not measured."""
+    return _LOGIT_OFF.get(backbone, _LOGIT_OFF_UNMEASURED)
+
+
+def is_unsure(logit: float, calibration: Calibration, thresholds: Thresholds, error: float) -> bool:
     """Whether a face with this `logit`, found in bfloat16, must be judged again in float32.
 
-    It must where an error of twice the largest ever seen could carry it across a threshold, so
+    It must where twice the `error` that a logit may have could carry it across a threshold, so
     that bfloat16 changes no verdict, and where the calibration is so steep that p_fake could be
     off by more than 0.005.
     """
-    below, found, above = (
-        calibration.probability(logit + off) for off in (-_LOGIT_OFF, 0.0, _LOGIT_OFF)
-    )
+    below, found, above = (calibration.probability(logit + off) for off in (-error, 0.0, error))
     if max(found - below, above - found) > _P_FAKE_OFF:
         return True
-    low, high = (calibration.probability(logit + off) for off in (-2 * _LOGIT_OFF, 2 * _LOGIT_OFF))
+    low, high = (calibration.probability(logit + off) for off in (-2 * error, 2 * error))
     return any(low <= threshold <= high for threshold in (thresholds.low, thresholds.high))
 
 

@@ -19,7 +19,10 @@ _ELA_QUALITY = 90
 
 def region(crop: FaceCrop, card: ModelCard) -> tuple[int, int, int, int]:
     """What the network sees of the crop: left, top, right, bottom in its pixels."""
-    side, box, window = crop.window.side, crop.face.box, crop.window
+    side, box, window = crop.side, crop.face.box, crop.window
+    if card.span:
+        native = card.view == "native"
+        return _middle(side, min(card.input_px, side) if native else _part(side, card))
     if not card.stretch:
         return 0, 0, side, side
     left, right = _along(box.left - window.left, box.right - window.left, card.crop_scale, side)
@@ -29,8 +32,10 @@ def region(crop: FaceCrop, card: ModelCard) -> tuple[int, int, int, int]:
 
 def shrink(crop: FaceCrop, card: ModelCard) -> Pixels:
     """The crop as (input_px, input_px, 3) uint8, before any normalisation."""
-    seen = region(crop, card)
     image = Image.fromarray(crop.pixels)
+    if card.span:
+        return np.asarray(_member_view(image, card))
+    seen = region(crop, card)
     if seen != (0, 0, *image.size):
         image = image.crop(seen)
     return np.asarray(resized(image, card))
@@ -43,6 +48,29 @@ def resized(window: Image.Image, card: ModelCard) -> Image.Image:
         if px:
             window = window.resize((px, px), _FILTERS[card.resize])
     return window if card.channels == "rgb" else error_levels(window)
+
+
+def _member_view(window: Image.Image, card: ModelCard) -> Image.Image:
+    """What a member of a judge sees of the judge's square window, at its input's size."""
+    size = (card.input_px, card.input_px)
+    if card.view == "native":  # fine traces do not survive any resizing
+        window = window.crop(_middle(window.width, min(card.input_px, window.width)))
+        return window if window.size == size else window.resize(size, _FILTERS[card.resize])
+    if card.via_px:
+        window = window.resize((card.via_px, card.via_px), _FILTERS[card.resize])
+    seen = window.crop(_middle(window.width, _part(window.width, card)))
+    return seen.resize(size, _FILTERS[card.resize])
+
+
+def _part(side: int, card: ModelCard) -> int:
+    """How much of a window's side lies within `crop_scale` times the box."""
+    return max(1, round(side * card.crop_scale / card.span))
+
+
+def _middle(side: int, part: int) -> tuple[int, int, int, int]:
+    """The middle `part` x `part` of a square; half a pixel goes to the even neighbour."""
+    start = round((side - part) / 2)
+    return start, start, start + part, start + part
 
 
 def prepare(crops: Sequence[FaceCrop], card: ModelCard, device: str) -> "Tensor":

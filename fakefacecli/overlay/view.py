@@ -4,6 +4,7 @@ A view is a square of the photograph, VIEW_PX wide when drawn. Where the square 
 photograph it is OUTSIDE grey; only the window under heat repeats the edge, as the network saw it.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -82,7 +83,8 @@ def draw_views(
     # beyond the photograph's edge the network saw repeated pixels: heat is laid over those
     if frame.inner.overhangs(image):
         inside = slice(frame.margin, frame.side - frame.margin)
-        pixels[inside, inside] = crop.pixels
+        if crop.side == crop.window.side and not crop.levelled:
+            pixels[inside, inside] = crop.pixels
         hot = _scale(pixels)
     left, top, right, bottom = frame.window
     size = right - left, bottom - top
@@ -91,6 +93,8 @@ def draw_views(
     under = np.asarray(hot.crop(frame.window))
     hot.paste(Image.fromarray(warm(under, laid)), (left, top))
     _outline(hot, frame.place(crop.face.box), LIGHT, DARK, 3)
+    if crop.levelled:
+        _outline_turned(hot, frame.window, crop.roll)
     return bare, hot
 
 
@@ -161,6 +165,25 @@ def _scale(square: Pixels) -> Image.Image:
         return Image.fromarray(square).resize((VIEW_PX, VIEW_PX), Image.Resampling.NEAREST)
     how = Image.Resampling.BICUBIC if zoom > 1.0 else Image.Resampling.LANCZOS
     return Image.fromarray(square).resize((VIEW_PX, VIEW_PX), how, reducing_gap=3.0)
+
+
+def _outline_turned(picture: Image.Image, window: tuple[int, int, int, int], roll: float) -> None:
+    """Draw the window as it was turned, about its middle, to have the eyes level."""
+    left, top, right, bottom = window
+    middle_x, middle_y = (left + right) / 2, (top + bottom) / 2
+    cosine, sine = math.cos(math.radians(roll)), math.sin(math.radians(roll))
+    corners = [
+        (middle_x + x * cosine - y * sine, middle_y + x * sine + y * cosine)
+        for x, y in (
+            (left - middle_x, top - middle_y),
+            (right - middle_x, top - middle_y),
+            (right - middle_x, bottom - middle_y),
+            (left - middle_x, bottom - middle_y),
+        )
+    ]
+    pen = ImageDraw.Draw(picture)
+    pen.line([*corners, corners[0]], fill=DARK, width=4, joint="curve")
+    pen.line([*corners, corners[0]], fill=LIGHT, width=2, joint="curve")
 
 
 def _outline(

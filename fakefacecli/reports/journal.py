@@ -18,6 +18,7 @@ from fakefacecli.base.records import Box, FaceFinding, FileFacts, ImageRef, Imag
 from fakefacecli.base.verdicts import (
     ErrorCode,
     Label,
+    Opinion,
     ProvenanceKind,
     Reason,
     Status,
@@ -55,6 +56,8 @@ def _finding_to_plain(finding: FaceFinding) -> list[Any]:
         verdict.label,
         verdict.reason,
         finding.overlay,
+        finding.roll,
+        [[said.member, said.logit] for said in verdict.opinions],
     ]
 
 
@@ -78,9 +81,11 @@ def from_plain(plain: Plain) -> ImageReport:
 
 
 def _finding_from_plain(plain: list[Any]) -> FaceFinding:
-    box, score, (probability, low, high), label, reason, overlay = plain
-    verdict = Verdict(probability, Thresholds(low, high), Label(label), Reason(reason))
-    return FaceFinding(Box(*box), score, verdict, overlay)
+    box, score, (probability, low, high), label, reason, overlay, *later = plain
+    roll, said = later or (0.0, ())  # a journal of an older version has neither
+    opinions = tuple(Opinion(*opinion) for opinion in said)
+    verdict = Verdict(probability, Thresholds(low, high), Label(label), Reason(reason), opinions)
+    return FaceFinding(Box(*box), score, verdict, overlay, roll)
 
 
 class Journal:

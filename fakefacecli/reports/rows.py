@@ -26,6 +26,8 @@ COLUMNS = (
     *("threshold_low", "threshold_high", "image_verdict", "provenance", "provenance_detail"),
     *("overlay", "model", "model_sha256", "elapsed_ms"),
 )
+# behind the others, where a judge of several networks judged
+JUDGE_COLUMNS = ("roll", "members")
 # The apostrophe is among them: a cell that starts with one gets one more, so that a reader can
 # always take off the first. The last four are full-width forms, which some spreadsheets read like
 # the first four
@@ -36,17 +38,25 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class RowFacts:
-    """What every row of a run repeats; `overlays` is their folder, relative to the report's."""
+    """What every row of a run repeats; `overlays` is their folder, relative to the report's.
+
+    `members` are the names of a judge's networks, if it has several.
+    """
 
     run_id: str
     model: str
     model_sha256: str
     overlays: str = ""
+    members: tuple[str, ...] = ()
 
 
 def rows_of(report: ImageReport, facts: RowFacts) -> Iterator[Row]:
-    """The rows of one image, each with every one of COLUMNS; None where nothing is known."""
-    common: Row = dict.fromkeys(COLUMNS)
+    """The rows of one image, each with every one of COLUMNS; None where nothing is known.
+
+    Of a judge of several networks there are JUDGE_COLUMNS as well: by how many degrees the face is
+    turned, and the logit of each network by its name.
+    """
+    common: Row = dict.fromkeys((*COLUMNS, *JUDGE_COLUMNS) if facts.members else COLUMNS)
     common |= {
         "schema_version": SCHEMA_VERSION,
         "run_id": facts.run_id,
@@ -78,6 +88,10 @@ def rows_of(report: ImageReport, facts: RowFacts) -> Iterator[Row]:
 def _face_cells(number: int, finding: FaceFinding, facts: RowFacts) -> Row:
     box, verdict = finding.box, finding.verdict
     overlay = finding.overlay and os.path.join(facts.overlays, finding.overlay)
+    of_judge: Row = {}
+    if facts.members:
+        logits = {opinion.member: round(opinion.logit, 4) for opinion in verdict.opinions}
+        of_judge = {"roll": round(finding.roll, 1), "members": logits}
     # rounded to what can be meant: further digits differ between processors
     return {
         "face": number,
@@ -93,6 +107,7 @@ def _face_cells(number: int, finding: FaceFinding, facts: RowFacts) -> Row:
         "threshold_low": verdict.thresholds.low,
         "threshold_high": verdict.thresholds.high,
         "overlay": overlay and printable(overlay),
+        **of_judge,
     }
 
 
@@ -101,8 +116,16 @@ def guarded(cell: object) -> object:
     return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell
 
 
+def csv_column(member: str) -> str:
+    """The column of a CSV report that holds this member's logit."""
+    return f"logit_{member}"
+
+
 class CsvWriter:
-    """RFC 4180 with LF line ends; an empty cell where nothing is known."""
+    """RFC 4180 with LF line ends; an empty cell where nothing is known.
+
+    A cell holds no table, so each network of a judge has a column of its own, behind the others.
+    """
 
     live = True
 
@@ -110,13 +133,16 @@ class CsvWriter:
         self.facts = facts
 
     def start(self, header: Mapping[str, Any]) -> str:
-        return ",".join(COLUMNS) + "\n"
+        of_judge = ("roll", *map(csv_column, self.facts.members)) if self.facts.members else ()
+        return ",".join((*COLUMNS, *of_judge)) + "\n"
 
     def rows(self, report: ImageReport) -> str:
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         for row in rows_of(report, self.facts):
-            writer.writerow([guarded(cell) for cell in row.values()])
+            logits = row.pop("members", None) or {}
+            cells = [*row.values(), *map(logits.get, self.facts.members)]
+            writer.writerow([guarded(cell) for cell in cells])
         return text.getvalue()
 
     def end(self, header: Mapping[str, Any]) -> str:

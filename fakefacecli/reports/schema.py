@@ -4,7 +4,7 @@ from enum import StrEnum
 from typing import Any
 
 from fakefacecli.base.verdicts import ErrorCode, Label, ProvenanceKind, Reason, Status
-from fakefacecli.reports.rows import COLUMNS, SCHEMA_VERSION
+from fakefacecli.reports.rows import COLUMNS, JUDGE_COLUMNS, SCHEMA_VERSION
 
 Schema = dict[str, Any]
 
@@ -38,6 +38,7 @@ def _optional() -> Schema:
         "face": {"type": "integer", "minimum": 1},
         **dict.fromkeys(("x1", "y1", "x2", "y2"), number),
         "face_px": {"type": "number", "exclusiveMinimum": 0},
+        "roll": {"type": "number", "minimum": -180, "maximum": 180},
         "detection_score": _FRACTION,
         "p_fake": _FRACTION,
         "verdict": _one_of(Label),
@@ -47,6 +48,7 @@ def _optional() -> Schema:
         "image_verdict": _one_of(Label),
         "provenance_detail": text,
         "overlay": text,
+        "members": {"type": "object", "additionalProperties": number, "minProperties": 2},
     }
 
 
@@ -66,7 +68,7 @@ def _row() -> Schema:
     judged = ("face", "p_fake", "verdict", "reason", "threshold_low", "threshold_high", "face_px")
     return {
         "type": "object",
-        "properties": {name: known[name] for name in COLUMNS},
+        "properties": {name: known[name] for name in (*COLUMNS, *JUDGE_COLUMNS)},
         "required": list(COLUMNS),
         "additionalProperties": False,
         # a row without a face has no verdict cell filled, and a row of a face has all of them

@@ -6,34 +6,30 @@ import re
 import sys
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING
 
 from fakefacecli import __version__
 from fakefacecli.base.errors import UsageError
-from fakefacecli.base.options import DecodeOptions, Explain, JudgeOptions, ScanOptions
+from fakefacecli.base.options import DecodeOptions, Explain, JudgeOptions, Precision, ScanOptions
 from fakefacecli.decode.image import DecodeLimits
 from fakefacecli.decode.pool import WorkerDecoder
 from fakefacecli.detect.cascade import MtcnnDetector
-from fakefacecli.models.backbones import last_block
-from fakefacecli.models.card import ModelCard
-from fakefacecli.models.checkpoint import Checkpoint, load
+from fakefacecli.models.backbones import TIMM, last_block
+from fakefacecli.models.checkpoint import load
 from fakefacecli.models.folding import folded
+from fakefacecli.models.judge import AnyCheckpoint, Member, members_of
 from fakefacecli.models.precision import bfloat16_copy, in_bfloat16
 from fakefacecli.models.preprocess import prepare, region
 from fakefacecli.overlay.writer import OverlayWriter
-from fakefacecli.scan.classify import TorchClassifier
-from fakefacecli.scan.explain import GradCamExplainer
+from fakefacecli.scan.classify import Network, TorchClassifier
+from fakefacecli.scan.explain import GradCamExplainer, JudgeExplainer
 from fakefacecli.scan.pipeline import Judge, Stages
-
-if TYPE_CHECKING:
-    from torch import nn
 
 _TORCH = ("torch", "torchvision", "facenet-pytorch")
 _PACKAGES = (*_TORCH, "pillow", "pillow-heif", "numpy", "grad-cam")
 
 
 def build(
-    options: ScanOptions, checkpoint: Checkpoint, stop: Callable[[], None] = lambda: None
+    options: ScanOptions, checkpoint: AnyCheckpoint, stop: Callable[[], None] = lambda: None
 ) -> Stages:
     """The stages of a scan; raises what `build_judge` raises.
 
@@ -58,7 +54,7 @@ def build(
 
 def build_judge(
     options: JudgeOptions,
-    checkpoint: Checkpoint,
+    checkpoint: AnyCheckpoint,
     stop: Callable[[], None] = lambda: None,
     *,
     explains: bool = False,
@@ -77,30 +73,38 @@ def build_judge(
     stop()  # importing torch takes seconds
     device = pick_device(options.device)
     card = checkpoint.card
-    network = folded(load(checkpoint), card.input_px).to(device)
-    quick = None
-    if in_bfloat16(options.precision, card.backbone, device):
-        quick = bfloat16_copy(network, card.backbone)
-    stop()
+    members = []
+    for member in members_of(checkpoint):
+        members.append(_network(member, options.precision, device))
+        stop()
     return Judge(
         detector=MtcnnDetector(device, options.min_face_px),
-        classifier=TorchClassifier(network, card, device, options.thresholds, quick=quick),
-        crop_scale=card.crop_scale,
-        explainer=_explainer(network, card, device) if explains else None,
+        classifier=TorchClassifier(members, card, options.thresholds),
+        window=card.window,
+        explainer=JudgeExplainer(members, [_explainer(m) for m in members]) if explains else None,
         model_name=card.name,
         device=device,
-        precision="bf16" if quick else "fp32",
+        precision="bf16" if any(member.quick for member in members) else "fp32",
         lanes=_lanes(options.batch_size) if device == "cpu" else 1,
     )
 
 
-def _explainer(network: "nn.Module", card: ModelCard, device: str) -> GradCamExplainer:
+def _network(member: Member, precision: Precision, device: str) -> Network:
+    card = member.checkpoint.card
+    network = folded(load(member.checkpoint), card.input_px).to(device)
+    quick = None
+    if in_bfloat16(precision, card.backbone, device):
+        quick = bfloat16_copy(network, card.backbone)
+    return Network(member.name, network, card, device, quick, member.weight)
+
+
+def _explainer(member: Network) -> GradCamExplainer:
     # a copy, as Grad-CAM hooks into the network while other threads judge with it
-    shown = copy.deepcopy(network)
+    shown, card = copy.deepcopy(member.network), member.card
     return GradCamExplainer(
         shown,
         last_block(shown, card.backbone, card.input_px),
-        lambda crops: prepare(crops, card, device),
+        lambda crops: prepare(crops, card, member.device),
         region=lambda crop: region(crop, card),
     )
 
@@ -158,10 +162,15 @@ def pick_device(name: str) -> str:
     return wanted
 
 
-def versions() -> dict[str, str]:
-    """The versions that can change a score; a package that is missing is left out."""
+def versions(checkpoint: AnyCheckpoint | None = None) -> dict[str, str]:
+    """The versions that can change a score; a package that is missing is left out.
+
+    Of timm only where a network of `checkpoint` is built by it.
+    """
+    networks = members_of(checkpoint) if checkpoint else ()
+    by_timm = any(member.checkpoint.card.backbone.startswith(TIMM) for member in networks)
     found = {"fakefacecli": __version__, "python": ".".join(map(str, sys.version_info[:3]))}
-    for package in _PACKAGES:
+    for package in (*_PACKAGES, "timm") if by_timm else _PACKAGES:
         try:
             found[package] = version(package)
         except PackageNotFoundError:

@@ -1,17 +1,19 @@
-"""Judging faces: a network's logit, calibrated and compared with two thresholds."""
+"""Judging faces: the logit of one network or of several, calibrated, against two thresholds."""
 
 import itertools
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from fakefacecli.base.errors import DeviceFull, FakeFaceError
 from fakefacecli.base.records import FaceCrop
 from fakefacecli.base.threads import side_by_side
-from fakefacecli.base.verdicts import Label, Reason, Thresholds, Verdict
-from fakefacecli.models.card import ModelCard
-from fakefacecli.models.precision import full_float32, is_unsure
+from fakefacecli.base.verdicts import Label, Opinion, Reason, Thresholds, Verdict
+from fakefacecli.models.card import ModelCard, WindowRule
+from fakefacecli.models.judge import AnyCard, JudgeCard
+from fakefacecli.models.precision import full_float32, is_unsure, logit_error
 from fakefacecli.models.preprocess import prepare
 
 if TYPE_CHECKING:
@@ -19,12 +21,21 @@ if TYPE_CHECKING:
 
 
 def verdict_of(
-    probability: float, thresholds: Thresholds, face_px: float, min_face_px: int
+    probability: float,
+    thresholds: Thresholds,
+    face_px: float,
+    min_face_px: int,
+    unfit: Reason | None = None,
 ) -> Verdict:
-    """The verdict on a face of `face_px` (longer side of its box) and its calibrated p_fake."""
+    """The verdict on a face of `face_px` (longer side of its box) and its calibrated p_fake.
+
+    `unfit` is why a face of any size is not to be judged, if it is not.
+    """
     # first, whatever the score: the model was never measured on faces that small
     if face_px < min_face_px:
         return Verdict(probability, thresholds, Label.INCONCLUSIVE, Reason.FACE_TOO_SMALL)
+    if unfit is not None:
+        return Verdict(probability, thresholds, Label.INCONCLUSIVE, unfit)
     if probability >= thresholds.high:
         return Verdict(probability, thresholds, Label.FLAGGED, Reason.ABOVE_HIGH)
     if probability < thresholds.low:
@@ -32,58 +43,44 @@ def verdict_of(
     return Verdict(probability, thresholds, Label.INCONCLUSIVE, Reason.BETWEEN_THRESHOLDS)
 
 
-class TorchClassifier:
-    """A `Classifier` over a torch network of one logit, fed as its card says.
+def unfit(crop: FaceCrop, rule: WindowRule) -> Reason | None:
+    """Why a model whose windows follow `rule` cannot judge this face, or None."""
+    if rule.levels and abs(crop.roll) > rule.level_to:
+        return Reason.FACE_TURNED
+    return Reason.FACE_CUT_OFF if crop.outside > rule.most_outside else None
 
-    With `quick`, a copy of `network` in fewer bits, only faces that precision.is_unsure names are
-    judged by `network` itself, in full precision.
+
+class Network:
+    """A torch network of one logit on its device, fed as its card says; one member of a judge.
+
+    `quick` is a copy of `network` in fewer bits, if there is one.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - what it is, where it runs, and how
         self,
+        name: str,
         network: "nn.Module",
         card: ModelCard,
         device: str = "cpu",
-        thresholds: Thresholds | None = None,
-        batch_size: int = 32,
         quick: "nn.Module | None" = None,
+        weight: float = 1.0,
+        batch_size: int = 32,
     ):
+        self.name = name
         self.network = network.to(device)
-        self.quick = quick.to(device) if quick else self.network
+        self.quick = quick.to(device) if quick else None
         self.card = card
         self.device = device
-        self.thresholds = thresholds or card.thresholds
+        self.weight = weight
         self.batch_size = batch_size
 
-    def classify(self, crops: Sequence[FaceCrop]) -> list[Verdict]:
-        """One verdict per crop, in order."""
-        logits = self.logits(crops, self.quick)
-        if self.quick is not self.network:
-            unsure = [
-                place
-                for place, logit in enumerate(logits)
-                if is_unsure(logit, self.card.calibration, self.thresholds)
-            ]
-            again = self.logits([crops[place] for place in unsure], self.network)
-            for place, logit in zip(unsure, again, strict=True):
-                logits[place] = logit
-        return [
-            verdict_of(
-                self.card.calibration.probability(logit),
-                self.thresholds,
-                crop.face.box.longer_side,
-                self.card.min_face_px,
-            )
-            for crop, logit in zip(crops, logits, strict=True)
-        ]
+    def logits(self, crops: Sequence[FaceCrop], quickly: bool = False) -> list[float]:
+        """Raw scores, positive for "fake"; memory shortage halves the batch.
 
-    def logits(self, crops: Sequence[FaceCrop], network: "nn.Module | None" = None) -> list[float]:
-        """Raw scores, positive for "fake", of `network` or else of the model's own network.
-
-        When the device's memory runs out, batches are halved.
+        With `quickly` they are those of the copy in fewer bits, where there is one.
         """
-        network = network or self.network
-        # batches of like size: a last one of a few faces takes nearly as long as a full one
+        network = (self.quick if quickly else None) or self.network
+        # of like size: what a few stragglers cost is not much less than a full batch
         count = -(-len(crops) // self.batch_size)
         edges = [len(crops) * number // max(1, count) for number in range(count + 1)]
         parts = [crops[start:end] for start, end in itertools.pairwise(edges)]
@@ -93,7 +90,7 @@ class TorchClassifier:
             found = [self._part(network, part) for part in parts]
         logits = [logit for part in found for logit in part]
         if not all(map(math.isfinite, logits)):
-            raise FakeFaceError(f"{self.card.name} answered with a number that is not finite")
+            raise FakeFaceError(f"{self.name} answered with a number that is not finite")
         return logits
 
     def _part(self, network: "nn.Module", crops: Sequence[FaceCrop]) -> list[float]:
@@ -120,3 +117,87 @@ class TorchClassifier:
         except torch.OutOfMemoryError:
             return None
         return logits
+
+
+class TorchClassifier:
+    """A `Classifier` over the networks of a judge, whose logits are added up with their weights.
+
+    A single network is a judge of one member. Where members have copies in fewer bits, only faces
+    that precision.is_unsure names are judged in full precision.
+    """
+
+    def __init__(
+        self,
+        members: Sequence[Network],
+        card: AnyCard,
+        thresholds: Thresholds | None = None,
+    ):
+        self.members = tuple(members)
+        self.card = card
+        self.thresholds = thresholds or card.thresholds
+        self.bias = card.bias if isinstance(card, JudgeCard) else 0.0
+
+    @classmethod
+    def of_one(
+        cls,
+        network: "nn.Module",
+        card: ModelCard,
+        device: str = "cpu",
+        thresholds: Thresholds | None = None,
+        batch_size: int = 32,
+        quick: "nn.Module | None" = None,
+    ) -> "TorchClassifier":
+        """The classifier of a single network."""
+        only = Network(card.name, network, card, device, quick, batch_size=batch_size)
+        return cls((only,), card, thresholds)
+
+    def classify(self, crops: Sequence[FaceCrop]) -> list[Verdict]:
+        """One verdict per crop, in order; with each member's opinion where there are several."""
+        said = self.opinions(crops, quickly=True)
+        logits = [self.fused(row) for row in said]
+        if any(member.quick for member in self.members):
+            places = [place for place, logit in enumerate(logits) if self._is_unsure(logit)]
+            again = self.opinions([crops[place] for place in places])
+            for place, row in zip(places, again, strict=True):
+                said[place], logits[place] = row, self.fused(row)
+        return [
+            self._verdict(crop, logit, row)
+            for crop, logit, row in zip(crops, logits, said, strict=True)
+        ]
+
+    def logits(self, crops: Sequence[FaceCrop]) -> list[float]:
+        """The judge's raw scores in full precision, positive for "fake"."""
+        return [self.fused(row) for row in self.opinions(crops)]
+
+    def opinions(self, crops: Sequence[FaceCrop], quickly: bool = False) -> list[tuple[float, ...]]:
+        """Each member's logit, in the members' order, for each crop."""
+        columns = [member.logits(crops, quickly) for member in self.members]
+        return list(zip(*columns, strict=True))
+
+    def fused(self, logits: Sequence[float]) -> float:
+        """The judge's logit from its members'."""
+        pairs = zip(self.members, logits, strict=True)
+        return math.fsum(member.weight * logit for member, logit in pairs) + self.bias
+
+    def _is_unsure(self, logit: float) -> bool:
+        # members are off independently, but what could be off at most adds up with their weights
+        off = sum(
+            abs(member.weight) * logit_error(member.card.backbone)
+            for member in self.members
+            if member.quick
+        )
+        return is_unsure(logit, self.card.calibration, self.thresholds, off)
+
+    def _verdict(self, crop: FaceCrop, logit: float, said: tuple[float, ...]) -> Verdict:
+        verdict = verdict_of(
+            self.card.calibration.probability(logit),
+            self.thresholds,
+            crop.face.box.longer_side,
+            self.card.min_face_px,
+            unfit(crop, self.card.window),
+        )
+        if len(self.members) == 1:
+            return verdict
+        names = (member.name for member in self.members)
+        opinions = tuple(map(Opinion, names, said))
+        return replace(verdict, opinions=opinions)

@@ -1,25 +1,85 @@
 """Cutting faces out of photographs."""
 
-import numpy as np
+import math
 
-from fakefacecli.base.records import Box, DecodedImage, Face, FaceCrop, Window
+import numpy as np
+from PIL import Image
+
+from fakefacecli.base.records import Box, DecodedImage, Face, FaceCrop, Pixels, Window
+from fakefacecli.models.card import WindowRule
+
+_MOST_CV2_PX = 32_766  # cv2.warpAffine counts a source's pixels in 16 bits
 
 
 def window_of(box: Box, scale: float) -> Window:
     """The square of `scale` times the longer side of `box`, around the centre of `box`."""
-    side = scale * box.longer_side
+    return _around(box, scale * box.longer_side)
+
+
+def cut(image: DecodedImage, face: Face, number: int, rule: WindowRule | float) -> FaceCrop:
+    """Copy the window of `face` out of `image`; outside the image its edge pixels repeat.
+
+    A number instead of a rule is its span: nothing is turned or reduced then.
+    """
+    if not isinstance(rule, WindowRule):
+        rule = WindowRule(rule)
+    roll = roll_of(face)
+    side = rule.span * face.box.longer_side
+    # cards that level their windows round the side first, those of single networks the edges
+    window = _around(face.box, max(1, round(side)) if rule.levels else side)
+    levelled = rule.level_from <= abs(roll) <= rule.level_to
+    pixels = _turned(image, face.box, window.side, roll) if levelled else _plain(image, window)
+    if rule.most_px and window.side > rule.most_px:
+        size = (rule.most_px, rule.most_px)
+        pixels = np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.BICUBIC))
+    outside = _outside(image, window)
+    return FaceCrop(image.ref, number, face, window, pixels, roll, levelled, outside)
+
+
+def roll_of(face: Face) -> float:
+    """Degrees by which the line from the left to the right eye is turned, -180..180."""
+    (left_x, left_y), (right_x, right_y) = face.landmarks[:2].tolist()
+    return math.degrees(math.atan2(right_y - left_y, right_x - left_x))
+
+
+def _around(box: Box, side: float) -> Window:
     centre_x, centre_y = (box.left + box.right) / 2, (box.top + box.bottom) / 2
     return Window(round(centre_x - side / 2), round(centre_y - side / 2), max(1, round(side)))
 
 
-def cut(image: DecodedImage, face: Face, number: int, scale: float) -> FaceCrop:
-    """Copy the window of `face` out of `image`; outside the image its edge pixels repeat."""
-    window = window_of(face.box, scale)
-    # an index that is clipped to the image repeats its edge
+def _plain(image: DecodedImage, window: Window) -> Pixels:
     rows = np.clip(np.arange(window.top, window.top + window.side), 0, image.height - 1)
     columns = np.clip(np.arange(window.left, window.left + window.side), 0, image.width - 1)
     if rows[-1] - rows[0] == window.side - 1 == columns[-1] - columns[0]:
-        # wholly inside, as most are: one slice instead of copying pixel by pixel
-        inside = image.pixels[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-        return FaceCrop(image.ref, number, face, window, inside.copy())
-    return FaceCrop(image.ref, number, face, window, image.pixels[rows][:, columns])
+        return image.pixels[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].copy()
+    return image.pixels[rows][:, columns]
+
+
+def _turned(image: DecodedImage, box: Box, side: int, roll: float) -> Pixels:
+    """The (side, side, 3) square around the box's centre, turned so that the eyes are level."""
+    import cv2
+
+    pixels = image.pixels
+    centre_x, centre_y = (box.left + box.right) / 2, (box.top + box.bottom) / 2
+    if max(pixels.shape) > _MOST_CV2_PX:
+        # the square's corners reach side * sqrt(1/2) from its centre, the filter 2 pixels more
+        reach = side + 4
+        left = int(np.clip(centre_x - reach, 0, image.width - 1))
+        top = int(np.clip(centre_y - reach, 0, image.height - 1))
+        right, bottom = int(centre_x) + reach, int(centre_y) + reach
+        pixels = pixels[top : max(bottom, top + 1), left : max(right, left + 1)]
+        centre_x, centre_y = centre_x - left, centre_y - top
+    turn = cv2.getRotationMatrix2D((centre_x, centre_y), roll, 1)
+    turn[0, 2] += side / 2 - centre_x
+    turn[1, 2] += side / 2 - centre_y
+    turned = cv2.warpAffine(
+        pixels, turn, (side, side), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
+    )
+    return np.asarray(turned, np.uint8)
+
+
+def _outside(image: DecodedImage, window: Window) -> float:
+    """The share of the window, as it lies before any turn, that is not in the photograph."""
+    wide = min(window.left + window.side, image.width) - max(window.left, 0)
+    high = min(window.top + window.side, image.height) - max(window.top, 0)
+    return 1 - max(wide, 0) * max(high, 0) / window.side**2

@@ -15,10 +15,13 @@ from PIL import Image
 
 from fakefacecli.base.errors import DeviceFull
 from fakefacecli.base.records import FaceCrop, Floats, Heatmap
+from fakefacecli.models.backbones import grid_of
 from fakefacecli.models.precision import full_float32
 
 if TYPE_CHECKING:
     import torch
+
+    from fakefacecli.scan.classify import Network
 
 
 class GradCamExplainer:
@@ -73,7 +76,7 @@ class GradCamExplainer:
                 torch.cuda.empty_cache()
                 continue
             heatmaps += [
-                Heatmap(spread(grid, crop.window.side, self.region(crop)))
+                Heatmap(spread(grid, crop.side, self.region(crop)))
                 for grid, crop in zip(grids, batch, strict=True)
             ]
         return heatmaps
@@ -99,7 +102,7 @@ class GradCamExplainer:
             _gradient_stops_at(self.target_layer) as end_with,
         ):
             inputs = self.prepare(crops)
-            cam = GradCAM(self.network, [self.target_layer])
+            cam = GradCAM(self.network, [self.target_layer], reshape_transform=grid_of)
             end_with(_copy)  # hooks run in the order they were added: this one after grad-cam's
             seen = cam.activations_and_grads
             try:
@@ -114,6 +117,51 @@ class GradCamExplainer:
 
     def _fake_logit(self, outputs: "torch.Tensor") -> "torch.Tensor":
         return outputs.reshape(-1)[self.fake_output]
+
+
+class JudgeExplainer:
+    """An `Explainer` of a judge: its members' maps, laid over each other where the face lies.
+
+    Each map counts as much as its member added to the judge's logit for "fake"; members that
+    spoke for "real" add nothing. Of a single network it is that network's own map.
+    """
+
+    def __init__(self, members: "Sequence[Network]", explainers: Sequence[GradCamExplainer]):
+        self.members = tuple(members)
+        self.explainers = tuple(explainers)
+
+    def explain(self, crops: Sequence[FaceCrop]) -> list[Heatmap]:
+        """One map per crop, in the photograph's frame: a window that was turned is turned back."""
+        if len(self.members) == 1:
+            maps = [heat.values for heat in self.explainers[0].explain(crops)]
+        else:
+            maps = self._added_up(crops)
+        return [
+            Heatmap(_turned_back(values, crop.roll) if crop.levelled else values)
+            for values, crop in zip(maps, crops, strict=True)
+        ]
+
+    def _added_up(self, crops: Sequence[FaceCrop]) -> list[Floats]:
+        sums = [np.zeros((crop.side, crop.side), np.float32) for crop in crops]
+        for member, explainer in zip(self.members, self.explainers, strict=True):
+            added = np.maximum(member.weight * np.array(member.logits(crops)), 0.0)
+            # who adds nothing need not be explained, which costs more than judging
+            places = np.flatnonzero(added).tolist()
+            heats = explainer.explain([crops[place] for place in places])
+            for place, heat in zip(places, heats, strict=True):
+                sums[place] += np.float32(added[place]) * heat.values
+        # as in `spread`: 1 is the peak, or where that is low what would move the logit by 1
+        return [np.clip(heat / max(float(heat.max()), 1.0), 0.0, 1.0) for heat in sums]
+
+
+def _turned_back(heat: Floats, roll: float) -> Floats:
+    """A map of a window that was turned level, as the window lies in the photograph."""
+    import cv2
+
+    side = len(heat)
+    turn = cv2.getRotationMatrix2D((side / 2, side / 2), -roll, 1)
+    turned = cv2.warpAffine(heat, turn, (side, side), flags=cv2.INTER_LINEAR, borderValue=0)
+    return np.clip(np.asarray(turned, np.float32), 0.0, 1.0)
 
 
 def spread(grid: Floats, side: int, seen: tuple[int, int, int, int] | None = None) -> Floats:
@@ -138,7 +186,7 @@ def spread(grid: Floats, side: int, seen: tuple[int, int, int, int] | None = Non
 
 
 def _all_of_it(crop: FaceCrop) -> tuple[int, int, int, int]:
-    return 0, 0, crop.window.side, crop.window.side
+    return 0, 0, crop.side, crop.side
 
 
 @contextlib.contextmanager

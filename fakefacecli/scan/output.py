@@ -11,7 +11,7 @@ from fakefacecli.base.files import atomic_write, cannot_write, settle, sweep
 from fakefacecli.base.options import ReportTarget, ScanOptions
 from fakefacecli.base.protocols import ReportWriter
 from fakefacecli.base.records import ImageReport
-from fakefacecli.models.checkpoint import Checkpoint
+from fakefacecli.models.judge import AnyCheckpoint, member_names
 from fakefacecli.reports.journal import Journal, open_journal, resume_journal
 from fakefacecli.reports.rows import RowFacts, writer_for
 from fakefacecli.reports.tally import Tally
@@ -30,7 +30,7 @@ class Output:
     def __init__(
         self,
         options: ScanOptions,
-        checkpoint: Checkpoint,
+        checkpoint: AnyCheckpoint,
         head: dict[str, Any],
         say: Callable[[str], None],
     ):
@@ -131,6 +131,7 @@ class Output:
             model=self.checkpoint.card.name,
             model_sha256=self.checkpoint.sha256,
             overlays=os.path.relpath(overlays, folder) if overlays else "",
+            members=member_names(self.checkpoint),
         )
         return writer_for(target.format, facts)
 

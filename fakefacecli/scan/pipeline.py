@@ -17,6 +17,7 @@ from fakefacecli.base.records import (
 )
 from fakefacecli.base.threads import in_lanes
 from fakefacecli.base.verdicts import Label, Status, Verdict
+from fakefacecli.models.card import WindowRule
 from fakefacecli.overlay.writer import draw_overlay, overlay_name
 from fakefacecli.scan.crop import cut
 
@@ -38,7 +39,7 @@ class Judge:
 
     detector: Detector
     classifier: Classifier
-    crop_scale: float
+    window: WindowRule
     explainer: Explainer | None = None
     model_name: str = ""
     device: str = "cpu"
@@ -113,7 +114,7 @@ def _judge_batch(
     faces = judge.detector.detect(images)
     stop()
     crops = [
-        [cut(image, face, number, judge.crop_scale) for number, face in enumerate(found, 1)]
+        [cut(image, face, number, judge.window) for number, face in enumerate(found, 1)]
         for image, found in zip(images, faces, strict=True)
     ]
     # all faces of the batch at once: most images have one, and networks are faster with many
@@ -184,6 +185,7 @@ def _report(
             detection_score=crop.face.score,
             verdict=verdict,
             overlay=names.get((crop.ref.index, crop.number)),
+            roll=crop.roll,
         )
         for crop, verdict in judged
     )

@@ -17,7 +17,7 @@ from fakefacecli.base.options import ScanOptions, described
 from fakefacecli.base.records import ImageReport
 from fakefacecli.base.verdicts import Label, Status
 from fakefacecli.models.bundled import find_model
-from fakefacecli.models.checkpoint import Checkpoint
+from fakefacecli.models.judge import AnyCheckpoint
 from fakefacecli.reports.tally import Tally
 from fakefacecli.scan.build import versions
 from fakefacecli.scan.judging import PendingReports
@@ -92,12 +92,14 @@ def exit_code_of(tally: Tally, fail_on: frozenset[Label]) -> ExitCode:
     return ExitCode.SOME_UNREADABLE if unreadable else ExitCode.COMPLETE
 
 
-def _open_state(options: ScanOptions, checkpoint: Checkpoint, stack: contextlib.ExitStack) -> State:
+def _open_state(
+    options: ScanOptions, checkpoint: AnyCheckpoint, stack: contextlib.ExitStack
+) -> State:
     """Open the state, locked until the stack ends."""
     # before the journal is opened: a state that is refused must not cost an interrupted run's one
     path = os.path.realpath(options.state or "")
     stack.enter_context(locked(path))
-    state = State(path, options, checkpoint, versions())
+    state = State(path, options, checkpoint, versions(checkpoint))
     stack.callback(state.close)
     return state
 
@@ -134,13 +136,13 @@ def _scan_and_report(
     )
 
 
-def _journal_head(options: ScanOptions, checkpoint: Checkpoint) -> dict[str, Any]:
+def _journal_head(options: ScanOptions, checkpoint: AnyCheckpoint) -> dict[str, Any]:
     """The journal's first line; runs with the same fingerprint make the same rows."""
     # rows and finished images are known by their paths as typed, which depend on this folder
     where = [os.getcwd(), asdict(options.source)]
     # with --since-last the state says which rows there are; otherwise it only saves work
     state = os.path.abspath(options.state) if options.state and options.since_last else None
-    what = [where, options.affecting_rows, state, checkpoint.sha256, versions()]
+    what = [where, options.affecting_rows, state, checkpoint.sha256, versions(checkpoint)]
     return {
         "fingerprint": hashlib.sha256(json.dumps(what).encode()).hexdigest(),
         "run_id": uuid.uuid4().hex,
@@ -171,7 +173,7 @@ def _header(output: Output, pending: PendingReports, source: PathSource) -> dict
         },
         "device": pending.device,
         "precision": pending.precision,
-        "versions": versions(),
+        "versions": versions(output.checkpoint),
         "options": described(options),
         "counts": output.tally.counts(source.skipped),
     }

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 
 from fakefacecli.base.options import ScanOptions
-from fakefacecli.models.checkpoint import Checkpoint
+from fakefacecli.models.judge import AnyCheckpoint
 
 # these do not change what is said of an image; overlays are looked after one by one
 _NOT_OF_THE_VERDICT = frozenset({"explain", "overlays", "timeout_s", "since_last"})
@@ -16,7 +16,7 @@ _NOT_OF_THE_VERDICT = frozenset({"explain", "overlays", "timeout_s", "since_last
 def settings_number(
     db: sqlite3.Connection,
     options: ScanOptions,
-    checkpoint: Checkpoint,
+    checkpoint: AnyCheckpoint,
     versions: Mapping[str, str],
 ) -> int:
     """The number under which the state knows this model, these options and versions."""

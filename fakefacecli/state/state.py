@@ -20,7 +20,7 @@ from fakefacecli.base.records import FileFacts, ImageRef, ImageReport
 from fakefacecli.base.verdicts import ErrorCode, Status
 from fakefacecli.decode.file import Refused, read_file
 from fakefacecli.decode.image import DecodeLimits, needs_too_much
-from fakefacecli.models.checkpoint import Checkpoint
+from fakefacecli.models.judge import AnyCheckpoint
 from fakefacecli.reports.journal import from_plain, to_plain
 from fakefacecli.state.file import damaged, open_state, path_key, refusals
 from fakefacecli.state.overlays import DrawnOverlays
@@ -56,7 +56,11 @@ class State:
     """
 
     def __init__(
-        self, path: str, options: ScanOptions, checkpoint: Checkpoint, versions: Mapping[str, str]
+        self,
+        path: str,
+        options: ScanOptions,
+        checkpoint: AnyCheckpoint,
+        versions: Mapping[str, str],
     ):
         self.path = path
         self.options = options

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from fakefacecli.base.errors import FakeFaceError, Interrupted
 from fakefacecli.base.text import counted, printable
 from fakefacecli.labelled.data import LabelledImage, read_data
-from fakefacecli.models.bundled import find_model
+from fakefacecli.models.bundled import find_network
 from fakefacecli.models.card import ModelCard
 from fakefacecli.models.checkpoint import Checkpoint, save
 from fakefacecli.train.audit import Audit, audit
@@ -54,7 +54,7 @@ def run_training(
     """
     check_out(options)
     if options.init and init is None:
-        init = find_model(options.init)
+        init = find_network(options.init, "--init")
     network, card = start_with(options, init)
     images = read_data(options.data)
     if options.init:  # faces that it has learnt from already would make validation too good

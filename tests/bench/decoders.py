@@ -97,7 +97,7 @@ def compare(
     found = Found()
 
     def judged(image: DecodedImage, faces: list[Face]) -> list[Verdict]:
-        return full.classifier.classify([cut(image, face, 1, full.crop_scale) for face in faces])
+        return full.classifier.classify([cut(image, face, 1, full.window) for face in faces])
 
     for path in paths:
         pixels = read(path)

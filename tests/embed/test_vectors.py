@@ -39,13 +39,13 @@ def point(number: int = 1, group: str = "g", path: str = "a.jpg") -> Point:
 
 def test_vectors_times_the_last_layer_are_the_logits() -> None:
     checkpoint = find_model("inception-resnet-v1")
-    classifier = TorchClassifier(load(checkpoint), checkpoint.card)
+    classifier = TorchClassifier.of_one(load(checkpoint), checkpoint.card)
     photos = [image(n, f"{n}.jpg", (40, 40)) for n in range(3)]
     crops = [cut(photo, face(8, 8, 20), 1, 1.15) for photo in photos]
     labelled = LabelledImage("a.jpg", False, "", "")
     found = [FoundFace(labelled, p, c, 20.0) for p, c in zip(photos, crops, strict=True)]
     points = Embedder(classifier).points(found, ["real", "fake", ""])
-    last = classifier.network.get_submodule("logits")
+    last = classifier.members[0].network.get_submodule("logits")
     logits = last(torch.from_numpy(np.stack([p.vector for p in points]))).squeeze(1).tolist()
     assert logits == pytest.approx(classifier.logits(crops), abs=1e-3)
     assert [p.label for p in points] == ["real", "fake", ""]
@@ -53,7 +53,9 @@ def test_vectors_times_the_last_layer_are_the_logits() -> None:
 
 
 def test_a_network_without_a_linear_layer_is_refused() -> None:
-    classifier = TorchClassifier(torch.nn.Conv2d(3, 1, 3), find_model("inception-resnet-v1").card)
+    classifier = TorchClassifier.of_one(
+        torch.nn.Conv2d(3, 1, 3), find_model("inception-resnet-v1").card
+    )
     with pytest.raises(ModelRefused, match="no linear layer"):
         Embedder(classifier)
 

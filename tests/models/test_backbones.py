@@ -57,7 +57,7 @@ def test_a_network_comes_back_from_its_checkpoint(
     [
         ("resnet9000", "linear", "torchvision has no backbone"),
         ("timm/hf-hub:someone/else", "linear", "wanted inception_resnet_v1"),
-        ("timm/nothing_like_it", "linear", "timm has no|timm is not installed"),
+        ("timm/nothing_like_it", "linear", "timm has no"),
         ("../resnet18", "linear", "wanted inception_resnet_v1"),
         ("resnet18", "1000-500", "goes with resnet50"),
     ],

@@ -13,16 +13,22 @@ from fakefacecli.base.options import Precision
 from fakefacecli.base.records import Box, Face, FaceCrop, Window
 from fakefacecli.base.verdicts import Label, Thresholds
 from fakefacecli.models.backbones import build
-from fakefacecli.models.bundled import BUNDLED, find_model
+from fakefacecli.models.bundled import find_model
 from fakefacecli.models.calibration import Calibration
 from fakefacecli.models.checkpoint import load
 from fakefacecli.models.folding import folded
-from fakefacecli.models.precision import FLOAT32_LAYERS, bfloat16_copy, in_bfloat16, is_unsure
+from fakefacecli.models.precision import (
+    FLOAT32_LAYERS,
+    bfloat16_copy,
+    in_bfloat16,
+    is_unsure,
+    logit_error,
+)
 from fakefacecli.scan.classify import TorchClassifier
 from tests import builders
 from tests.command import fakeface, json_lines, rows
 
-[MODEL] = BUNDLED
+MODEL = "inception-resnet-v1"
 CHECKPOINT = find_model(MODEL)
 
 
@@ -73,8 +79,8 @@ def test_the_kept_layers_are_layers_of_their_backbone() -> None:
 def test_scores_stay_near_those_of_float32(
     network: torch.nn.Module, quick: torch.nn.Module
 ) -> None:
-    exact = TorchClassifier(network, CHECKPOINT.card).classify(crops())
-    near = TorchClassifier(network, CHECKPOINT.card, quick=quick).classify(crops())
+    exact = TorchClassifier.of_one(network, CHECKPOINT.card).classify(crops())
+    near = TorchClassifier.of_one(network, CHECKPOINT.card, quick=quick).classify(crops())
     gaps = [abs(a.fake_probability - b.fake_probability) for a, b in zip(exact, near, strict=True)]
     assert 0 < max(gaps) < 0.005
     assert [verdict.label for verdict in near] == [verdict.label for verdict in exact]
@@ -84,11 +90,11 @@ def test_a_face_near_a_threshold_is_judged_in_float32(
     network: torch.nn.Module, quick: torch.nn.Module
 ) -> None:
     for crop in crops():
-        [few] = TorchClassifier(quick, CHECKPOINT.card).classify([crop])
-        [wanted] = TorchClassifier(network, CHECKPOINT.card).classify([crop])
+        [few] = TorchClassifier.of_one(quick, CHECKPOINT.card).classify([crop])
+        [wanted] = TorchClassifier.of_one(network, CHECKPOINT.card).classify([crop])
         # the threshold between the two answers: in bfloat16 alone the verdict would be wrong
         edge = (few.fake_probability + wanted.fake_probability) / 2
-        near = TorchClassifier(
+        near = TorchClassifier.of_one(
             network, CHECKPOINT.card, thresholds=Thresholds(edge, edge), quick=quick
         )
         [found] = near.classify([crop])
@@ -105,14 +111,14 @@ def steep(logit: float) -> Calibration:
 def test_few_bits_change_no_verdict_however_steep_the_calibration(
     network: torch.nn.Module, quick: torch.nn.Module
 ) -> None:
-    exact = TorchClassifier(network, CHECKPOINT.card).logits(crops())
-    few = TorchClassifier(quick, CHECKPOINT.card).logits(crops())
+    exact = TorchClassifier.of_one(network, CHECKPOINT.card).logits(crops())
+    few = TorchClassifier.of_one(quick, CHECKPOINT.card).logits(crops())
     for crop, right, wrong in zip(crops(), exact, few, strict=True):
         card = dataclasses.replace(CHECKPOINT.card, calibration=steep((right + wrong) / 2))
         for thresholds in (Thresholds(0.575, 0.575), Thresholds(0.0, 1.0)):
-            [found] = TorchClassifier(network, card, "cpu", thresholds, quick=quick).classify(
-                [crop]
-            )
+            [found] = TorchClassifier.of_one(
+                network, card, "cpu", thresholds, quick=quick
+            ).classify([crop])
             wanted = card.calibration.probability(right)
             assert found.fake_probability == pytest.approx(wanted, abs=0.005)
 
@@ -123,7 +129,10 @@ def test_few_bits_change_no_verdict_however_steep_the_calibration(
 )
 def test_a_face_is_unsure_near_a_threshold(logit: float, unsure: bool) -> None:
     calibration = Calibration("platt", a=1.2, b=0.0)
-    assert is_unsure(logit, calibration, Thresholds(0.1, 0.5)) is unsure
+    assert (
+        is_unsure(logit, calibration, Thresholds(0.1, 0.5), logit_error("inception_resnet_v1"))
+        is unsure
+    )
 
 
 def test_auto_takes_bfloat16_only_where_it_was_measured_and_the_device_has_it(
@@ -163,10 +172,10 @@ def test_the_header_says_what_was_judged_in() -> None:
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 @pytest.mark.parametrize("few_bits", [False, True])
 def test_a_gpu_gives_the_verdicts_of_the_cpu(network: torch.nn.Module, few_bits: bool) -> None:
-    wanted = TorchClassifier(network, CHECKPOINT.card).classify(crops())
+    wanted = TorchClassifier.of_one(network, CHECKPOINT.card).classify(crops())
     there = copy.deepcopy(network).to("cuda")
     quick = bfloat16_copy(there, CHECKPOINT.card.backbone) if few_bits else None
-    found = TorchClassifier(there, CHECKPOINT.card, "cuda", quick=quick).classify(crops())
+    found = TorchClassifier.of_one(there, CHECKPOINT.card, "cuda", quick=quick).classify(crops())
     assert [verdict.label for verdict in found] == [verdict.label for verdict in wanted]
     for one, other in zip(found, wanted, strict=True):
         near = pytest.approx(other.fake_probability, abs=0.005 if few_bits else 1e-4)

@@ -1,13 +1,15 @@
 import dataclasses
+import json
 import os
 import pathlib
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
 from fakefacecli.base.errors import CannotWrite, UsageError
 from fakefacecli.base.records import FileFacts
-from fakefacecli.base.verdicts import ErrorCode
+from fakefacecli.base.verdicts import ErrorCode, Opinion
 from fakefacecli.reports.journal import Journal, from_plain, open_journal, resume_journal, to_plain
 from tests import builders
 
@@ -31,6 +33,17 @@ def written(path: pathlib.Path) -> Journal:
 @pytest.mark.parametrize("report", REPORTS)
 def test_a_report_survives_the_journal_exactly(report: object) -> None:
     assert from_plain(to_plain(report)) == report  # type: ignore[arg-type]
+
+
+def test_what_a_judges_networks_say_survives_and_older_journals_lack_it() -> None:
+    report = builders.report(0.95)
+    [face] = report.findings
+    verdict = replace(face.verdict, opinions=(Opinion("wide", 1.25), Opinion("near", -0.5)))
+    judged = replace(report, findings=(replace(face, verdict=verdict, roll=-12.5),))
+    plain = json.loads(json.dumps(to_plain(judged)))
+    assert from_plain(plain) == judged
+    plain["findings"] = [finding[:6] for finding in plain["findings"]]
+    assert from_plain(plain) == report
 
 
 def test_reports_are_read_back_in_order_while_more_are_added(tmp_path: pathlib.Path) -> None:

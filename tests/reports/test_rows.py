@@ -6,7 +6,8 @@ import json
 import jsonschema
 import pytest
 
-from fakefacecli.base.verdicts import Label
+from fakefacecli.base.records import ImageReport
+from fakefacecli.base.verdicts import Label, Opinion
 from fakefacecli.reports.rows import (
     COLUMNS,
     CsvWriter,
@@ -30,6 +31,46 @@ def test_an_image_has_a_row_per_face_and_one_without() -> None:
 def test_every_row_has_every_column_in_order() -> None:
     for report in (builders.report(0.1), builders.report(), builders.error()):
         assert all(tuple(row) == COLUMNS for row in rows_of(report, FACTS))
+
+
+OF_JUDGE = dataclasses.replace(FACTS, members=("wide", "near"))
+
+
+def of_judge(probability: float) -> ImageReport:
+    """A report of one face that two networks judged, turned by 12 degrees."""
+    report = builders.report(probability)
+    [face] = report.findings
+    said = (Opinion("wide", 1.23456), Opinion("near", -0.5))
+    verdict = dataclasses.replace(face.verdict, opinions=said)
+    face = dataclasses.replace(face, verdict=verdict, roll=-12.34)
+    return dataclasses.replace(report, findings=(face,))
+
+
+def test_a_judge_of_several_networks_says_what_each_says() -> None:
+    [row] = rows_of(of_judge(0.95), OF_JUDGE)
+    assert tuple(row) == (*COLUMNS, "roll", "members")
+    assert (row["roll"], row["members"]) == (-12.3, {"wide": 1.2346, "near": -0.5})
+    [empty] = rows_of(builders.error(), OF_JUDGE)
+    assert (empty["roll"], empty["members"]) == (None, None)
+
+
+def test_a_csv_has_a_column_for_each_network_of_a_judge() -> None:
+    writer = CsvWriter(OF_JUDGE)
+    text = writer.start({}) + writer.rows(of_judge(0.95)) + writer.rows(builders.error())
+    face, error = csv.DictReader(io.StringIO(text))
+    names = ("roll", "logit_wide", "logit_near")
+    assert tuple(face) == (*COLUMNS, *names)
+    assert [face[name] for name in names] == ["-12.3", "1.2346", "-0.5"]
+    assert [error[name] for name in names] == ["", "", ""]
+
+
+def test_rows_of_a_judge_fit_the_schema() -> None:
+    lines = JsonLinesWriter(OF_JUDGE).rows(of_judge(0.95)).splitlines()
+    schema = {**report_schema(), "$ref": "#/$defs/line"}
+    for key in ("type", "properties", "required", "additionalProperties"):
+        del schema[key]
+    for line in lines:
+        jsonschema.validate(json.loads(line), schema)
 
 
 def test_an_error_row_carries_no_score() -> None:

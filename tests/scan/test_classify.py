@@ -18,7 +18,7 @@ GOLDEN = json.loads((builders.ROOT / "tests" / "data" / "golden.json").read_text
 @pytest.fixture(scope="module")
 def classifier() -> TorchClassifier:
     checkpoint = find_model("inception-resnet-v1")
-    return TorchClassifier(load(checkpoint), checkpoint.card)
+    return TorchClassifier.of_one(load(checkpoint), checkpoint.card)
 
 
 def crop_of(face: dict[str, object], scale: float) -> FaceCrop:
@@ -43,7 +43,7 @@ def test_golden_faces_get_their_window_and_score(
     assert [window.left, window.top, window.side] == face["window"]
     [verdict] = classifier.classify([crop])
     assert verdict.fake_probability == pytest.approx(face["p_fake"], abs=0.01)
-    [logit] = classifier.logits([crop], classifier.network)
+    [logit] = classifier.logits([crop])
     assert logit == pytest.approx(face["logit"], abs=0.01)
 
 
@@ -53,10 +53,10 @@ def test_a_face_is_judged_alike_whatever_its_batch_mates(classifier: TorchClassi
         for face in GOLDEN
         if str(face["file"]).startswith("sample/")
     ]
-    together = classifier.logits(crops, classifier.network)
-    alone = [classifier.logits([crop], classifier.network)[0] for crop in crops]
+    together = classifier.logits(crops)
+    alone = [classifier.logits([crop])[0] for crop in crops]
     assert together == pytest.approx(alone, abs=1e-4)
-    backwards = classifier.logits(crops[::-1], classifier.network)
+    backwards = classifier.logits(crops[::-1])
     assert backwards[::-1] == pytest.approx(alone, abs=1e-4)
 
 

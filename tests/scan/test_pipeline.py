@@ -7,13 +7,14 @@ from fakefacecli.base.errors import Interrupted
 from fakefacecli.base.options import Explain
 from fakefacecli.base.records import ImageReport, Unreadable
 from fakefacecli.base.verdicts import ErrorCode, Label, Status
+from fakefacecli.models.card import WindowRule
 from fakefacecli.overlay.writer import OverlayWriter
 from fakefacecli.scan.pipeline import Judge, Stages, scan
 from tests import builders
 
 STAGES = Stages(
     decoder=builders.FakeDecoder(),  # type: ignore[arg-type]
-    judge=Judge(builders.FakeDetector(), builders.FakeClassifier(), crop_scale=1.15),
+    judge=Judge(builders.FakeDetector(), builders.FakeClassifier(), window=WindowRule(1.15)),
 )
 
 

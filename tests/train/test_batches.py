@@ -35,7 +35,7 @@ def trained_and_measured(path: str, ready_scale: float, cache: str) -> tuple[Pix
     [face], _ = find_faces(images, CutOptions(cache, ready_scale, workers=1))
     decoder = WorkerDecoder(1, DecodeLimits())
     try:
-        judge = Judge(FakeDetector(), FakeClassifier(), CARD.crop_scale)
+        judge = Judge(FakeDetector(), FakeClassifier(), CARD.window)
         [found] = read_faces(images, FaceReader(judge, decoder, ready_scale))
     finally:
         decoder.close()

@@ -1,0 +1,207 @@
+"""Judges of several networks: their cards, how faces are fed to them, and what they say."""
+
+import hashlib
+import json
+import pathlib
+import shutil
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image, ImageOps
+
+from fakefacecli.base.errors import ModelRefused, UsageError
+from fakefacecli.base.options import JudgeOptions, Precision
+from fakefacecli.base.records import Box, DecodedImage, Face, FaceCrop, ImageRef
+from fakefacecli.base.verdicts import Label, Reason
+from fakefacecli.models.bundled import BUNDLED, find_model, find_network
+from fakefacecli.models.judge import JudgeCheckpoint, members_of, read_judge
+from fakefacecli.scan.build import build_judge, versions
+from fakefacecli.scan.classify import TorchClassifier
+from fakefacecli.scan.crop import cut
+from tests.builders import PHOTOS, ROOT, SHARED
+
+NAME = "fakeface-judge-2026.11"
+GOLDEN = json.loads((ROOT / "tests" / "data" / "golden2.json").read_text("utf-8"))
+WEIGHTS = pathlib.Path(BUNDLED[NAME].path).parent
+
+
+@pytest.fixture(scope="module")
+def checkpoint() -> JudgeCheckpoint:
+    found = find_model(NAME)
+    assert isinstance(found, JudgeCheckpoint)
+    return found
+
+
+@pytest.fixture(scope="module")
+def classifier(checkpoint: JudgeCheckpoint) -> TorchClassifier:
+    judge = build_judge(JudgeOptions(NAME, precision=Precision.FP32, device="cpu"), checkpoint)
+    assert isinstance(judge.classifier, TorchClassifier)
+    return judge.classifier
+
+
+def photo_of(face: dict[str, Any]) -> DecodedImage:
+    sample = face["file"].removeprefix("sample/")
+    path = PHOTOS / sample if sample != face["file"] else SHARED / "photos" / face["file"]
+    if not path.exists():
+        pytest.skip(f"{face['file']} is not here")
+    with Image.open(path) as photo:
+        pixels = np.asarray(ImageOps.exif_transpose(photo).convert("RGB"))
+    return DecodedImage(ImageRef(0, str(path), path.name), pixels)
+
+
+def crop_of(face: dict[str, Any], checkpoint: JudgeCheckpoint) -> FaceCrop:
+    landmarks = np.array([*face["eyes"], *[face["eyes"][0]] * 3], np.float32)
+    found = Face(Box(*face["box"]), landmarks, 0.99)
+    return cut(photo_of(face), found, 1, checkpoint.card.window)
+
+
+SAMPLES = [face for face in GOLDEN["faces"] if face["file"].startswith("sample/")]
+TURNED = [face for face in GOLDEN["faces"] if abs(face["roll"]) >= 8]
+OTHERS = [face for face in GOLDEN["faces"] if face not in SAMPLES]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("faces", [SAMPLES, OTHERS], ids=["samples", "others"])
+def test_golden_faces_get_their_windows_logits_and_probabilities(
+    faces: list[dict[str, Any]], checkpoint: JudgeCheckpoint, classifier: TorchClassifier
+) -> None:
+    crops = [crop_of(face, checkpoint) for face in faces]
+    for face, crop in zip(faces, crops, strict=True):
+        window = crop.window
+        assert [window.left, window.top, window.side] == face["window"]
+        assert crop.roll == pytest.approx(face["roll"], abs=0.01)
+        assert crop.outside == pytest.approx(face["outside"], abs=1e-4)
+    for face, verdict in zip(faces, classifier.classify(crops), strict=True):
+        logits = [said.logit for said in verdict.opinions]
+        assert logits == pytest.approx(face["logits"], abs=0.05)
+        assert classifier.fused(logits) == pytest.approx(face["fused"], abs=0.03)
+        assert verdict.fake_probability == pytest.approx(face["p_fake"], abs=0.01)
+        assert [said.member for said in verdict.opinions] == GOLDEN["members"]
+
+
+def test_a_face_gets_the_same_logits_alone_and_among_others(
+    checkpoint: JudgeCheckpoint, classifier: TorchClassifier
+) -> None:
+    crops = [crop_of(face, checkpoint) for face in SAMPLES[:3]]
+    together = classifier.opinions(crops)
+    alone = [row for crop in crops for row in classifier.opinions([crop])]
+    assert np.abs(np.array(together) - np.array(alone)).max() < 1e-4
+
+
+def test_a_face_turned_beyond_the_card_or_cut_off_is_inconclusive(
+    checkpoint: JudgeCheckpoint, classifier: TorchClassifier
+) -> None:
+    face = SAMPLES[0]
+    left_x, left_y = face["eyes"][0]
+    upright = {**face, "eyes": [[left_x, left_y], [left_x + 1, left_y + 100]]}
+    x0, y0, x1, y1 = face["box"]
+    beyond = {**face, "box": [x0 - 400, y0, x1 - 400, y1]}
+    turned, cut_off, whole = classifier.classify(
+        [crop_of(face, checkpoint) for face in (upright, beyond, face)]
+    )
+    assert (turned.label, turned.reason) == (Label.INCONCLUSIVE, Reason.FACE_TURNED)
+    assert (cut_off.label, cut_off.reason) == (Label.INCONCLUSIVE, Reason.FACE_CUT_OFF)
+    assert whole.reason not in (Reason.FACE_TURNED, Reason.FACE_CUT_OFF)
+
+
+def test_a_turned_face_is_judged_level(
+    checkpoint: JudgeCheckpoint, classifier: TorchClassifier
+) -> None:
+    face = SAMPLES[0]
+    photo = photo_of(face)
+    angle = 20.0
+    turned = Image.fromarray(photo.pixels).rotate(angle, Image.Resampling.BICUBIC)
+    middle = np.array([photo.width / 2, photo.height / 2])
+    spin = np.radians(-angle)
+    matrix = np.array([[np.cos(spin), -np.sin(spin)], [np.sin(spin), np.cos(spin)]])
+    eyes = (np.array(face["eyes"]) - middle) @ matrix.T + middle
+    x0, y0, x1, y1 = face["box"]
+    centre = (np.array([(x0 + x1) / 2, (y0 + y1) / 2]) - middle) @ matrix.T + middle
+    half = np.array([(x1 - x0) / 2, (y1 - y0) / 2])
+    found = Face(
+        Box(*(centre - half).tolist(), *(centre + half).tolist()),
+        np.array([*eyes, *[eyes[0]] * 3], np.float32),
+        0.99,
+    )
+    image = DecodedImage(photo.ref, np.asarray(turned))
+    level = cut(image, found, 1, checkpoint.card.window)
+    straight = crop_of(face, checkpoint)
+    assert level.levelled
+    assert not straight.levelled
+    assert level.roll == pytest.approx(face["roll"] - angle, abs=0.5)
+    # its own roll of under 8 degrees is left as it is, so the two differ by that at most
+    small = [np.asarray(Image.fromarray(c.pixels).resize((32, 32))) for c in (level, straight)]
+    inner = [picture[8:24, 8:24].astype(float) for picture in small]
+    assert np.corrcoef(inner[0].ravel(), inner[1].ravel())[0, 1] > 0.9
+    before, after = classifier.logits([straight, level])
+    assert after > before - 1.5  # judged as it lies, the same face loses more than 3
+
+
+def test_a_single_network_is_a_judge_of_one_member() -> None:
+    [member] = members_of(find_model("inception-resnet-v1"))
+    assert (member.weight, member.checkpoint.card.window.levels) == (1.0, False)
+
+
+def test_a_reports_header_names_timm_where_it_builds_a_network(checkpoint: JudgeCheckpoint) -> None:
+    assert "timm" in versions(checkpoint)
+    assert "timm" not in versions(find_model("inception-resnet-v1"))
+
+
+def test_what_takes_one_network_refuses_a_judge_of_several() -> None:
+    with pytest.raises(UsageError, match="a judge of 4 networks; calibrate takes a single one"):
+        find_network(NAME, "calibrate")
+
+
+@pytest.fixture
+def copied(tmp_path: pathlib.Path) -> pathlib.Path:
+    for member in json.loads((WEIGHTS / f"{NAME}.json").read_text("utf-8"))["members"]:
+        shutil.copy(WEIGHTS / member["file"], tmp_path)
+    return pathlib.Path(shutil.copy(WEIGHTS / f"{NAME}.json", tmp_path))
+
+
+def test_a_missing_or_altered_member_is_named(copied: pathlib.Path) -> None:
+    assert [m.name for m in read_judge(str(copied)).members] == GOLDEN["members"]
+    lite = copied.parent / "efficientnet-lite2-320.safetensors"
+    data = bytearray(lite.read_bytes())
+    data[-1] ^= 1
+    lite.write_bytes(data)
+    with pytest.raises(ModelRefused, match=r"lite2-320\.safetensors: sha256 .* member lite320"):
+        read_judge(str(copied))
+    lite.unlink()
+    with pytest.raises(ModelRefused, match=r"no such file; the judge .* needs it for its member"):
+        read_judge(str(copied))
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"format": 3}, "format 3"),
+        ({"members": []}, "0 members and 4 weights"),
+        ({"window": {}}, "no 'side'"),
+        ({"thresholds": {"low": 2, "high": 3}}, "thresholds"),
+        ({"fusion": {"weights": ["x"] * 4, "bias": 0}}, "could not convert"),
+    ],
+)
+def test_a_card_that_is_none_is_refused(
+    change: dict[str, Any], words: str, tmp_path: pathlib.Path
+) -> None:
+    raw = json.loads((WEIGHTS / f"{NAME}.json").read_text("utf-8")) | change
+    (tmp_path / "j.json").write_text(json.dumps(raw))
+    with pytest.raises(ModelRefused, match=words):
+        read_judge(str(tmp_path / "j.json"))
+
+
+@pytest.mark.parametrize("file", ["../clip.safetensors", "/etc/passwd", "a/b", "", ".."])
+def test_a_member_lies_beside_its_card(file: str, tmp_path: pathlib.Path) -> None:
+    raw = json.loads((WEIGHTS / f"{NAME}.json").read_text("utf-8"))
+    raw["members"][0]["file"] = file
+    (tmp_path / "j.json").write_text(json.dumps(raw))
+    with pytest.raises(ModelRefused, match="wanted a file beside the card"):
+        read_judge(str(tmp_path / "j.json"))
+
+
+def test_the_bundled_card_is_the_one_that_was_shipped(checkpoint: JudgeCheckpoint) -> None:
+    data = pathlib.Path(checkpoint.path).read_bytes()
+    assert hashlib.sha256(data).hexdigest() == checkpoint.sha256 == BUNDLED[NAME].sha256
+    assert all(pathlib.Path(m.checkpoint.path).stat().st_size < 95e6 for m in checkpoint.members)
