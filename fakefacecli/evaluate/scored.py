@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fakefacecli.base.text import printable
-from fakefacecli.base.verdicts import Thresholds, Verdict
+from fakefacecli.base.verdicts import Reason, Thresholds, Verdict
 from fakefacecli.evaluate.bootstrap import Clusters
 from fakefacecli.evaluate.degrade import Degradation
 from fakefacecli.evidence.jpeg import read_quality
@@ -18,7 +18,7 @@ from fakefacecli.figures.metrics import Mask, Numbers
 from fakefacecli.labelled.data import LabelledImage
 from fakefacecli.labelled.faces import FoundFace, Missed
 from fakefacecli.models.judge import AnyCard
-from fakefacecli.scan.classify import TorchClassifier, verdict_of
+from fakefacecli.scan.classify import TorchClassifier, unfit, verdict_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,6 +31,7 @@ class JudgedFace:
     """Face `number` of an image: its size in px, the JPEG quality of its file, its logits.
 
     `sha256` is that of the file. `degraded` has a logit for each degradation, in their order.
+    `unfit` is why a scan would not judge the face whatever its logits, if it would not.
     """
 
     image: LabelledImage
@@ -40,6 +41,7 @@ class JudgedFace:
     sha256: str
     logit: float
     degraded: tuple[float, ...] = ()
+    unfit: Reason | None = None
 
 
 @dataclass(slots=True)
@@ -118,7 +120,7 @@ class Judged:
     def verdicts(self, card: AnyCard, thresholds: Thresholds) -> list[Verdict]:
         """What a scan says of each face."""
         return [
-            verdict_of(p, thresholds, face.face_px, card.min_face_px)
+            verdict_of(p, thresholds, face.face_px, card.min_face_px, face.unfit)
             for face, p in zip(self.faces, self.p_fake(card).tolist(), strict=True)
         ]
 
@@ -152,6 +154,7 @@ def score_faces(
                     sha256=face.photo.facts.sha256 or "",
                     logit=logit,
                     degraded=tuple(row),
+                    unfit=unfit(face.crop, classifier.card.window),
                 )
             )
     return judged

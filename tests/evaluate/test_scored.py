@@ -6,17 +6,22 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from fakefacecli.base.errors import UsageError
 from fakefacecli.base.records import DecodedImage, Face
+from fakefacecli.base.verdicts import Label, Reason
 from fakefacecli.evaluate import measure, pictures, slices
 from fakefacecli.evaluate.calibrate import recalibrate
-from fakefacecli.evaluate.scored import Judged, JudgedFace
+from fakefacecli.evaluate.scored import Judged, JudgedFace, score_faces
 from fakefacecli.figures.results import Estimate
 from fakefacecli.labelled.data import LabelledImage
 from fakefacecli.labelled.faces import FaceReader, FoundFace, Missed, read_faces
 from fakefacecli.models.bundled import find_model
 from fakefacecli.models.calibration import Method
+from fakefacecli.models.card import WindowRule
+from fakefacecli.models.judge import JudgeCard
+from fakefacecli.scan.classify import Network, TorchClassifier
 from fakefacecli.scan.pipeline import Judge
 from tests.builders import FakeClassifier, FakeDecoder, face
 
@@ -47,6 +52,32 @@ def judged(real: list[float], fake: list[float], face_px: float = 200, split: st
             for n, (x, kind) in enumerate([(x, False) for x in real] + [(x, True) for x in fake])
         ]
     )
+
+
+def test_a_face_that_a_scan_would_not_judge_is_inconclusive_here_as_well() -> None:
+    scored = judged([-9.0], [9.0])
+    cut_off = [replace(face, unfit=Reason.FACE_CUT_OFF) for face in scored.faces]
+    verdicts = Judged(cut_off).verdicts(CARD, CARD.thresholds)
+    assert {verdict.label for verdict in verdicts} == {Label.INCONCLUSIVE}
+    assert {verdict.reason for verdict in verdicts} == {Reason.FACE_CUT_OFF}
+
+
+class Mean(torch.nn.Module):
+    """Answers with the mean of what it sees."""
+
+    def forward(self, faces: torch.Tensor) -> torch.Tensor:
+        return faces.mean((1, 2, 3))[:, None]
+
+
+def test_scoring_notes_which_faces_a_scan_would_not_judge() -> None:
+    # of 8 pixels: 40 % of the smaller face's window of 9 lie outside, 80 % of the other's of 18
+    rule = WindowRule(3.0, level_from=8, level_to=60, most_outside=0.5)
+    card = JudgeCard("j", rule, 0.0, CARD.calibration, CARD.thresholds, 64, "one + other")
+    networks = [Network(name, Mean(), CARD) for name in ("one", "other")]
+    reader = FaceReader(replace(JUDGE, window=rule), FakeDecoder())
+    found = read_faces([labelled("a.jpg"), labelled("b.jpg")], reader)
+    scored = score_faces(found, TorchClassifier(networks, card))
+    assert [face.unfit for face in scored.faces] == [None, Reason.FACE_CUT_OFF]
 
 
 def test_every_face_bears_its_images_label_and_none_is_told() -> None:
