@@ -7,6 +7,7 @@ from PIL import Image, ImageOps
 from fakefacecli.base.records import Box, DecodedImage, Face, FaceCrop, ImageRef, Window
 from fakefacecli.base.verdicts import Label, Reason
 from fakefacecli.models.bundled import find_model
+from fakefacecli.models.card import WindowRule
 from fakefacecli.models.checkpoint import load
 from fakefacecli.scan.classify import TorchClassifier, verdict_of
 from fakefacecli.scan.crop import cut, window_of
@@ -100,3 +101,20 @@ def test_a_face_far_outside_still_gives_a_crop() -> None:
     image = builders.image(size=(2, 2))
     face = Face(Box(-50, -50, -40, -40), np.zeros((5, 2), np.float32), 1.0)
     assert np.unique(cut(image, face, 1, 1.15).pixels.reshape(-1, 3), axis=0).shape == (1, 3)
+
+
+@pytest.mark.parametrize("left", [0, 20, 150])
+def test_a_face_is_turned_level_in_a_picture_too_wide_for_opencv(
+    left: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (90, 200, 3), np.uint8)
+    eyes = np.array([[left + 10, 30], [left + 30, 40], *[[left + 20, 40]] * 3], np.float32)
+    turned = Face(Box(left, 20, left + 40, 60), eyes, 0.99)
+    image = DecodedImage(ImageRef(0, "a", "a"), pixels)
+    rule = WindowRule(1.8, level_from=8, level_to=60)
+    whole = cut(image, turned, 1, rule)
+    monkeypatch.setattr("fakefacecli.scan.crop._MOST_CV2_PX", 50)
+    part = cut(image, turned, 1, rule)
+    assert whole.levelled
+    # OpenCV places pixels to 1/32 of one, counted from another corner
+    assert np.abs(whole.pixels.astype(int) - part.pixels).max() <= 16
