@@ -16,16 +16,24 @@ from tests.forked import ForkedProcess
 MEASURED = ("x1", "y1", "x2", "y2", "face_px", "detection_score", "p_fake")
 NOT_COMPARED = {"run_id", "elapsed_ms", *MEASURED}
 FORKS = hasattr(os, "pidfd_open")  # Linux
+# of the networks that come with fakeface the one that a CPU judges with in a small part of the time
+SMALL = "inception-resnet-v1"
+_TAKE_A_MODEL = {"scan", "explain", "evaluate", "bench", "calibrate", "embed"}
 COMMAND = (sys.executable, "-W", "error::ResourceWarning", "-m", "fakefacecli")
 
 
 def start(
-    *args: object, before: tuple[str, ...] = (), cold: bool = False, **how: Any
+    *args: object,
+    before: tuple[str, ...] = (),
+    cold: bool = False,
+    default_model: bool = False,
+    **how: Any,
 ) -> subprocess.Popen[bytes]:
     """Start `fakeface ARGS`, after the words `before`; pipes, no colour, no progress bar.
 
     It is forked from a process that has imported everything, which saves 4 seconds, unless it is
     to be `cold` or needs a start of its own: `env` may hold what only the interpreter reads.
+    Where the arguments name no model it is SMALL, unless the `default_model` matters.
     """
     cold = cold or bool(before) or not FORKS or bool(how.keys() & {"env", "preexec_fn"})
     how = {
@@ -36,6 +44,9 @@ def start(
         **how,
     }
     words = [os.fspath(a) if isinstance(a, pathlib.Path) else str(a) for a in args]
+    names_one = {"--model", "--compare"}.intersection(words)
+    if words and words[0] in _TAKE_A_MODEL and not names_one and not default_model:
+        words[1:1] = ["--model", SMALL]
     if cold:
         return subprocess.Popen([*before, *COMMAND, *words], **how)
     return ForkedProcess(words, **how)

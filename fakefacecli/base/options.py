@@ -8,7 +8,8 @@ from fakefacecli.base.verdicts import Label, Thresholds
 
 # JSON Lines is the default on stdout: one row per line, readable before the run ends
 REPORT_FORMATS = ("csv", "json", "jsonl")
-DEFAULT_MODEL = "inception-resnet-v1"
+DEFAULT_MODEL = "fakeface-judge-2026.11"
+DEFAULT_NETWORK = "inception-resnet-v1"  # for what takes a single network
 _RECORDS = ("source", "judge", "decode")  # the fields of ScanOptions that hold options themselves
 
 
@@ -84,7 +85,8 @@ class JudgeOptions:
     """The model that judges faces, and the device it runs on.
 
     `thresholds` are the model's own when None. Faces under `min_face_px` (pixels of the longer
-    side) are not looked for; `batch_size` counts images.
+    side) are not looked for; `batch_size` counts images. With `early_exit` a judge's costly
+    networks are asked only where the others leave the verdict open.
     """
 
     model: str = DEFAULT_MODEL
@@ -93,6 +95,7 @@ class JudgeOptions:
     device: str = "auto"
     precision: Precision = Precision.AUTO
     batch_size: int = 16
+    early_exit: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +130,7 @@ class ScanOptions:
         # an interrupted run can only be resumed with the same ones, see run._journal_head
         thresholds = self.judge.thresholds
         return {
+            "early_exit": self.judge.early_exit,
             "explain": str(self.explain) if self.overlays else "none",
             "max_pixels": self.decode.max_pixels,
             "min_face_px": self.judge.min_face_px,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fakefacecli.base.errors import CannotWrite, ExitCode, UsageError
-from fakefacecli.base.options import DEFAULT_MODEL, JudgeOptions
+from fakefacecli.base.options import DEFAULT_NETWORK, JudgeOptions
 from fakefacecli.base.text import counted
 from fakefacecli.cli.console import complain, error_boundary, stoppable
 from fakefacecli.cli.flags import Data, Device, FacesOnly, FacesScale, MinFace, Model, takes
@@ -27,7 +27,7 @@ class CalibrateFlags:
     out: Annotated[
         str, typer.Option(metavar="FILE", help="The new checkpoint, a .safetensors file.")
     ]
-    model: Model = DEFAULT_MODEL
+    model: Model = DEFAULT_NETWORK
     target_fpr: Annotated[
         float,
         typer.Option(

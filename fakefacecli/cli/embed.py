@@ -10,7 +10,7 @@ import typer
 
 from fakefacecli.base.errors import ExitCode, NothingToDo, UsageError
 from fakefacecli.base.files import atomic_write
-from fakefacecli.base.options import DEFAULT_MODEL, Colour, JudgeOptions, Projection
+from fakefacecli.base.options import DEFAULT_NETWORK, Colour, JudgeOptions, Projection
 from fakefacecli.base.text import counted
 from fakefacecli.cli.console import complain, error_boundary, stoppable
 from fakefacecli.cli.flags import Device, FacesOnly, FacesScale, MinFace, Model, takes
@@ -41,7 +41,7 @@ class EmbedFlags:
         list[str],
         typer.Option(metavar="FILE", help="A map .html or .png, vectors .parquet. Repeatable."),
     ]
-    model: Model = DEFAULT_MODEL
+    model: Model = DEFAULT_NETWORK
     colour: Annotated[
         Colour | None,
         typer.Option(help="What colours mean (label; verdict for a report)."),

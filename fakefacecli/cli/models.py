@@ -1,4 +1,4 @@
-"""`fakeface models list|info|verify|import`."""
+"""`fakeface models list|info|verify|selftest|import`."""
 
 import os
 from dataclasses import dataclass
@@ -9,6 +9,7 @@ import typer
 from fakefacecli.base.errors import ExitCode, ModelRefused, UsageError
 from fakefacecli.base.options import DEFAULT_MODEL
 from fakefacecli.base.text import printable
+from fakefacecli.cli import flags
 from fakefacecli.cli.console import complain, error_boundary
 from fakefacecli.cli.flags import takes
 
@@ -143,7 +144,7 @@ def verify(
     """Check that a model's file is whole: its hash (bundled models), its card, every weight."""
     from fakefacecli.models.bundled import BUNDLED, find_model
     from fakefacecli.models.checkpoint import load
-    from fakefacecli.models.judge import members_of
+    from fakefacecli.models.judge import JudgeCheckpoint, members_of
 
     code = ExitCode.COMPLETE
     for name in names or BUNDLED:
@@ -153,8 +154,34 @@ def verify(
                 # a hash and a card do not show that every weight fits the network
                 load(member.checkpoint)
             typer.echo(f"{printable(name)}: ok, sha256 {checkpoint.sha256}")
+            for member in checkpoint.members if isinstance(checkpoint, JudgeCheckpoint) else ():
+                typer.echo(f"  {member.name}: ok, sha256 {member.checkpoint.sha256}")
         except ModelRefused as error:  # and go on: all damaged files are named in one run
             complain(str(error))
+            code = error.exit_code
+    return code
+
+
+@app.command("selftest")
+@error_boundary
+def selftest(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[NAME]...", help="Default: every bundled model."),
+    ] = None,
+    device: Annotated[str, flags.device("Where it runs.")] = "auto",
+) -> ExitCode:
+    """Judge a shipped photograph: each model and network must say what it said when shipped."""
+    from fakefacecli.cli.doctor import said
+    from fakefacecli.models.bundled import BUNDLED
+    from fakefacecli.scan.selftest import self_test
+
+    code = ExitCode.COMPLETE
+    for name in names or BUNDLED:
+        try:
+            typer.echo("\n".join(said(self_test(name, device))))
+        except ModelRefused as error:  # and go on, as in verify
+            complain(f"self-test failed: {error}")
             code = error.exit_code
     return code
 
@@ -194,7 +221,7 @@ class ImportFlags:
 @app.command("import")
 @error_boundary
 @takes(ImportFlags)
-def import_(flags: ImportFlags) -> None:
+def import_(given: ImportFlags) -> None:
     """Turn a published checkpoint into one of fakeface; its card says how faces are fed."""
     from fakefacecli.models.backbones import check_flag
     from fakefacecli.models.card import CHANNELS
@@ -202,23 +229,23 @@ def import_(flags: ImportFlags) -> None:
     from fakefacecli.models.foreign import NORMALISATIONS, Feeding, fit, foreign_card, read_foreign
 
     for flag, found, wanted in (
-        ("--normalise", flags.normalise or "unit", NORMALISATIONS),
-        ("--input", flags.input_, CHANNELS),
+        ("--normalise", given.normalise or "unit", NORMALISATIONS),
+        ("--input", given.input_, CHANNELS),
     ):
         if found not in wanted:
             raise UsageError(f"{flag} {found}: wanted {' or '.join(wanted)}")
     # in this order: a wrong flag and a wrong FILE are reported before a wrong --out
-    check_flag(flags.backbone)
-    found_state = read_foreign(flags.file)
-    stem = os.path.splitext(os.path.basename(flags.file))[0]
-    target = _target(flags.file, flags.out, stem)
-    state, head = fit(found_state, flags.backbone, flags.positive_class, flags.file)
-    feeding = Feeding(flags.input_px, flags.normalise, flags.crop_scale, flags.input_)
+    check_flag(given.backbone)
+    found_state = read_foreign(given.file)
+    stem = os.path.splitext(os.path.basename(given.file))[0]
+    target = _target(given.file, given.out, stem)
+    state, head = fit(found_state, given.backbone, given.positive_class, given.file)
+    feeding = Feeding(given.input_px, given.normalise, given.crop_scale, given.input_)
     card = foreign_card(
-        stem, flags.backbone, head, feeding, printable(os.path.basename(flags.file))
+        stem, given.backbone, head, feeding, printable(os.path.basename(given.file))
     )
     save(target, state, card, check=True)
-    typer.echo(f"{printable(target)}: {flags.backbone}, head {head}, {_input(card)}")
+    typer.echo(f"{printable(target)}: {given.backbone}, head {head}, {_input(card)}")
     complain(
         "uncalibrated, and nothing is measured here; see `fakeface models info` for how it is fed"
     )

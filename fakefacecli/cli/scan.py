@@ -132,6 +132,7 @@ def _judge(flags: ScanFlags) -> JudgeOptions:
         device=flags.device,
         precision=flags.precision,
         batch_size=flags.batch_size,
+        early_exit=flags.early_exit,
     )
 
 

@@ -115,6 +115,10 @@ class ScanFlags:
             "What faces are judged in (auto: bf16 if model and device suit it).", RUNNING
         ),
     ] = Precision.AUTO
+    early_exit: Annotated[
+        bool,
+        _running("--early-exit", help="Ask a judge's slow networks only where the others doubt."),
+    ] = False
     batch_size: Annotated[int, flags.batch_size(RUNNING)] = 16
     workers: Annotated[
         int | None, flags.workers("Decoder processes (default: one per core, 8 at most).", RUNNING)

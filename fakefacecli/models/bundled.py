@@ -33,7 +33,7 @@ BUNDLED: dict[str, BundledModel] = {
         BundledModel(
             "fakeface-judge-2026.11",
             "fakeface-judge-2026.11.json",
-            "701351a117acdf30fd6127ca4945b962a8a1b26dfa15b758458e12936022adb6",
+            "39d444387743dece4746000fb7788c9c54eef25e1032b47f2af416fb0bae5519",
         ),
     )
 }

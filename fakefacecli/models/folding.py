@@ -46,4 +46,6 @@ def _fold_children(parent: "nn.Module") -> None:
             and conv.out_channels == norm.num_features
         ):
             setattr(parent, name, fuse_conv_bn_eval(conv, norm))
-            setattr(parent, after, nn.Identity())
+            # timm's BatchNormAct2d holds the activation behind it as well
+            act = getattr(norm, "act", None)
+            setattr(parent, after, act if isinstance(act, nn.Module) else nn.Identity())

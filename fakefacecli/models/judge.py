@@ -47,6 +47,21 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True)
+class EarlyExit:
+    """When the judge's cheap networks suffice, if a scan is to save time.
+
+    A weighted sum of the logits of `members` and `bias` estimate the judge's logit. Below `below`
+    and above `above` the estimate stands for it; the card's thresholds are presumed.
+    """
+
+    members: tuple[str, ...]
+    weights: tuple[float, ...]
+    bias: float
+    below: float
+    above: float
+
+
+@dataclass(frozen=True, slots=True)
 class JudgeCard:
     """What a judge says of itself, but for its members. `meaning` is that of its thresholds."""
 
@@ -60,6 +75,7 @@ class JudgeCard:
     trained_on: str = ""
     measured: Mapping[str, Any] = field(default_factory=dict)
     meaning: str = ""
+    early_exit: EarlyExit | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,12 +156,32 @@ def _read(raw: Mapping[str, Any], path: str) -> tuple[JudgeCard, tuple[Member, .
         trained_on=str(raw.get("trained_on", "")),
         measured=dict(raw.get("measured", {})),
         meaning=str(thresholds.get("meaning", "")),
+        early_exit=_early_exit(raw["early_exit"], names) if "early_exit" in raw else None,
     )
     members = tuple(
         Member(name, _member(member, card, path), weight)
         for name, member, weight in zip(names, listed, weights, strict=True)
     )
     return card, members
+
+
+def _early_exit(raw: Mapping[str, Any], names: list[str]) -> EarlyExit:
+    found = EarlyExit(
+        members=tuple(map(str, raw["members"])),
+        weights=tuple(map(finite, raw["weights"])),
+        bias=finite(raw["bias"]),
+        below=finite(raw["below"]),
+        above=finite(raw["above"]),
+    )
+    asked = [name for name in names if name in found.members]
+    if list(found.members) != asked or not 1 <= len(asked) == len(found.weights) < len(names):
+        raise ValueError(
+            f"early_exit asks {len(found.members)} members with {len(found.weights)} weights, "
+            "wanted some of the judge's, in its order, and a weight for each"
+        )
+    if found.below > found.above:
+        raise ValueError(f"early_exit ends below {found.below} and above {found.above}")
+    return found
 
 
 def _window(raw: Mapping[str, Any], path: str) -> WindowRule:

@@ -3,11 +3,12 @@
 Kalamkar et al., "A Study of BFLOAT16 for Deep Learning Training", 2019, arXiv:1905.12322. Most of
 the error comes from a network's first layers, through which everything passes, and from adding up
 a residual stream in few bits. So the first layers and the stream stay float32, and only the
-convolutions behind them are bfloat16.
+convolutions, or a transformer's matrices, behind them are bfloat16.
 """
 
 import copy
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -19,23 +20,50 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-# the layers that stay float32; for a backbone that is not here nothing was measured.
-# the bundled model, 977 faces: at most 0.003 off in p_fake; with all layers in bfloat16, 0.010
-FLOAT32_LAYERS: dict[str, tuple[str, ...]] = {
-    "inception_resnet_v1": (
-        *("conv2d_1a", "conv2d_2a", "conv2d_2b"),
-        *("conv2d_3b", "conv2d_4a", "conv2d_4b"),
-    )
-}
-# how far a logit of such a copy may be off; of four checkpoints with 640 faces each, by 0.0112
-_LOGIT_OFF = {"inception_resnet_v1": 0.015}
 _LOGIT_OFF_UNMEASURED = 0.05
 _P_FAKE_OFF = 0.005  # how far p_fake may be off
+_INT8_MOST = 127
+
+
+@dataclass(frozen=True, slots=True)
+class FewBits:
+    """Which layers of a backbone are bfloat16, and how far off its logit may be then.
+
+    `float32` are the beginnings of the names of layers that stay as they are; convolutions are
+    bfloat16, and with `matrices` linear layers as well. `worth` is false where it does not pay.
+    """
+
+    float32: tuple[str, ...] = ()
+    matrices: bool = False
+    logit_off: float = _LOGIT_OFF_UNMEASURED
+    worth: bool = True
+
+
+# what was measured; tests/bench/few_bits.py prints it
+FEW_BITS = {
+    # the logit of four checkpoints with 640 faces each: at most 0.0112 off; p_fake of 977 faces by
+    # at most 0.003, and by 0.010 with all layers in bfloat16
+    "inception_resnet_v1": FewBits(
+        (
+            *("conv2d_1a", "conv2d_2a", "conv2d_2b"),
+            *("conv2d_3b", "conv2d_4a", "conv2d_4b"),
+        ),
+        logit_off=0.015,
+    ),
+    # most of what all layers in bfloat16 would be off comes from the patches' convolution, which
+    # costs 1 % of the time; 446 faces: at most 0.063 off, 0.007 in the mean
+    "timm/vit_base_patch16_clip_quickgelu_224": FewBits(
+        ("patch_embed", "head"), matrices=True, logit_off=0.07
+    ),
+    # 0.2 to 0.4 off with all convolutions in bfloat16; with the depthwise ones and the first
+    # blocks in float32 as slow as all of it
+    "timm/tf_efficientnet_lite2": FewBits(logit_off=0.45, worth=False),
+}
 
 
 def logit_error(backbone: str) -> float:
     """How far off a logit may be in bfloat16; a guess for a backbone that was not measured."""
-    return _LOGIT_OFF.get(backbone, _LOGIT_OFF_UNMEASURED)
+    return FEW_BITS.get(backbone, FewBits()).logit_off
 
 
 def is_unsure(logit: float, calibration: Calibration, thresholds: Thresholds, error: float) -> bool:
@@ -53,9 +81,15 @@ def is_unsure(logit: float, calibration: Calibration, thresholds: Thresholds, er
 
 
 def in_bfloat16(precision: Precision, backbone: str, device: str) -> bool:
-    """Whether to judge in bfloat16: auto does where it was measured and the device has it."""
+    """Whether to judge in bfloat16: auto does where it was measured and the device has it.
+
+    Never where it was measured and does not pay.
+    """
+    measured = FEW_BITS.get(backbone)
+    if measured and not measured.worth:
+        return False
     if precision is Precision.AUTO:
-        return backbone in FLOAT32_LAYERS and has_bfloat16(device)
+        return measured is not None and has_bfloat16(device)
     return precision is Precision.BF16
 
 
@@ -89,21 +123,52 @@ def full_float32(device: str) -> AbstractContextManager[None]:
 
 
 def bfloat16_copy(network: "nn.Module", backbone: str) -> "nn.Module":
-    """A copy of `network` with its convolutions in bfloat16, except the FLOAT32_LAYERS."""
+    """A copy of `network` in bfloat16, except what FEW_BITS keeps in float32."""
     import torch
     from torch import nn
 
     quick = copy.deepcopy(network)
-    kept = FLOAT32_LAYERS.get(backbone, ())
-    for name, module in quick.named_modules():
+    how = FEW_BITS.get(backbone, FewBits())
+    for name, module in list(quick.named_modules()):
         if not any(True for _ in module.parameters(recurse=False)):
             continue
-        few = isinstance(module, nn.Conv2d) and not name.startswith(kept)
+        few = bool(name) and not (how.float32 and name.startswith(how.float32))
+        if few and how.matrices and isinstance(module, nn.Linear):
+            _to_few_bits(module)
+            continue
         # normalisations and the head cost little time and add up many numbers: float32
-        dtype = torch.bfloat16 if few else torch.float32
+        dtype = torch.bfloat16 if few and isinstance(module, nn.Conv2d) else torch.float32
         # each layer converts what it is given, as the one before may be of the other type
         module.to(dtype).register_forward_pre_hook(partial(_cast, dtype))
     return quick
+
+
+def _to_few_bits(layer: "nn.Linear") -> None:
+    """Give `layer` a bfloat16 matrix, between float32 numbers.
+
+    Its rows are stretched so that the largest weight is 127, and what comes out is shrunk again in
+    float32: matrices that were stored as int8 with a scale a row lose nothing.
+    """
+    import torch
+    from torch import nn
+
+    weight = layer.weight.detach()
+    scale = weight.abs().amax(1).clamp_min(torch.finfo(torch.float32).tiny) / _INT8_MOST
+    layer.register_buffer("scale", scale)
+    layer.register_buffer(
+        "shift", torch.zeros_like(scale) if layer.bias is None else layer.bias.detach()
+    )
+    stretched = (weight / scale[:, None]).to(torch.bfloat16)
+    layer.weight = nn.Parameter(stretched, requires_grad=False)
+    layer.register_parameter("bias", None)
+    layer.register_forward_pre_hook(partial(_cast, torch.bfloat16))
+    layer.register_forward_hook(_shrunk)
+
+
+def _shrunk(layer: Any, inputs: Any, product: "torch.Tensor") -> "torch.Tensor":
+    import torch
+
+    return torch.addcmul(layer.shift, product.float(), layer.scale)
 
 
 def _cast(dtype: "torch.dtype", module: Any, inputs: Any) -> Any:

@@ -2,7 +2,8 @@
 
 import itertools
 import math
-from collections.abc import Sequence
+import operator
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -12,7 +13,7 @@ from fakefacecli.base.records import FaceCrop
 from fakefacecli.base.threads import side_by_side
 from fakefacecli.base.verdicts import Label, Opinion, Reason, Thresholds, Verdict
 from fakefacecli.models.card import ModelCard, WindowRule
-from fakefacecli.models.judge import AnyCard, JudgeCard
+from fakefacecli.models.judge import AnyCard, EarlyExit, JudgeCard
 from fakefacecli.models.precision import full_float32, is_unsure, logit_error
 from fakefacecli.models.preprocess import prepare
 
@@ -123,7 +124,8 @@ class TorchClassifier:
     """A `Classifier` over the networks of a judge, whose logits are added up with their weights.
 
     A single network is a judge of one member. Where members have copies in fewer bits, only faces
-    that precision.is_unsure names are judged in full precision.
+    that precision.is_unsure names are judged in full precision. With `early_exit` its members are
+    asked first, and the others only about faces for which the answer is open.
     """
 
     def __init__(
@@ -131,9 +133,11 @@ class TorchClassifier:
         members: Sequence[Network],
         card: AnyCard,
         thresholds: Thresholds | None = None,
+        early_exit: EarlyExit | None = None,
     ):
         self.members = tuple(members)
         self.card = card
+        self.early_exit = early_exit
         self.thresholds = thresholds or card.thresholds
         self.bias = card.bias if isinstance(card, JudgeCard) else 0.0
 
@@ -152,16 +156,41 @@ class TorchClassifier:
         return cls((only,), card, thresholds)
 
     def classify(self, crops: Sequence[FaceCrop]) -> list[Verdict]:
-        """One verdict per crop, in order; with each member's opinion where there are several."""
-        said = self.opinions(crops, quickly=True)
+        """One verdict per crop, in order; with the opinion of each member asked, if of several."""
+        if self.early_exit is None:
+            return self._judged(crops, {})
+        rule = self.early_exit
+        first = [member for member in self.members if member.name in rule.members]
+        said = {member.name: member.logits(crops, quickly=True) for member in first}
+        rows = list(zip(*said.values(), strict=True))
+        estimates = [math.fsum(map(operator.mul, rule.weights, row)) + rule.bias for row in rows]
+        still_open = [rule.below <= estimate <= rule.above for estimate in estimates]
+        answers = iter(
+            self._judged(
+                list(itertools.compress(crops, still_open)),
+                {name: list(itertools.compress(said[name], still_open)) for name in said},
+            )
+        )
+        return [
+            next(answers) if more else self._verdict(crop, estimate, rule.members, row)
+            for crop, more, estimate, row in zip(crops, still_open, estimates, rows, strict=True)
+        ]
+
+    def _judged(
+        self, crops: Sequence[FaceCrop], known: Mapping[str, Sequence[float]]
+    ) -> list[Verdict]:
+        """The verdicts of all members; of some the logits are `known` already."""
+        columns = [known.get(m.name) or m.logits(crops, quickly=True) for m in self.members]
+        said = list(zip(*columns, strict=True))
         logits = [self.fused(row) for row in said]
         if any(member.quick for member in self.members):
             places = [place for place, logit in enumerate(logits) if self._is_unsure(logit)]
             again = self.opinions([crops[place] for place in places])
             for place, row in zip(places, again, strict=True):
                 said[place], logits[place] = row, self.fused(row)
+        names = [member.name for member in self.members]
         return [
-            self._verdict(crop, logit, row)
+            self._verdict(crop, logit, names, row)
             for crop, logit, row in zip(crops, logits, said, strict=True)
         ]
 
@@ -169,9 +198,9 @@ class TorchClassifier:
         """The judge's raw scores in full precision, positive for "fake"."""
         return [self.fused(row) for row in self.opinions(crops)]
 
-    def opinions(self, crops: Sequence[FaceCrop], quickly: bool = False) -> list[tuple[float, ...]]:
-        """Each member's logit, in the members' order, for each crop."""
-        columns = [member.logits(crops, quickly) for member in self.members]
+    def opinions(self, crops: Sequence[FaceCrop]) -> list[tuple[float, ...]]:
+        """Each member's logit in full precision, in the members' order, for each crop."""
+        columns = [member.logits(crops) for member in self.members]
         return list(zip(*columns, strict=True))
 
     def fused(self, logits: Sequence[float]) -> float:
@@ -188,7 +217,9 @@ class TorchClassifier:
         )
         return is_unsure(logit, self.card.calibration, self.thresholds, off)
 
-    def _verdict(self, crop: FaceCrop, logit: float, said: tuple[float, ...]) -> Verdict:
+    def _verdict(
+        self, crop: FaceCrop, logit: float, names: Sequence[str], said: Sequence[float]
+    ) -> Verdict:
         verdict = verdict_of(
             self.card.calibration.probability(logit),
             self.thresholds,
@@ -198,6 +229,5 @@ class TorchClassifier:
         )
         if len(self.members) == 1:
             return verdict
-        names = (member.name for member in self.members)
-        opinions = tuple(map(Opinion, names, said))
+        opinions = tuple(itertools.starmap(Opinion, zip(names, said, strict=True)))
         return replace(verdict, opinions=opinions)

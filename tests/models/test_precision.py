@@ -18,7 +18,7 @@ from fakefacecli.models.calibration import Calibration
 from fakefacecli.models.checkpoint import load
 from fakefacecli.models.folding import folded
 from fakefacecli.models.precision import (
-    FLOAT32_LAYERS,
+    FEW_BITS,
     bfloat16_copy,
     in_bfloat16,
     is_unsure,
@@ -71,9 +71,9 @@ def crops() -> list[FaceCrop]:
 
 
 def test_the_kept_layers_are_layers_of_their_backbone() -> None:
-    for name, layers in FLOAT32_LAYERS.items():
+    for name, how in FEW_BITS.items():
         modules = dict(build(name, "linear", "here").named_modules())
-        assert set(layers) <= modules.keys()
+        assert set(how.float32) <= modules.keys()
 
 
 def test_scores_stay_near_those_of_float32(

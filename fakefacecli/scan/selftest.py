@@ -1,0 +1,100 @@
+"""The self-test: a shipped photograph, judged, must get the scores it got when it was shipped."""
+
+import contextlib
+import json
+from dataclasses import dataclass
+from importlib.resources import files
+
+from fakefacecli.base.errors import ModelRefused, UsageError
+from fakefacecli.base.options import DecodeOptions, JudgeOptions
+from fakefacecli.base.records import FaceFinding, ImageRef
+from fakefacecli.models.bundled import BUNDLED, find_model
+from fakefacecli.scan.build import build_decoder, build_judge
+from fakefacecli.scan.pipeline import Stages, scan
+
+# another CPU, GPU or library version changes the last digits; a wrong weight or step much more
+_P_FAKE_OFF = 0.01
+_LOGIT_OFF = 0.05
+_BOX_OFF_PX = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class SelfTest:
+    """What a model said of the shipped photograph's face, beside what it must say.
+
+    `members` are a judge's networks with the logit found and the one wanted; `box_off_px` is how
+    far the face's box was off.
+    """
+
+    model: str
+    sha256: str
+    device: str
+    p_fake: float
+    wanted: float
+    box_off_px: float
+    members: tuple[tuple[str, float, float], ...] = ()
+
+
+def self_test(model: str, device: str) -> SelfTest:
+    """Judge the shipped photograph with a bundled model, by the very stages of a scan.
+
+    Raises ModelRefused when the answer is not the one it must give, UsageError for a model that is
+    not bundled.
+    """
+    if model not in BUNDLED:
+        raise UsageError(f"{model}: no bundled model; wanted {' or '.join(BUNDLED)}")
+    folder = files("fakefacecli.models") / "selftest"
+    golden = json.loads((folder / "golden.json").read_text("utf-8"))
+    path = str(folder / golden["file"])
+    checkpoint = find_model(model)
+    judge = build_judge(JudgeOptions(device=device), checkpoint)
+    decoder = build_decoder(DecodeOptions(workers=1), judge.lanes, batch_size=1)
+    with contextlib.closing(decoder):
+        ref = ImageRef(0, path, golden["file"])
+        [report] = scan([ref], Stages(decoder, judge), batch_size=1)
+    if len(report.findings) != 1:
+        raise ModelRefused(f"{len(report.findings)} faces found in {path}, wanted 1")
+    [finding] = report.findings
+    wanted = golden["models"][model]
+    box = finding.box
+    edges = (box.left, box.top, box.right, box.bottom)
+    found = SelfTest(
+        model=model,
+        sha256=checkpoint.sha256,
+        device=judge.device,
+        p_fake=finding.verdict.fake_probability,
+        wanted=wanted["p_fake"],
+        box_off_px=max(abs(a - b) for a, b in zip(edges, golden["box"], strict=True)),
+        members=_members(finding, wanted.get("members", {})),
+    )
+    _check(found)
+    return found
+
+
+def _members(
+    finding: FaceFinding, wanted: dict[str, float]
+) -> tuple[tuple[str, float, float], ...]:
+    said = {opinion.member: opinion.logit for opinion in finding.verdict.opinions}
+    if said.keys() != wanted.keys():
+        raise ModelRefused(f"networks {', '.join(said)} found, wanted {', '.join(wanted)}")
+    return tuple((name, said[name], wanted[name]) for name in said)
+
+
+def _check(found: SelfTest) -> None:
+    if abs(found.p_fake - found.wanted) > _P_FAKE_OFF:
+        raise ModelRefused(
+            f"{found.model}: p_fake {found.p_fake:.4f} on the shipped photograph, wanted "
+            f"{found.wanted:.4f} within {_P_FAKE_OFF}; scores of this installation cannot be "
+            "trusted"
+        )
+    for name, logit, wanted in found.members:
+        if abs(logit - wanted) > _LOGIT_OFF:
+            raise ModelRefused(
+                f"{found.model}: its network {name} says {logit:.3f} of the shipped photograph, "
+                f"wanted {wanted:.3f} within {_LOGIT_OFF}; scores cannot be trusted"
+            )
+    # apart from the score, because a wrong box may by chance give a score within the tolerance
+    if found.box_off_px > _BOX_OFF_PX:
+        raise ModelRefused(
+            f"the face's box is {found.box_off_px:.1f} px off; detection cannot be trusted"
+        )
