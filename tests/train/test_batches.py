@@ -15,8 +15,8 @@ from fakefacecli.labelled.faces import FaceReader, FoundFace, read_faces
 from fakefacecli.models.bundled import find_model
 from fakefacecli.models.preprocess import shrink
 from fakefacecli.scan.pipeline import Judge
-from fakefacecli.train.batches import disturbed_face, fed_face, window_px
 from fakefacecli.train.faces import CutOptions, LabelledFace, find_faces
+from fakefacecli.train.feed import Shown, disturbed_face, fed_face, window_px
 from tests.builders import FakeClassifier, FakeDetector
 
 CARD = replace(find_model("inception-resnet-v1").card, input_px=48)
@@ -75,7 +75,7 @@ def test_a_crop_narrower_than_the_window_is_disturbed_at_the_windows_scale(
 ) -> None:
     image = LabelledImage(noise(tmp_path / "a.png", 48, 48), True, "", "")
     face = LabelledFace(image.path, image, 48, scale, 0, None)  # type: ignore[arg-type]
-    seen = disturbed_face(face, CARD, side, 0)
+    seen = disturbed_face(face, CARD, Shown(side), 0)
     with Image.open(image.path) as picture:
         border = (side - 47) // 2  # the window is rounded to the left
         whole = np.pad(np.asarray(picture), ((border, side - 48 - border),) * 2 + ((0, 0),), "edge")
