@@ -29,13 +29,13 @@ def new_autoencoder() -> "nn.Module":
     from torch import nn
 
     return nn.Sequential(
-        *(nn.Conv2d(3, 24, 4, 2, 1), nn.SiLU()),
-        *(nn.Conv2d(24, 48, 4, 2, 1), nn.SiLU()),
-        nn.Conv2d(48, 8, 3, padding=1),
-        *(nn.Conv2d(8, 64, 3, padding=1), nn.SiLU()),
-        *(nn.ConvTranspose2d(64, 48, 4, 2, 1), nn.SiLU()),
-        *(nn.ConvTranspose2d(48, 24, 4, 2, 1), nn.SiLU()),
-        nn.Conv2d(24, 3, 3, padding=1),
+        *(nn.Conv2d(3, 16, 4, 2, 1), nn.SiLU()),
+        *(nn.Conv2d(16, 32, 4, 2, 1), nn.SiLU()),
+        nn.Conv2d(32, 8, 3, padding=1),
+        *(nn.Conv2d(8, 48, 3, padding=1), nn.SiLU()),
+        *(nn.ConvTranspose2d(48, 32, 4, 2, 1), nn.SiLU()),
+        *(nn.ConvTranspose2d(32, 16, 4, 2, 1), nn.SiLU()),
+        nn.Conv2d(16, 3, 3, padding=1),
     )
 
 
