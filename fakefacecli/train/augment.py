@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from fakefacecli.train.jpeg import recompress
-from fakefacecli.train.retouch import denoised, graded, smoothed, tone_mapped
+from fakefacecli.train.retouch import blurred, denoised, graded, smoothed, tone_mapped
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor
@@ -219,45 +219,6 @@ class Augmenter:
         ]
         hole = (inside[0][:, :, None] & inside[1][:, None, :])[:, None]
         return torch.where(hole, self.draw(pictures, 0, 255, 3), pictures)
-
-
-def blurred(pictures: "Tensor", sigma: "Tensor") -> "Tensor":
-    """Blur each picture by a Gaussian of its own `sigma` (N, 1, 1, 1), in pixels.
-
-    The whole batch is one picture of N * channels planes to conv2d, whose groups keep them apart.
-    """
-    import torch
-    from torch.nn.functional import conv2d, pad
-
-    radius = 4
-    side = 2 * radius + 1
-    count, channels, height, width = pictures.shape
-    ruler = torch.arange(-radius, radius + 1, device=pictures.device)
-    kernel = torch.exp(-(ruler**2) / (2 * sigma.view(-1, 1) ** 2))
-    kernel = (kernel / kernel.sum(1, keepdim=True)).repeat_interleave(channels, 0)
-    flat = pictures.reshape(1, count * channels, height, width)
-    mode = "reflect" if min(height, width) > radius else "replicate"
-    for shape, room in (
-        ((-1, 1, 1, side), (radius, radius, 0, 0)),
-        ((-1, 1, side, 1), (0, 0, radius, radius)),
-    ):
-        flat = conv2d(pad(flat, room, mode=mode), kernel.view(shape), groups=count * channels)
-    return flat.view(pictures.shape)
-
-
-def resampled(pictures: "Tensor", zoom: "Tensor", shift: "Tensor") -> "Tensor":
-    """Each picture enlarged `zoom` (N,) times about its middle, which `shift` (N, 2) moves.
-
-    The shift, across and down, is in halves of a side; where there is nothing, edges repeat.
-    """
-    import torch
-    from torch.nn.functional import affine_grid, grid_sample
-
-    matrix = torch.zeros((len(pictures), 2, 3), device=pictures.device)
-    matrix[:, 0, 0] = matrix[:, 1, 1] = 1 / zoom
-    matrix[:, :, 2] = shift
-    grid = affine_grid(matrix, list(pictures.shape), align_corners=False)
-    return grid_sample(pictures, grid, padding_mode="border", align_corners=False)
 
 
 def cut_mix(

@@ -9,7 +9,7 @@ that nothing in the picture but the trace of the making tells the two apart.
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from fakefacecli.train.augment import Augmenter, resampled
+from fakefacecli.train.augment import Augmenter
 from fakefacecli.train.autoencoder import fitted, new_autoencoder, reconstruct
 from fakefacecli.train.batches import Batch, Made
 from fakefacecli.train.faces import LabelledFace
@@ -77,11 +77,26 @@ def self_blended(pictures: "Tensor", boxes: "Tensor", augmenter: Augmenter) -> "
     inner, outer = torch.where(first, changed, pictures), torch.where(first, pictures, changed)
     # the inner one a little larger or smaller, and off its place: what a blend never gets right
     zoom = draw(pictures, 0.95, 1.05).flatten()
-    inner = resampled(inner, zoom, draw(pictures, -0.03, 0.03, 2).flatten(1) * 2)
+    inner = _resampled(inner, zoom, draw(pictures, -0.03, 0.03, 2).flatten(1) * 2)
     ratios = torch.tensor(_RATIOS, device=pictures.device)
     chosen = draw(pictures, 0, len(_RATIOS)).long().clamp(max=len(_RATIOS) - 1)
     mask = _mask(pictures, boxes, augmenter) * ratios[chosen]
     return (inner * mask + outer * (1 - mask)).clamp(0, 255)
+
+
+def _resampled(pictures: "Tensor", zoom: "Tensor", shift: "Tensor") -> "Tensor":
+    """Each picture enlarged `zoom` (N,) times about its middle, which `shift` (N, 2) moves.
+
+    The shift, across and down, is in halves of a side; where there is nothing, edges repeat.
+    """
+    import torch
+    from torch.nn.functional import affine_grid, grid_sample
+
+    matrix = torch.zeros((len(pictures), 2, 3), device=pictures.device)
+    matrix[:, 0, 0] = matrix[:, 1, 1] = 1 / zoom
+    matrix[:, :, 2] = shift
+    grid = affine_grid(matrix, list(pictures.shape), align_corners=False)
+    return grid_sample(pictures, grid, padding_mode="border", align_corners=False)
 
 
 def _changed(pictures: "Tensor", augmenter: Augmenter) -> "Tensor":

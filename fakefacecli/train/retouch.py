@@ -1,4 +1,4 @@
-"""What phones and studios do to honest pictures, in batches: denoise, smooth, tone-map, grade.
+"""What phones and studios do to honest pictures, in batches: blur, denoise, tone-map, grade.
 
 All take (N, 3, h, w) grey levels 0..255 and settings (N, 1, 1, 1) or (N, 3, 1, 1), and give new
 pictures of the same range. Where only fakes looked so smooth, night-mode pictures would be flagged.
@@ -86,6 +86,30 @@ def graded(
     luma = curved.mean(1, keepdim=True)
     tinted = curved * (255 - fade) + fade + (1 - luma) ** 2 * shadows + luma**2 * lights
     return tinted.clamp(0, 255)
+
+
+def blurred(pictures: "Tensor", sigma: "Tensor") -> "Tensor":
+    """Blur each picture by a Gaussian of its own `sigma` (N, 1, 1, 1), in pixels.
+
+    The whole batch is one picture of N * channels planes to conv2d, whose groups keep them apart.
+    """
+    import torch
+    from torch.nn.functional import conv2d, pad
+
+    radius = 4
+    side = 2 * radius + 1
+    count, channels, height, width = pictures.shape
+    ruler = torch.arange(-radius, radius + 1, device=pictures.device)
+    kernel = torch.exp(-(ruler**2) / (2 * sigma.view(-1, 1) ** 2))
+    kernel = (kernel / kernel.sum(1, keepdim=True)).repeat_interleave(channels, 0)
+    flat = pictures.reshape(1, count * channels, height, width)
+    mode = "reflect" if min(height, width) > radius else "replicate"
+    for shape, room in (
+        ((-1, 1, 1, side), (radius, radius, 0, 0)),
+        ((-1, 1, side, 1), (0, 0, radius, radius)),
+    ):
+        flat = conv2d(pad(flat, room, mode=mode), kernel.view(shape), groups=count * channels)
+    return flat.view(pictures.shape)
 
 
 def _box(planes: "Tensor", radius: int) -> "Tensor":

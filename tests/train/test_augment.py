@@ -9,9 +9,9 @@ import pytest
 import torch
 from PIL import Image
 
-from fakefacecli.train.augment import Augmenter, blurred, cut_mix
+from fakefacecli.train.augment import Augmenter, cut_mix
 from fakefacecli.train.jpeg import recompress
-from fakefacecli.train.retouch import denoised, smoothed, tone_mapped
+from fakefacecli.train.retouch import blurred, denoised, smoothed, tone_mapped
 from tests.builders import PHOTOS
 
 

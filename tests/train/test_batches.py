@@ -175,6 +175,17 @@ def test_native_batches_that_are_not_resized_hold_faces_of_like_size(
         assert ratio.min() > 1 / 1.26
 
 
+def test_no_finer_picture_is_drawn_than_a_scan_would_show() -> None:
+    """By way of 64 px a window of 1.8 keeps 46 px for what lies within 1.3 times the box."""
+    faces = []
+    for n in range(8):
+        image = LabelledImage(str(n), n % 2 == 1, "", "train")
+        faces.append(LabelledFace(str(n), image, 600, 1.8, n, None))  # type: ignore[arg-type]
+    how = TrainOptions("d", "o", "c", batch_size=4)
+    wide = replace(WINDOW, via_px=0)
+    assert [Sampler(faces, card, how).most_px for card in (WINDOW, wide, NATIVE)] == [46, 67, 600]
+
+
 def test_a_crop_that_is_not_square_is_its_middle_and_nothing_else(tmp_path: pathlib.Path) -> None:
     path = noise(tmp_path / "a.png", 89, 109)
     _, found = trained_and_measured(path, CARD.crop_scale, str(tmp_path))
