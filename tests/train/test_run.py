@@ -445,7 +445,7 @@ def test_both_classes_are_drawn_at_the_same_resolutions(tmp_path: pathlib.Path) 
     import numpy as np
 
     for px in (64, 150, 190):
-        places = sampler._balanced(np.random.default_rng(px), 16, px)
+        places = sampler._balanced(np.random.default_rng(px), 16, px, untouched=False)
         assert sum(faces[place].image.fake for place in places) == 8
         assert all(faces[place].side >= px for place in places)
 
