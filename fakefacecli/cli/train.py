@@ -31,19 +31,32 @@ def train_options(flags: TrainFlags) -> "tuple[TrainOptions, Checkpoint | None]"
     Raises UsageError for an impossible value and for flags that contradict each other,
     ModelRefused for the model.
     """
-    from fakefacecli.models.bundled import find_network
+    from fakefacecli.models.bundled import find_start
     from fakefacecli.scan.build import pick_device
 
     _check(flags)
     _check_together(flags)
     device = pick_device(flags.device)
-    init = find_network(flags.init, "--init") if flags.init else None
+    init = find_start(flags.init) if flags.init else None
+    return _options(flags, device, _ready_scale(flags, init)), init
+
+
+def _ready_scale(flags: TrainFlags, init: "Checkpoint | None") -> float | None:
+    """How much wider than the box ready crops are; None for photographs."""
+    from fakefacecli.models.window import FLAT_WINDOW
+    from fakefacecli.train.start import OWN_SCALE
+
+    if not flags.faces_only:
+        return None
+    if flags.faces_scale:
+        return flags.faces_scale
+    if flags.view:
+        return FLAT_WINDOW.span
     # a model that is trained further sees windows of the size it has learnt
-    own_scale = flags.crop_scale or TrainOptions.crop_scale
-    return _options(flags, device, init.card.crop_scale if init else own_scale), init
+    return init.card.window.span if init else flags.crop_scale or OWN_SCALE
 
 
-def _options(flags: TrainFlags, device: str, crop_scale: float) -> TrainOptions:
+def _options(flags: TrainFlags, device: str, ready_scale: float | None) -> TrainOptions:
     from fakefacecli.labelled.data import CACHE_ENDING
     from fakefacecli.scan.build import default_workers
 
@@ -51,14 +64,18 @@ def _options(flags: TrainFlags, device: str, crop_scale: float) -> TrainOptions:
         data=flags.data,
         out=flags.out,
         cache=flags.cache or f"{flags.out}{CACHE_ENDING}",
-        ready_scale=(flags.faces_scale or crop_scale) if flags.faces_only else None,
+        ready_scale=ready_scale,
         backbone=flags.backbone or TrainOptions.backbone,
         head=flags.head or TrainOptions.head,
         pretrained=flags.pretrained,
         init=flags.init,
         channels=flags.input_ or TrainOptions.channels,
         input_px=flags.input_px,
-        crop_scale=crop_scale,
+        crop_scale=flags.crop_scale,
+        view=flags.view,
+        level=flags.level,
+        via_px=flags.via_px or TrainOptions.via_px,
+        lora=flags.lora or TrainOptions.lora,
         amp=device.startswith("cuda") if flags.amp is None else flags.amp,
         device=device,
         workers=flags.workers or default_workers(),
@@ -77,18 +94,21 @@ def _options(flags: TrainFlags, device: str, crop_scale: float) -> TrainOptions:
         batch_size=flags.batch_size,
         balance=flags.balance,
         augment=flags.augment,
+        self_blended=flags.self_blended,
+        reconstructed=flags.reconstructed,
         seed=flags.seed,
     )
 
 
 def _check(flags: TrainFlags) -> None:
-    from fakefacecli.models.card import CHANNELS, HEADS
+    from fakefacecli.models.card import CHANNELS, HEADS, VIEWS
 
     closed = {
         "--optimizer": (flags.optimizer, OPTIMIZERS),
         "--schedule": (flags.schedule, SCHEDULES),
         "--head": (flags.head or TrainOptions.head, HEADS),
         "--input": (flags.input_ or TrainOptions.channels, CHANNELS),
+        "--view": (flags.view or VIEWS[0], VIEWS),
     }
     for flag, (found, wanted) in closed.items():
         if found not in wanted:
@@ -98,7 +118,8 @@ def _check(flags: TrainFlags) -> None:
 
 
 def _check_together(flags: TrainFlags) -> None:
-    network = flags.backbone or flags.head or flags.input_ or flags.input_px or flags.crop_scale
+    network = flags.backbone or flags.head or flags.input_
+    sees = flags.input_px or flags.crop_scale
     refuse_if(
         {
             "--faces-scale goes with --faces-only": flags.faces_scale is not None
@@ -106,7 +127,18 @@ def _check_together(flags: TrainFlags) -> None:
             "--pretrained and --init both say what to start from": flags.pretrained and flags.init,
             "--unfreeze-every goes with --freeze": flags.unfreeze_every and flags.freeze == "none",
             "--init brings its own backbone, head and input; leave their flags out": flags.init
-            and network,
+            and (network or (sees and not flags.view)),
+            "--level goes with --view": flags.level and not flags.view,
+            "--via-px goes with --view window": flags.via_px and flags.view != "window",
+            "--view native sees pixels as they are; leave --crop-scale out": flags.crop_scale
+            and flags.view == "native",
+            "--freeze backbone leaves no adapter of --lora to learn; leave one of them out, or add "
+            "--unfreeze-every": flags.lora
+            and flags.freeze == "backbone"
+            and not flags.unfreeze_every,
+            "--self-blended and --reconstructed are half of a batch at most, taken together": (
+                flags.self_blended + flags.reconstructed > 0.5
+            ),
         }
     )
 

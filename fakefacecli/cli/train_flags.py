@@ -63,7 +63,25 @@ class TrainFlags:
     ] = None
     crop_scale: Annotated[
         float | None,
-        _model(min=1.0, max=1.3, help="The window over the box's longer side (1.15)."),
+        _model(
+            min=1.0, max=1.8, help="What it sees over the box's longer side (1.15; --view: all)."
+        ),
+    ] = None
+    view: Annotated[
+        str | None,
+        _model(
+            metavar="window|native",
+            help="See faces as a judge's member does: part of a wide window, or its own pixels.",
+        ),
+    ] = None
+    level: Annotated[bool, _model("--level", help="With --view: turn windows level.")] = False
+    via_px: Annotated[
+        int | None,
+        _model(min=16, max=1024, help="With --view window: resize the window to this first."),
+    ] = None
+    lora: Annotated[
+        int | None,
+        _model(min=1, max=256, metavar="RANK", help="Tune a transformer by low-rank adapters."),
     ] = None
 
     freeze: Annotated[
@@ -109,6 +127,24 @@ class TrainFlags:
         bool,
         _learning("--augment/--no-augment", help="Vary the faces at random, against shortcuts."),
     ] = True
+    self_blended: Annotated[
+        float,
+        _learning(
+            min=0.0,
+            max=0.5,
+            metavar="SHARE",
+            help="Share of each batch: fakes made by blending a real face into itself.",
+        ),
+    ] = 0.0
+    reconstructed: Annotated[
+        float,
+        _learning(
+            min=0.0,
+            max=0.5,
+            metavar="SHARE",
+            help="Share of each batch: fakes made by an autoencoder from a real face.",
+        ),
+    ] = 0.0
     seed: Annotated[int, _learning(min=0, max=2**31)] = 0
 
     batch_size: Annotated[int, _running(min=2, max=4096, help="Faces at once.")] = (

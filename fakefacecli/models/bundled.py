@@ -1,10 +1,13 @@
 """The models that come with fakeface, each with the sha256 its file must have."""
 
+import contextlib
+import glob
+import os
 from dataclasses import dataclass
 from importlib.resources import files
 
 from fakefacecli.base.errors import ModelRefused, UsageError
-from fakefacecli.models.checkpoint import Checkpoint, read_checkpoint
+from fakefacecli.models.checkpoint import Checkpoint, is_ours, read_checkpoint
 from fakefacecli.models.judge import SUFFIX, AnyCheckpoint, JudgeCheckpoint, read_judge
 
 
@@ -70,6 +73,33 @@ def find_network(name_or_file: str, doing: str) -> Checkpoint:
             "single one, such as inception-resnet-v1"
         )
     return checkpoint
+
+
+def find_start(name_or_file: str) -> Checkpoint:
+    """The model that `fakeface train --init` names: a single network, or one member of a judge.
+
+    A member's file need not carry a card: that of a judge in the same folder says how it is fed.
+    Raises ModelRefused, and UsageError for a judge of several networks.
+    """
+    try:
+        return find_network(name_or_file, "--init")
+    except ModelRefused:
+        if member := _member_beside(name_or_file):
+            return member
+        raise
+
+
+def _member_beside(path: str) -> Checkpoint | None:
+    """The member whose file `path` is, as a judge's card in its folder has it; None without one."""
+    if not os.path.isfile(path) or is_ours(path):
+        return None
+    for card in sorted(glob.glob(os.path.join(glob.escape(os.path.dirname(path)), f"*{SUFFIX}"))):
+        # other JSON files, and judges that lack a member, say nothing of this one
+        with contextlib.suppress(ModelRefused):
+            for member in read_judge(card).members:
+                if os.path.samefile(member.checkpoint.path, path):
+                    return member.checkpoint
+    return None
 
 
 def _read(path: str) -> AnyCheckpoint:

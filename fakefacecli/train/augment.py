@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from fakefacecli.train.jpeg import recompress
+from fakefacecli.train.retouch import blurred, denoised, graded, smoothed, tone_mapped
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor
@@ -18,27 +19,41 @@ if TYPE_CHECKING:
 # would wipe out the fine traces of a generator, which tell the most about unseen ones
 _TRACES = 0.25
 _MOST_TURN = math.radians(11)
+# of a network whose faces are not turned level first: so many are turned further than that
+_TURNED = 0.15
+_MOST_TILT = math.radians(45)
+# of a native view's other batches: turned and scaled pictures have no pixels of their own any more
+_IN_PLACE = 0.5
 
 
 class Augmenter:
     """Turns pictures (N, 3, h, w), grey levels 0..255, into disturbed ones (N, 3, px, px).
 
     `room` is how many times wider the pictures are than what the network will see of them, which
-    leaves space to shift and turn; `px` is the effective resolution of the answer.
+    leaves space to shift and turn; `px` is the effective resolution of the answer. Faces that are
+    `level` before a network sees them are turned less; with `native` many are only shifted, by
+    whole pixels, whatever else happens to them.
     """
 
-    def __init__(self, generator: "Generator"):
+    def __init__(self, generator: "Generator", level: bool = False, native: bool = False):
         self.generator = generator
+        self.level = level
+        self.native = native
 
     def __call__(self, pictures: "Tensor", room: float, px: int) -> "Tensor":
         """The disturbed pictures, never the ones given."""
         if self.chance() < _TRACES:
             return self.flip(self.cut(pictures, room, px, gently=True))
-        seen = self.flip(self.cut(pictures, room, px, gently=False))
-        # first what lenses and editors do, then what saving does to all of it
+        gently = self.native and self.chance() < _IN_PLACE
+        seen = self.flip(self.cut(pictures, room, px, gently))
+        # first what lenses, phones and editors do, then what saving does to all of it
         seen = self.some(seen, 0.3, self.blur)
+        seen = self.some(seen, 0.1, self.denoise)
+        seen = self.some(seen, 0.12, self.smooth)
         seen = self.some(seen, 0.3, self.sharpen)
+        seen = self.some(seen, 0.1, self.tone_map)
         seen = self.some(seen, 0.8, self.recolour)
+        seen = self.some(seen, 0.15, self.grade)
         seen = self.some(seen, 0.1, self.grey)
         seen = self.some(seen, 0.3, self.noise)
         seen = self.some(seen, 0.6, self.jpeg)
@@ -90,6 +105,8 @@ class Augmenter:
         wide = self.draw(pictures, 0.94, 1.06).flatten()
         # the part may move only as far as the picture reaches
         spare = (1 - size).clamp(min=0) / 2
+        if not self.level:
+            turn, size, spare = self.tilt(turn, size, spare)
         shift = self.draw(pictures, -1, 1, 2).flatten(1) * spare[:, None]
         cosine, sine = turn.cos() * size, turn.sin() * size
         matrix = torch.stack(
@@ -97,6 +114,21 @@ class Augmenter:
         )
         grid = affine_grid(matrix.view(count, 2, 3), [count, 3, px, px], align_corners=False)
         return grid_sample(pictures, grid, padding_mode="border", align_corners=False)
+
+    def tilt(
+        self, turn: "Tensor", size: "Tensor", spare: "Tensor"
+    ) -> "tuple[Tensor, Tensor, Tensor]":
+        """Angles, sizes and room to move of the parts `cut` takes, some turned up to 45 degrees."""
+        import torch
+
+        count = len(turn)
+        chosen = torch.rand(count, generator=self.generator).to(turn.device) < _TURNED
+        far = torch.rand(count, generator=self.generator).to(turn.device) * 2 - 1
+        turn = turn.where(~chosen, far * _MOST_TILT)
+        # a turned square of this size just fits into the picture; a larger one would show edges
+        # that repeat, which no turned photograph has
+        most = 1 / (turn.cos() + turn.sin().abs())
+        return turn, size.where(~chosen, size.minimum(most)), spare.where(~chosen, spare * 0)
 
     def flip(self, pictures: "Tensor") -> "Tensor":
         """Half of them mirrored."""
@@ -110,6 +142,29 @@ class Augmenter:
         """By an unsharp mask."""
         soft = blurred(pictures, self.draw(pictures, 0.5, 1.5))
         return (pictures + self.draw(pictures, 0.2, 1.5) * (pictures - soft)).clamp(0, 255)
+
+    def denoise(self, pictures: "Tensor") -> "Tensor":
+        """As the night modes of phones do it; 3 to 8 grey levels count as noise."""
+        return denoised(pictures, self.draw(pictures, 3, 8))
+
+    def smooth(self, pictures: "Tensor") -> "Tensor":
+        """Skin smoothed and edges kept, as by a beauty filter."""
+        radius = 2 + int(3 * self.chance())
+        return smoothed(pictures, self.draw(pictures, 3, 14), radius)
+
+    def tone_map(self, pictures: "Tensor") -> "Tensor":
+        """Shadows lightened and details brought out, as HDR modes do it."""
+        return tone_mapped(pictures, self.draw(pictures, 0.55, 0.95), self.draw(pictures, 0.9, 1.5))
+
+    def grade(self, pictures: "Tensor") -> "Tensor":
+        """An S-curve, faded blacks, tinted shadows and lights."""
+        return graded(
+            pictures,
+            self.draw(pictures, -0.5, 0.9),
+            self.draw(pictures, 0, 25),
+            self.draw(pictures, -20, 20, 3),
+            self.draw(pictures, -20, 20, 3),
+        )
 
     def recolour(self, pictures: "Tensor") -> "Tensor":
         """Brightness, contrast, saturation, gamma and the balance of colours."""
@@ -164,30 +219,6 @@ class Augmenter:
         ]
         hole = (inside[0][:, :, None] & inside[1][:, None, :])[:, None]
         return torch.where(hole, self.draw(pictures, 0, 255, 3), pictures)
-
-
-def blurred(pictures: "Tensor", sigma: "Tensor") -> "Tensor":
-    """Blur each picture by a Gaussian of its own `sigma` (N, 1, 1, 1), in pixels.
-
-    The whole batch is one picture of N * channels planes to conv2d, whose groups keep them apart.
-    """
-    import torch
-    from torch.nn.functional import conv2d, pad
-
-    radius = 4
-    side = 2 * radius + 1
-    count, channels, height, width = pictures.shape
-    ruler = torch.arange(-radius, radius + 1, device=pictures.device)
-    kernel = torch.exp(-(ruler**2) / (2 * sigma.view(-1, 1) ** 2))
-    kernel = (kernel / kernel.sum(1, keepdim=True)).repeat_interleave(channels, 0)
-    flat = pictures.reshape(1, count * channels, height, width)
-    mode = "reflect" if min(height, width) > radius else "replicate"
-    for shape, room in (
-        ((-1, 1, 1, side), (radius, radius, 0, 0)),
-        ((-1, 1, side, 1), (0, 0, radius, radius)),
-    ):
-        flat = conv2d(pad(flat, room, mode=mode), kernel.view(shape), groups=count * channels)
-    return flat.view(pictures.shape)
 
 
 def cut_mix(

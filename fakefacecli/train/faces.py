@@ -24,11 +24,14 @@ from fakefacecli.decode.pixels import rgb
 from fakefacecli.decode.pool import WorkerDecoder
 from fakefacecli.detect.cascade import MtcnnDetector
 from fakefacecli.labelled.data import LabelledImage
+from fakefacecli.models.window import WindowRule
+from fakefacecli.scan.classify import unfit
 from fakefacecli.scan.crop import cut
 from fakefacecli.train.traits import Traits, openable_formats, sharpness_of, traits_of
 
 CACHE_SCALE = 1.3  # room for shifts and turns around the window a card names
-_CACHE_PX = 512  # larger faces are shrunk to this: more than any backbone here looks at
+# of cards without a rule; 512 px are more than any backbone here looks at
+PLAIN_WINDOW = WindowRule(CACHE_SCALE, most_px=512)
 _AT_ONCE = 8  # photographs
 # of the index: 1 named faces of two --min-face alike, 2 read JPEG qualities otherwise. A mixture of
 # old and new qualities would tell images apart by when they were read
@@ -57,7 +60,8 @@ class CutOptions:
     """How faces are cut out of images, and the folder that keeps them.
 
     `ready_scale`: the images are crops already, so many times as wide as the face's box; None:
-    they are photographs.
+    they are photographs, of which the window of `rule` is kept. Faces that a scan by that rule
+    would not judge, turned too far or cut off, are left out.
     """
 
     folder: str
@@ -65,6 +69,22 @@ class CutOptions:
     device: str = "cpu"
     workers: int = 2
     min_face_px: int = 40
+    rule: WindowRule = PLAIN_WINDOW
+
+    @property
+    def kind(self) -> str:
+        """What tells pictures cut in this way from others of the same image, for file names."""
+        smallest = f"{self.min_face_px}px"
+        if self.rule == PLAIN_WINDOW:
+            return smallest
+        level = f"level{self.rule.level_from:g}to{self.rule.level_to:g}"
+        turned = level if self.rule.levels else "flat"
+        return f"{self.rule.span:g}x{self.rule.most_px}-{turned}-{smallest}"
+
+    @property
+    def scale(self) -> float:
+        """The width of a face's picture over the face's box."""
+        return self.ready_scale or self.rule.span
 
 
 def read_face(path: str) -> Pixels:
@@ -91,7 +111,7 @@ def find_faces(
         os.makedirs(cutting.folder, exist_ok=True)
         # known by content: a renamed or copied image is not cut out again
         digests = [_digest(image.path) for image in images]
-        kind = "ready" if cutting.ready_scale else f"cut-{cutting.min_face_px}px"
+        kind = "ready" if cutting.ready_scale else f"cut-{cutting.kind}"
         index = os.path.join(cutting.folder, f"{kind}.jsonl")
         known = _read_index(index)
         new = [place for place, digest in enumerate(digests) if digest not in known]
@@ -125,17 +145,18 @@ def _entries(
 ) -> Iterator[tuple[str, Entry]]:
     images = [item for item in batch if isinstance(item, DecodedImage)]
     if detector is None:
-        found = [[("", image.pixels)] for image in images]
+        found = [([("", image.pixels)], "") for image in images]
     else:
         found = _cut_out(images, digests, cutting, detector)
     parts = dict(zip((image.ref.index for image in images), found, strict=True))
     for item in batch:
-        entry: Entry = {"faces": [], "why": "no face found"}
+        entry: Entry = {"faces": []}
         if isinstance(item, Unreadable):
             entry["why"] = item.message
         else:
+            named, entry["why"] = parts[item.ref.index]
             entry["traits"] = traits_of(item).row()
-            entry["faces"] = [_describe(name, face) for name, face in parts[item.ref.index]]
+            entry["faces"] = [_describe(name, face) for name, face in named]
         yield digests[item.ref.index], entry
 
 
@@ -144,21 +165,23 @@ def _cut_out(
     digests: Sequence[str],
     cutting: CutOptions,
     detector: MtcnnDetector,
-) -> list[list[tuple[str, Pixels]]]:
+) -> list[tuple[list[tuple[str, Pixels]], str]]:
+    """The pictures of each image's faces with their names, and why there are none, if so."""
     found = []
     for image, faces in zip(images, detector.detect(images), strict=True):
         named = []
         for number, face in enumerate(faces, 1):
-            picture = Image.fromarray(cut(image, face, number, CACHE_SCALE).pixels)
-            if picture.width > _CACHE_PX:
-                picture = picture.resize((_CACHE_PX, _CACHE_PX), Image.Resampling.BICUBIC)
+            crop = cut(image, face, number, cutting.rule)
+            if unfit(crop, cutting.rule):
+                continue
+            picture = Image.fromarray(crop.pixels)
             # the smallest face in the name: with another the detector finds other boxes
             digest = digests[image.ref.index][:32]
-            name = f"{digest}-{cutting.min_face_px}px-{number}.png"
+            name = f"{digest}-{cutting.kind}-{number}.png"
             with atomic_write(os.path.join(cutting.folder, name)) as handle:
                 picture.save(handle, "PNG")
             named.append((name, np.asarray(picture)))
-        found.append(named)
+        found.append((named, "no face that a scan would judge" if faces else "no face found"))
     return found
 
 
@@ -180,7 +203,7 @@ def _faces(image: LabelledImage, entry: Entry, cutting: CutOptions) -> Iterator[
             path=os.path.join(cutting.folder, face["file"]) if face["file"] else image.path,
             image=image,
             side=face["side"],
-            scale=cutting.ready_scale or CACHE_SCALE,
+            scale=cutting.scale,
             phash=int(face["phash"], 16),
             traits=replace(Traits(*entry["traits"]), sharpness=face["sharpness"]),
         )

@@ -24,6 +24,12 @@ def blocks(network: "nn.Module") -> "list[nn.Module]":
     return found
 
 
+def head_of(network: "nn.Module") -> "list[nn.Module]":
+    """The blocks of the head: what holds the last layer, and flat layers just before it."""
+    parts = blocks(network)
+    return parts[_before_head(parts) :]
+
+
 def frozen_at_start(network: "nn.Module", freeze: str) -> int:
     """How many blocks --freeze means: "none", "backbone" (all but the head), or their number.
 

@@ -22,6 +22,8 @@ from fakefacecli.train.average import average_of, begin_after, settle
 from fakefacecli.train.batches import Batch, Sampler, stacked
 from fakefacecli.train.freeze import frozen_at_start, set_dropout, set_learning
 from fakefacecli.train.log import Callbacks, Epoch, TrainingProgress
+from fakefacecli.train.low_rank import merged, set_adapted
+from fakefacecli.train.made import FakeMaker
 from fakefacecli.train.options import TrainOptions
 from fakefacecli.train.split import Division
 from fakefacecli.train.validate import Validation, autocast
@@ -54,6 +56,7 @@ class Training:
         set_dropout(network, options.dropout)
         self.average = average_of(network)
         self.sampler = Sampler(division.train, card, options)
+        self.maker = FakeMaker(options)
         make = torch.optim.AdamW if options.optimizer == "adamw" else torch.optim.SGD
         how: dict[str, Any] = {} if options.optimizer == "adamw" else {"momentum": 0.9}
         self.optimizer = make(
@@ -77,6 +80,7 @@ class Training:
         number = len(self.progress.history) + 1
         frozen = self._frozen(number)
         set_learning(self.network, frozen)
+        set_adapted(self.network)
         # each epoch's own: a resumed run then draws what an uninterrupted one would. The factor
         # keeps seed 0, epoch 2 apart from seed 1, epoch 1
         torch.manual_seed(self.options.seed * 100_003 + number)
@@ -113,16 +117,16 @@ class Training:
         return self.validation.measure(self.average, stop)
 
     def weights(self) -> "dict[str, Tensor]":
-        """Those of the average."""
-        state: dict[str, Tensor] = self.average.module.state_dict()
-        return state
+        """Those of the average, with adapters added to their matrices."""
+        return merged(self.average.module)
 
     def state(self) -> dict[str, Any]:
         """All that `restore` needs to go on from here; tensors, numbers and text only."""
         return {
             "network": self.network.state_dict(),
-            "average": self.weights(),
+            "average": self.average.module.state_dict(),
             "optimizer": self.optimizer.state_dict(),
+            "autoencoder": self.maker.state(),
             "history": [asdict(epoch) for epoch in self.progress.history],
             "best": self.progress.best,
         }
@@ -133,6 +137,7 @@ class Training:
         self.average.module.load_state_dict(state["average"])
         begin_after(self.average, len(state["history"]) * self.sampler.steps)
         self.optimizer.load_state_dict(state["optimizer"])
+        self.maker.restore(state["autoencoder"])
         self.progress = TrainingProgress(
             [Epoch(**epoch) for epoch in state["history"]], state["best"]
         )
@@ -168,8 +173,10 @@ class Training:
 
         device = self.options.device
         pictures, targets = batch.pictures.to(device).float(), batch.targets.to(device)
+        level, native = self.card.window.levels, self.card.view == "native"
+        augmenter = Augmenter(generator, level, native)
+        pictures = self.maker(pictures, batch, augmenter)
         if self.options.augment:
-            augmenter = Augmenter(generator)
             pictures = augmenter(pictures, batch.room, batch.px)
             px = (self.card.input_px, self.card.input_px)
             pictures = interpolate(pictures, px, mode="bicubic", antialias=True).clamp(0, 255)

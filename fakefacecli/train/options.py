@@ -19,7 +19,12 @@ _MAY_DIFFER = (
 
 @dataclass(frozen=True)  # no slots: the flags take their defaults from here
 class TrainOptions:
-    """One `fakeface train`; `lr` None: by optimiser and start; `ready_scale` None: photographs."""
+    """One `fakeface train`; `lr` None: by optimiser and start; `ready_scale` None: photographs.
+
+    `view` None: the network sees a window of its own, as the bundled inception-resnet-v1 does.
+    `crop_scale` None: what goes with the view, or with the model of --init. `lora` is the rank of
+    the adapters, 0 without. `self_blended` and `reconstructed` are shares of a batch.
+    """
 
     data: str
     out: str
@@ -34,7 +39,11 @@ class TrainOptions:
     dropout: float = 0.5
     channels: str = "rgb"
     input_px: int | None = None
-    crop_scale: float = 1.15
+    crop_scale: float | None = None
+    view: str | None = None
+    level: bool = False
+    via_px: int = 0
+    lora: int = 0
     optimizer: str = "adamw"
     lr: float | None = None
     weight_decay: float = 0.1
@@ -44,6 +53,8 @@ class TrainOptions:
     batch_size: int = 64
     balance: bool = True
     augment: bool = True
+    self_blended: float = 0.0
+    reconstructed: float = 0.0
     amp: bool = False
     seed: int = 0
     device: str = "cpu"

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 from fakefacecli.base.errors import FakeFaceError, Interrupted
 from fakefacecli.base.text import counted, printable
 from fakefacecli.labelled.data import LabelledImage, read_data
-from fakefacecli.models.bundled import find_network
+from fakefacecli.models.bundled import find_start
 from fakefacecli.models.card import ModelCard
 from fakefacecli.models.checkpoint import Checkpoint, save
 from fakefacecli.train.audit import Audit, audit
-from fakefacecli.train.faces import CutOptions, LabelledFace, find_faces
+from fakefacecli.train.faces import PLAIN_WINDOW, CutOptions, LabelledFace, find_faces
 from fakefacecli.train.log import Callbacks, Epoch, TrainingProgress, write_curves, write_log
 from fakefacecli.train.loop import Training
 from fakefacecli.train.options import TrainOptions
@@ -54,14 +54,14 @@ def run_training(
     """
     check_out(options)
     if options.init and init is None:
-        init = find_network(options.init, "--init")
+        init = find_start(options.init)
     network, card = start_with(options, init)
     images = read_data(options.data)
     if options.init:  # faces that it has learnt from already would make validation too good
         images, taken_over = with_division(images, options.init)
         if taken_over:
             watch.say(f"{taken_over} images go by the splits of the training of {options.init}")
-    faces = _faces(images, options, watch)
+    faces = _faces(images, card, options, watch)
     division = divide(faces, options.seed)
     for line in [*division.notes, _counts(division)]:
         watch.say(line)
@@ -72,7 +72,7 @@ def run_training(
 
 
 def _faces(
-    images: Sequence[LabelledImage], options: TrainOptions, watch: Watch
+    images: Sequence[LabelledImage], card: ModelCard, options: TrainOptions, watch: Watch
 ) -> list[LabelledFace]:
     seen = 0
 
@@ -87,6 +87,7 @@ def _faces(
         device=options.device,
         workers=options.workers,
         min_face_px=options.min_face_px,
+        rule=card.rule or PLAIN_WINDOW,
     )
     faces, left_out = find_faces(images, cutting, done, watch.stop)
     for why, count in Counter(left_out.values()).most_common(5):
@@ -132,6 +133,8 @@ def _run(
         watch.say(f"going on after epoch {len(training.progress.history)}")
     callbacks = Callbacks(watch.step, watch.stop)
     try:
+        if training.maker.learn(division.train, watch.stop):
+            watch.say("an autoencoder has learnt to reconstruct the real faces")
         if options.init and not options.resume:
             before = training.validate(watch.stop)
             watch.say(f"before training: validation AUC {before['auc']:.4f}")

@@ -17,8 +17,10 @@ from fakefacecli.models.card import (
     Triple,
 )
 from fakefacecli.models.checkpoint import Checkpoint, load
+from fakefacecli.models.window import FLAT_WINDOW, LEVEL_WINDOW
 from fakefacecli.train.faces import CACHE_SCALE
 from fakefacecli.train.freeze import frozen_at_start
+from fakefacecli.train.low_rank import add_adapters
 from fakefacecli.train.options import TrainOptions
 
 if TYPE_CHECKING:
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 _THRESHOLDS = Thresholds(0.25, 0.9)
 _MEANING = "not tuned; fakeface calibrate sets them"
 _MIN_FACE_PX = 64
+OWN_SCALE = 1.15  # of a network whose window is its own
 
 
 def start_with(
@@ -35,56 +38,98 @@ def start_with(
 ) -> "tuple[nn.Module, ModelCard]":
     """The network to train and its card, before any data is read; `init` is the model of --init.
 
-    Raises UsageError for a --backbone, --freeze or --input-px that is not possible, ModelRefused
-    for weights that cannot be loaded.
+    Raises UsageError for a --backbone, --freeze, --lora or --input-px that is not possible,
+    ModelRefused for weights that cannot be loaded.
     """
+    import torch
+
     if not init:
         check_flag(options.backbone, options.head)
     card = fresh_card(options, init)
     network = start_network(options, card, init)
     check_px(network, card)
     frozen_at_start(network, options.freeze)
+    if options.lora:
+        torch.manual_seed(options.seed)
+        add_adapters(network, options.lora)
     return network, card
 
 
 def fresh_card(options: TrainOptions, init: Checkpoint | None = None) -> ModelCard:
     """The card of a model that is about to be trained; that of `init` says how its faces are fed.
 
-    Raises ModelRefused when training cannot feed them so.
+    With --view the flags say it, and `init` only what its grey levels become. Raises ModelRefused
+    when training cannot feed them so.
     """
     name = os.path.splitext(os.path.basename(options.out))[0]
-    if init:
-        card = init.card
-        if card.stretch or card.crop_scale > CACHE_SCALE:
-            raise ModelRefused(
-                f"{init.path}: its card wants faces cut in a way that training does not "
-                "cut them; it can scan, but not be trained further"
-            )
-        return replace(
-            card,
-            name=name,
-            calibration=Calibration("none"),
-            thresholds=_THRESHOLDS,
-            meaning=_MEANING,
-            measured={},
+    if init is None:
+        return _seeing(_new_card(options, name), options)
+    card = init.card
+    if card.stretch or not (card.rule or card.crop_scale <= CACHE_SCALE):
+        raise ModelRefused(
+            f"{init.path}: its card wants faces cut in a way that training does not "
+            "cut them; it can scan, but not be trained further"
         )
+    card = replace(
+        card,
+        name=name,
+        calibration=Calibration("none"),
+        thresholds=_THRESHOLDS,
+        meaning=_MEANING,
+        measured={},
+    )
+    return _seeing(card, options) if options.view else card
+
+
+def _new_card(options: TrainOptions, name: str) -> ModelCard:
     faces = options.backbone == "inception_resnet_v1"
     mean, std = _levels(options)
     return ModelCard(
         name=name,
         backbone=options.backbone,
         head=options.head,
-        input_px=options.input_px or (160 if faces else 224),
+        input_px=160 if faces else 224,
         mean=mean,
         std=std,
         levels=255 if faces else 1,
         channels=options.channels,
-        crop_scale=options.crop_scale,
+        crop_scale=OWN_SCALE,
         calibration=Calibration("none"),
         thresholds=_THRESHOLDS,
         meaning=_MEANING,
         min_face_px=_MIN_FACE_PX,
     )
+
+
+def _seeing(card: ModelCard, options: TrainOptions) -> ModelCard:
+    """The card with what --view, --level, --crop-scale, --via-px and --input-px say."""
+    input_px = options.input_px or card.input_px
+    if options.view is None:
+        scale = options.crop_scale or card.crop_scale
+        if scale > CACHE_SCALE:
+            raise UsageError(
+                f"--crop-scale {scale:g}: a window of more than {CACHE_SCALE} times the box goes "
+                "with --view window"
+            )
+        return replace(card, input_px=input_px, crop_scale=scale)
+    rule = LEVEL_WINDOW if options.level else FLAT_WINDOW
+    grey = 255 // card.levels  # as the cards of judges say it: of grey levels 0..255
+    return replace(
+        card,
+        input_px=input_px,
+        mean=_times(card.mean, grey),
+        std=_times(card.std, grey),
+        levels=255,
+        view=options.view,
+        rule=rule,
+        crop_scale=options.crop_scale or rule.span,
+        via_px=options.via_px,
+    )
+
+
+def _times(triple: Triple, factor: int) -> Triple:
+    red, green, blue = (value * factor for value in triple)
+    return red, green, blue
 
 
 def _levels(options: TrainOptions) -> tuple[Triple, Triple]:

@@ -11,8 +11,9 @@ import numpy.typing as npt
 from fakefacecli.base.errors import FakeFaceError
 from fakefacecli.models.card import ModelCard
 from fakefacecli.models.preprocess import normalised
-from fakefacecli.train.batches import fed_face, stacked
+from fakefacecli.train.batches import stacked
 from fakefacecli.train.faces import LabelledFace
+from fakefacecli.train.feed import fed_face
 from fakefacecli.train.options import TrainOptions
 
 if TYPE_CHECKING:

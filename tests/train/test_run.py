@@ -5,19 +5,23 @@ import json
 import pathlib
 import signal
 import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import torch
 from PIL import Image
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner
 
 from fakefacecli.base.errors import ExitCode, Interrupted, ModelRefused, UsageError
 from fakefacecli.cli.app import app
 from fakefacecli.labelled.data import LabelledImage
 from fakefacecli.models.backbones import LAST_BLOCKS, build
+from fakefacecli.models.bundled import find_model, find_start
 from fakefacecli.models.checkpoint import load, read_checkpoint, save, sha256_of
+from fakefacecli.models.judge import JudgeCheckpoint
+from fakefacecli.models.window import FLAT_WINDOW
 from fakefacecli.train.batches import Sampler
 from fakefacecli.train.faces import LabelledFace
 from fakefacecli.train.freeze import blocks, frozen_at_start, set_dropout, set_learning
@@ -213,6 +217,9 @@ def test_ready_crops_are_of_the_windows_scale_unless_told(
         {"amp": True, "optimizer": "sgd", "schedule": "step", "freeze": "5", "unfreeze_every": 1},
         {"backbone": "timm/resnet10t"},
         {"backbone": "shufflenet_v2_x0_5", "schedule": "constant", "dropout": 0.0},
+        {"view": "native", "level": True, "ready_scale": 1.8},
+        {"view": "window", "crop_scale": 1.3, "via_px": 60, "ready_scale": 1.8, "channels": "ela"},
+        {"self_blended": 0.2},
     ],
     ids=str,
 )
@@ -223,6 +230,107 @@ def test_every_way_of_learning_ends_in_a_sound_checkpoint(
     load(read_checkpoint(str(tmp_path / "m.safetensors")))
     if "freeze" in changes:
         assert [epoch.frozen for epoch in done.history] == [5, 4]
+
+
+def lora(data: pathlib.Path, folder: pathlib.Path, **changes: Any) -> TrainOptions:
+    folder.mkdir()
+    how = {"backbone": "timm/test_vit", "input_px": 160, "lora": 2, "dropout": 0.1, **changes}
+    return options(data, folder, **how)
+
+
+@pytest.fixture(scope="module")
+def few(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    return draw_set(tmp_path_factory.mktemp("few"), 12)
+
+
+@pytest.mark.slow
+def test_adapters_are_merged_resumed_and_move_matrices_by_their_rank_alone(
+    few: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    run_training(lora(few, tmp_path / "whole", batch_size=4), Watch())
+    torch.manual_seed(0)
+    before = build("timm/test_vit", "linear", "here").state_dict()
+    after = load(read_checkpoint(str(tmp_path / "whole/m.safetensors"))).state_dict()
+    for name in ("blocks.0.attn.qkv.weight", "blocks.5.mlp.fc2.weight"):
+        moved = torch.linalg.svdvals(after[name] - before[name])
+        assert moved[0] > 1e-4
+        assert moved[2] < 1e-3 * moved[0]  # rank 2
+    assert torch.equal(after["patch_embed.proj.weight"], before["patch_embed.proj.weight"])
+    assert not torch.equal(after["head.weight"], before["head.weight"])
+    cut = lora(few, tmp_path / "cut", batch_size=4)
+    with pytest.raises(Interrupted):
+        run_training(cut, stop_in_epoch(2))
+    run_training(replace(cut, resume=True), Watch())
+    assert same(state(tmp_path / "whole"), state(tmp_path / "cut"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ("--view", "native", "--level", "--backbone", "mobilenet_v1", "--input-px", 48),
+        (
+            *("--view", "window", "--crop-scale", 1.3, "--via-px", 60, "--level", "--lora", 2),
+            *("--backbone", "timm/test_vit", "--input-px", 160),
+        ),
+    ],
+    ids=["native", "window"],
+)
+def test_a_members_network_is_scanned_with_explained_and_evaluated(
+    few: pathlib.Path, tmp_path: pathlib.Path, flags: tuple[object, ...]
+) -> None:
+    model, report = tmp_path / "m.safetensors", tmp_path / "r.json"
+    running = ("--epochs", 1, "--batch-size", 8, "--device", "cpu", "--workers", 1)
+    overlays = ("--overlays", tmp_path / "overlays", "--explain", "all", "--device", "cpu")
+    faces = ("--faces-only", "--device", "cpu")
+    commands = (
+        ("train", few, "--out", model, "--faces-only", *flags, *running),
+        ("models", "info", model),
+        ("scan", PHOTOS / "official_001.jpg", "--model", model, "--report", report, *overlays),
+        ("evaluate", few, "--model", model, "--out", tmp_path / "e", "--split", "val", *faces),
+    )
+    for words in commands:
+        done = CliRunner().invoke(app, [str(word) for word in words])
+        assert done.exit_code == ExitCode.COMPLETE, done.output
+        if words[:2] == ("models", "info"):
+            said = " ".join(done.output.split())
+            assert "turned level from 8 to 60 degrees" in said
+            assert "sees" in said
+    assert 0 < json.loads(report.read_text())["rows"][0]["p_fake"] < 1
+    assert len(list((tmp_path / "overlays").iterdir())) == 1
+
+
+def test_a_members_bare_weights_are_known_by_the_judges_card_beside_them() -> None:
+    judge = find_model("fakeface-judge-2026.11")
+    assert isinstance(judge, JudgeCheckpoint)
+    native = next(member for member in judge.members if member.name == "native")
+    found = find_start(native.checkpoint.path)
+    assert found == native.checkpoint
+    assert found.card.view == "native"
+    # the same weights fed in another way: its mean and deviation stay
+    how = TrainOptions("d", "m.safetensors", "c", view="window", via_px=320, input_px=320)
+    card = fresh_card(how, found)
+    assert (card.view, card.crop_scale, card.via_px, card.rule) == ("window", 1.8, 320, FLAT_WINDOW)
+    assert (card.mean, card.std) == (found.card.mean, found.card.std)
+    assert card.calibration.state == "uncalibrated"
+
+
+def test_bare_weights_that_no_card_names_are_refused(tmp_path: pathlib.Path) -> None:
+    save_file({"a": torch.zeros(1)}, tmp_path / "bare.safetensors")
+    (tmp_path / "other.json").write_text("{}")
+    with pytest.raises(ModelRefused, match="no card in its header"):
+        find_start(str(tmp_path / "bare.safetensors"))
+
+
+def test_a_members_grey_levels_are_those_of_judges_cards() -> None:
+    how = {"view": "window", "backbone": "timm/vit_base_patch16_clip_quickgelu_224"}
+    card = fresh_card(TrainOptions("d", "m.safetensors", "c", pretrained=True, **how))  # type: ignore[arg-type]
+    judge = find_model("fakeface-judge-2026.11")
+    assert isinstance(judge, JudgeCheckpoint)
+    clip = judge.members[0].checkpoint.card
+    assert card.levels == clip.levels == 255
+    assert card.mean == pytest.approx(clip.mean)
+    assert card.std == pytest.approx(clip.std)
 
 
 def test_frozen_blocks_do_not_move(data: pathlib.Path, tmp_path: pathlib.Path) -> None:
@@ -337,7 +445,7 @@ def test_both_classes_are_drawn_at_the_same_resolutions(tmp_path: pathlib.Path) 
     import numpy as np
 
     for px in (64, 150, 190):
-        places = sampler._balanced(np.random.default_rng(px), 16, px)
+        places = sampler._balanced(np.random.default_rng(px), 16, px, untouched=False)
         assert sum(faces[place].image.fake for place in places) == 8
         assert all(faces[place].side >= px for place in places)
 
@@ -397,6 +505,15 @@ def test_each_backbone_trains_scans_and_explains(
         (("--freeze", "bogus"), "wanted none, backbone"),
         (("--backbone", "mobilenet_v1", "--freeze", "99"), "number of blocks from 1 to"),
         (("--input-px", "16"), "try another --input-px"),
+        (("--view", "fisheye"), "wanted window or native"),
+        (("--level",), "--level goes with --view"),
+        (("--via-px", "320", "--view", "native"), "goes with --view window"),
+        (("--crop-scale", "1.3", "--view", "native"), "leave --crop-scale out"),
+        (("--crop-scale", "1.5"), "goes with --view window"),
+        (("--init", "x", "--input-px", "96"), "leave their flags out"),
+        (("--lora", "4"), "no linear layers besides its head"),
+        (("--lora", "4", "--freeze", "backbone"), "leaves no adapter"),
+        (("--self-blended", "0.3", "--reconstructed", "0.3"), "half of a batch at most"),
     ],
 )
 def test_flags_that_make_no_sense_are_refused(
