@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     from fakefacecli.figures.results import Estimate
     from fakefacecli.labelled.data import LabelledImage
 
-# a model does better on faces it was trained on than on others: they are measured only on request
-_BY_DEFAULT = ("", "val", "test", "held_out")
-
 
 @dataclass(frozen=True, slots=True)
 class EvaluateFlags:
@@ -76,14 +73,16 @@ def evaluate(flags: EvaluateFlags) -> ExitCode:
     """Measure a model on labelled images; write figures with intervals, plots and a page."""
     from fakefacecli.evaluate.output_folder import check_place
     from fakefacecli.evaluate.write import ALONE
-    from fakefacecli.labelled.data import SPLITS
+    from fakefacecli.labelled.data import KEPT_OUT, SPLITS
 
     unknown = [name for name in flags.split or () if name not in SPLITS]
     if unknown:
         raise UsageError(f"--split {unknown[0]}: wanted {', '.join(SPLITS)}")
     if flags.compare and flags.model:
         raise UsageError("--compare names both models; leave --model out")
-    images = labelled_images(flags.data, flags.models, flags.split or _BY_DEFAULT)
+    # a model does better on faces it was trained on than on others: those only on request
+    splits = flags.split or ("", "val", *KEPT_OUT)
+    images = labelled_images(flags.data, flags.models, splits)
     check_place(flags.out)  # now, rather than after minutes of judging
     with stoppable() as stop:
         measure = _compare if flags.compare else _measure

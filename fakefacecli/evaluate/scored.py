@@ -1,5 +1,6 @@
 """Labelled faces with the logits a model gave them, plain and degraded."""
 
+import contextlib
 import hashlib
 import itertools
 import time
@@ -9,7 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fakefacecli.base.records import FaceCrop
 from fakefacecli.base.text import printable
+from fakefacecli.base.threads import ahead
 from fakefacecli.base.verdicts import Reason, Thresholds, Verdict
 from fakefacecli.evaluate.bootstrap import Clusters
 from fakefacecli.evaluate.degrade import Degradation
@@ -17,7 +20,9 @@ from fakefacecli.evidence.jpeg import read_quality
 from fakefacecli.figures.metrics import Mask, Numbers
 from fakefacecli.labelled.data import LabelledImage
 from fakefacecli.labelled.faces import FoundFace, Missed
+from fakefacecli.models.card import WindowRule
 from fakefacecli.models.judge import AnyCard
+from fakefacecli.scan.build import usable_cores
 from fakefacecli.scan.classify import TorchClassifier, unfit, verdict_of
 
 if TYPE_CHECKING:
@@ -27,11 +32,20 @@ _AT_ONCE = 64  # faces
 
 
 @dataclass(frozen=True, slots=True)
+class Scored:
+    """What a scan would go by: a face's size in px, its logit, and why it is not to be judged."""
+
+    face_px: float
+    logit: float
+    unfit: Reason | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class JudgedFace:
     """Face `number` of an image: its size in px, the JPEG quality of its file, its logits.
 
-    `sha256` is that of the file. `degraded` has a logit for each degradation, in their order.
-    `unfit` is why a scan would not judge the face whatever its logits, if it would not.
+    `sha256` is that of the file. `unfit` is why a scan would not judge the face whatever its logit,
+    if it would not. `degraded` has the same of each degradation, in their order.
     """
 
     image: LabelledImage
@@ -40,8 +54,14 @@ class JudgedFace:
     quality: int | None
     sha256: str
     logit: float
-    degraded: tuple[float, ...] = ()
+    degraded: tuple[Scored, ...] = ()
     unfit: Reason | None = None
+
+    def scored(self, degradation: int | None = None) -> Scored:
+        """The face as it is, or under a degradation, counted from 0."""
+        if degradation is None:
+            return Scored(self.face_px, self.logit, self.unfit)
+        return self.degraded[degradation]
 
 
 @dataclass(slots=True)
@@ -69,9 +89,7 @@ class Judged:
 
     def logits(self, degradation: int | None = None) -> Numbers:
         """The plain logits (n,), or those of a degradation, counted from 0."""
-        if degradation is None:
-            return np.array([face.logit for face in self.faces], np.float64)
-        return np.array([face.degraded[degradation] for face in self.faces], np.float64)
+        return np.array([face.scored(degradation).logit for face in self.faces], np.float64)
 
     def clusters(self, groups: bool = True) -> Clusters:
         """A number for each face (n,), the same for faces that are not independent of each other.
@@ -117,11 +135,14 @@ class Judged:
             }
         )
 
-    def verdicts(self, card: AnyCard, thresholds: Thresholds) -> list[Verdict]:
-        """What a scan says of each face."""
+    def verdicts(
+        self, card: AnyCard, thresholds: Thresholds, degradation: int | None = None
+    ) -> list[Verdict]:
+        """What a scan says of each face, as it is or under a degradation."""
+        seen = [face.scored(degradation) for face in self.faces]
         return [
             verdict_of(p, thresholds, face.face_px, card.min_face_px, face.unfit)
-            for face, p in zip(self.faces, self.p_fake(card).tolist(), strict=True)
+            for face, p in zip(seen, self.p_fake(card, degradation).tolist(), strict=True)
         ]
 
 
@@ -131,7 +152,10 @@ def score_faces(
     degradations: Sequence[Degradation] = (),
     stop: Callable[[], None] = lambda: None,
 ) -> Judged:
-    """Judge every face; no pixels are kept. `stop` is called between steps and may raise."""
+    """Judge every face; no pixels are kept. `stop` is called between steps and may raise.
+
+    Faces are degraded on all cores while those before them are judged.
+    """
     judged = Judged()
     for batch in _batches(found, judged):
         crops = [face.crop for face in batch]
@@ -139,11 +163,7 @@ def score_faces(
         logits = classifier.logits(crops)
         # the plain faces alone: this is the time that a scan takes
         judged.judging_s += time.monotonic() - started
-        columns = []
-        for cell in degradations:
-            stop()
-            columns.append(classifier.logits([cell(crop) for crop in crops]))
-        rows = zip(*columns, strict=True) if columns else itertools.repeat((), len(batch))
+        rows = _degraded(batch, classifier, degradations, stop)
         for face, logit, row in zip(batch, logits, rows, strict=True):
             judged.faces.append(
                 JudgedFace(
@@ -153,11 +173,41 @@ def score_faces(
                     quality=read_quality(face.image.path),
                     sha256=face.photo.facts.sha256 or "",
                     logit=logit,
-                    degraded=tuple(row),
+                    degraded=row,
                     unfit=unfit(face.crop, classifier.card.window),
                 )
             )
     return judged
+
+
+def _degraded(
+    batch: Sequence[FoundFace],
+    classifier: TorchClassifier,
+    degradations: Sequence[Degradation],
+    stop: Callable[[], None],
+) -> list[tuple[Scored, ...]]:
+    """For each face of a batch what is said of it under each degradation."""
+    rule = classifier.card.window
+    pieces = ((cell, face) for cell in degradations for face in batch)
+    rows: list[tuple[Scored, ...]] = [()] * len(batch)
+    # at most two cells' crops at a time: one is judged while the next is made
+    with contextlib.closing(
+        ahead(lambda piece: piece[0](piece[1], rule), pieces, usable_cores(), len(batch))
+    ) as made:
+        for _ in degradations:
+            stop()
+            crops = list(itertools.islice(made, len(batch)))
+            logits = classifier.logits(crops)
+            rows = [
+                (*row, _scored(face, crop, logit, rule))
+                for row, face, crop, logit in zip(rows, batch, crops, logits, strict=True)
+            ]
+    return rows
+
+
+def _scored(found: FoundFace, crop: FaceCrop, logit: float, rule: WindowRule) -> Scored:
+    grown = crop.face.box.longer_side / found.crop.face.box.longer_side
+    return Scored(found.face_px * grown, logit, unfit(crop, rule))
 
 
 def _batches(found: Iterable[FoundFace | Missed], judged: Judged) -> Iterator[list[FoundFace]]:

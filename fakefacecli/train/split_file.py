@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from fakefacecli.base.errors import UsageError
 from fakefacecli.base.files import atomic_write
-from fakefacecli.labelled.data import LABELS, SPLITS, LabelledImage
+from fakefacecli.labelled.data import KEPT_OUT, LABELS, SPLITS, LabelledImage
 from fakefacecli.models.bundled import BUNDLED
 from fakefacecli.train.log import log_path
 from fakefacecli.train.split import Division
@@ -33,8 +33,8 @@ def write_division(
 ) -> None:
     """Write a row for each image with the side it went to, as `read_data` takes it; CannotWrite.
 
-    Images left out on both sides are not in it, those of test and held_out are, and so are those
-    that the model `start`, from which the training began, had learnt from.
+    Images left out on both sides are not in it, those of KEPT_OUT are, and so are those that
+    the model `start`, from which the training began, had learnt from.
     """
     import pandas as pd
 
@@ -43,7 +43,7 @@ def write_division(
     rows = []
     for image in images:
         split = sides.get(image.path, image.split)
-        if image.path in sides or split in ("test", "held_out"):
+        if image.path in sides or split in KEPT_OUT:
             label, px = "fake" if image.fake else "real", str(image.face_px or "")
             path = os.path.realpath(image.path)
             rows.append((path, label, image.group, split, image.generator, px))
