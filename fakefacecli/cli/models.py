@@ -93,24 +93,28 @@ def info(name: Name = DEFAULT_MODEL) -> None:
 
 def _feeding(checkpoint: "AnyCheckpoint") -> dict[str, str]:
     """What is cut out for a face, and what each network sees of it."""
-    from fakefacecli.models.card import SIDES
     from fakefacecli.models.judge import JudgeCheckpoint
+    from fakefacecli.models.window import SIDES
 
     if not isinstance(checkpoint, JudgeCheckpoint):
         card = checkpoint.card
+        if card.rule:
+            return {"input": _input(card), "window": card.rule.words(), "sees": _seen(card)}
         crop = f"{card.crop_scale} x {SIDES[card.stretch]}, to a square; edges repeat"
         return {"input": _input(card), "crop": crop}
-    rule = checkpoint.card.window
-    level = f"turned level from {rule.level_from:g} to {rule.level_to:g} degrees"
-    facts = {"window": f"{rule.span} x {SIDES[0]}, {level}, at most {rule.most_px} px"}
+    facts = {"window": checkpoint.card.window.words()}
     for member in checkpoint.members:
         card = member.checkpoint.card
-        seen = "its middle as it is" if card.view == "native" else f"{card.crop_scale} x the box"
         facts[f"  {member.name}"] = (
-            f"{card.backbone}, weight {member.weight:g}, sees {seen}; {_input(card)}; "
+            f"{card.backbone}, weight {member.weight:g}, sees {_seen(card)}; {_input(card)}; "
             f"sha256 {member.checkpoint.sha256[:12]}"
         )
     return facts
+
+
+def _seen(card: "ModelCard") -> str:
+    """What of its window a network sees."""
+    return "its middle as it is" if card.view == "native" else f"{card.crop_scale} x the box"
 
 
 def _input(card: "ModelCard") -> str:

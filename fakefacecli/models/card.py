@@ -4,7 +4,6 @@ The card travels inside the checkpoint, so preprocessing is never a flag.
 """
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,16 +11,18 @@ from typing import Any
 from fakefacecli.base.errors import ModelRefused
 from fakefacecli.base.verdicts import Thresholds
 from fakefacecli.models.calibration import Calibration, finite, read_calibration
+from fakefacecli.models.window import SIDES, WindowRule, check_known, read_window
 
 # the only conventions this version can reproduce exactly; any other value is refused, not guessed
 CHANNELS = ("rgb", "ela")
 RESIZES = ("bicubic, antialiased", "bilinear, antialiased")
 HEADS = ("linear", "1000-500")
 LEVELS = (255, 1)
-# a square around the box, or the box itself, whose sides are stretched to a square
-SIDES = ("longer side of the detector's box", "each side of the detector's box")
 _KNOWN = {"positive": "fake", "outputs": 1}
 _KNOWN_CROP = {"centre": "centre of the box", "outside": "edge pixels repeated"}
+# what a network sees is a part of a larger window. A reader that knows no windows refuses this,
+# and does not feed such a network wrongly
+_KNOWN_PART = {**_KNOWN_CROP, "centre": "middle of the window"}
 
 Triple = tuple[float, float, float]
 
@@ -38,28 +39,6 @@ VIEWS = ("window", "native")
 
 
 @dataclass(frozen=True, slots=True)
-class WindowRule:
-    """Which square is cut out of a photograph for a face, around the centre of its box.
-
-    Its side is `span` times the longer side of the box. Where the line between the eyes is turned
-    by `level_from` to `level_to` degrees, either way, the square is turned level. One of more than
-    `most_px` pixels is reduced to that (0: never). A face that is turned further, or whose window
-    lies outside the photograph by more than the share `most_outside`, is not to be judged.
-    """
-
-    span: float
-    level_from: float = math.inf
-    level_to: float = math.inf
-    most_px: int = 0
-    most_outside: float = 1.0
-
-    @property
-    def levels(self) -> bool:
-        """Whether faces are turned level at all."""
-        return self.level_from < math.inf
-
-
-@dataclass(frozen=True, slots=True)
 class ModelCard:
     """What a checkpoint says of itself.
 
@@ -69,8 +48,8 @@ class ModelCard:
     `mean`, over `std` (of red, green, blue). `head` tells the last layers apart. Faces whose box
     is under `min_face_px` are too small to judge.
 
-    A member of a judge is fed from a window that is larger than what it looks at: `span` times the
-    box (0: the window is its own). With `view` "window" it sees the middle of it, `crop_scale`
+    With a `rule` (every member of a judge has one) the window is cut as that says, and is larger
+    than what the network looks at: with `view` "window" it sees the middle of it, `crop_scale`
     times the box; with "native" its middle `input_px` pixels as they are.
     """
 
@@ -93,12 +72,17 @@ class ModelCard:
     head: str = "linear"
     meaning: str = ""  # of the thresholds
     view: str = VIEWS[0]
-    span: float = 0.0
+    rule: WindowRule | None = None
 
     @property
     def window(self) -> WindowRule:
-        """What is cut out of a photograph for a network that is no member of a judge."""
-        return WindowRule(self.crop_scale)
+        """What is cut out of a photograph for a face."""
+        return self.rule or WindowRule(self.crop_scale)
+
+    @property
+    def span(self) -> float:
+        """The window over the box, of which the network sees a part; 0: it sees all of it."""
+        return self.rule.span if self.rule else 0.0
 
 
 def parse_card(text: str, where: str) -> ModelCard:
@@ -139,6 +123,7 @@ def card_json(card: ModelCard) -> str:
         "resize": card.resize,
         **_KNOWN,
         "crop": {"scale": card.crop_scale, "side": SIDES[card.stretch], **_KNOWN_CROP},
+        **_window_facts(card),
         "calibration": card.calibration.facts(),
         "thresholds": thresholds | ({"meaning": card.meaning} if card.meaning else {}),
         "min_face_px": card.min_face_px,
@@ -148,9 +133,18 @@ def card_json(card: ModelCard) -> str:
     return json.dumps(facts, allow_nan=False)
 
 
+def _window_facts(card: ModelCard) -> dict[str, object]:
+    """What cards with a rule say besides; nothing in others, which stay what they were."""
+    if card.rule is None:
+        return {}
+    crop = {"scale": card.crop_scale, "side": SIDES[0], **_KNOWN_PART}
+    return {"crop": crop, "view": card.view, "window": card.rule.facts()}
+
+
 def _read(raw: Mapping[str, Any], where: str) -> ModelCard:
     crop, thresholds = raw["crop"], raw["thresholds"]
-    for known, part in ((_KNOWN, raw), (_KNOWN_CROP, crop)):
+    rule = read_window(raw["window"], where) if "window" in raw else None
+    for known, part in ((_KNOWN, raw), (_KNOWN_PART if rule else _KNOWN_CROP, crop)):
         for key, wanted in known.items():
             check_known(where, key, part[key], (wanted,))
     return ModelCard(
@@ -169,9 +163,11 @@ def _read(raw: Mapping[str, Any], where: str) -> ModelCard:
         resize=check_known(where, "resize", raw["resize"], RESIZES),
         via_px=int(raw.get("via_px", 0)),
         levels=check_known(where, "levels", raw.get("levels", 255), LEVELS),
-        stretch=check_known(where, "side", crop["side"], SIDES) == SIDES[1],
+        stretch=check_known(where, "side", crop["side"], SIDES[: 1 if rule else 2]) == SIDES[1],
         head=check_known(where, "head", raw.get("head", "linear"), HEADS),
         meaning=str(thresholds.get("meaning", "")),
+        view=check_known(where, "view", raw["view"], VIEWS) if rule else VIEWS[0],
+        rule=rule,
     )
 
 
@@ -183,18 +179,6 @@ def _triple(value: Any) -> Triple:
     return (finite(value),) * 3
 
 
-def check_known(where: str, key: str, found: Any, known: tuple[Any, ...]) -> Any:
-    """`found` if it is among `known`, else ModelRefused: a convention of a newer version."""
-    # True equals 1, which is a known value of `levels`
-    if found not in known or isinstance(found, bool):
-        wanted = " or ".join(map(repr, known))
-        raise ModelRefused(
-            f"{where}: its card says {key} {found!r}, this version knows only {wanted}; "
-            "a newer fakeface may read it"
-        )
-    return found
-
-
 def check_ranges(where: str, card: ModelCard) -> None:
     """Raise ModelRefused for a number that no card of a network can hold."""
     ranges = {
@@ -202,7 +186,7 @@ def check_ranges(where: str, card: ModelCard) -> None:
         "via_px": (card.via_px or card.input_px, 16, 1024),
         "std": (min(card.std), 1e-6, 1e6),
         "largest std": (max(card.std), 1e-6, 1e6),
-        "crop scale": (card.crop_scale, 0.1, 10),
+        "crop scale": (card.crop_scale, 0.1, card.span or 10),
         "min_face_px": (card.min_face_px, 1, 10_000),
     }
     for key, (value, low, high) in ranges.items():

@@ -16,25 +16,15 @@ from fakefacecli.base.errors import ModelRefused
 from fakefacecli.base.verdicts import Thresholds
 from fakefacecli.models.backbones import check_backbone
 from fakefacecli.models.calibration import Calibration, finite, read_calibration
-from fakefacecli.models.card import (
-    SIDES,
-    VIEWS,
-    ModelCard,
-    Triple,
-    WindowRule,
-    check_known,
-    check_ranges,
-)
+from fakefacecli.models.card import VIEWS, ModelCard, Triple, check_ranges
 from fakefacecli.models.checkpoint import Checkpoint, require_file, sha256_of
+from fakefacecli.models.window import WindowRule, check_known, read_window
 
 FORMAT = 2
 SUFFIX = ".json"
 _MAX_CARD_BYTES = 1_000_000
 _MAX_MEMBERS = 16
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")  # a column of reports is called so
-# a window of which more lies outside the photograph is not to be judged: what the networks see
-# there are repeated edge pixels
-MOST_OUTSIDE = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +111,7 @@ def read_judge(path: str) -> JudgeCheckpoint:
 def _read(raw: Mapping[str, Any], path: str) -> tuple[JudgeCard, tuple[Member, ...]]:
     check_known(path, "format", raw["format"], (FORMAT,))
     check_known(path, "positive", raw["positive"], ("fake",))
-    window = _window(raw["window"], path)
+    window = read_window(raw["window"], path)
     listed, fusion, thresholds = raw["members"], raw["fusion"], raw["thresholds"]
     weights = [finite(weight) for weight in fusion["weights"]]
     names = [str(member["name"]) for member in listed]
@@ -148,31 +138,6 @@ def _read(raw: Mapping[str, Any], path: str) -> tuple[JudgeCard, tuple[Member, .
     return card, members
 
 
-def _window(raw: Mapping[str, Any], path: str) -> WindowRule:
-    for key, wanted in (
-        ("side", SIDES[0]),
-        ("centre", "centre of the box"),
-        ("outside", "edge pixels repeated"),
-    ):
-        check_known(path, key, raw[key], (wanted,))
-    rule = WindowRule(
-        span=finite(raw["span"]),
-        level_from=finite(raw["level_from_degrees"]),
-        level_to=finite(raw["level_to_degrees"]),
-        most_px=int(raw["most_px"]),
-        most_outside=MOST_OUTSIDE,
-    )
-    for key, value, low, high in (
-        ("span", rule.span, 0.1, 10),
-        ("level_from_degrees", rule.level_from, 0, 180),
-        ("level_to_degrees", rule.level_to, rule.level_from, 180),
-        ("most_px", rule.most_px, 16, 10_000),
-    ):
-        if not low <= value <= high:
-            raise ModelRefused(f"{path}: it says {key} {value}, wanted {low:g}..{high:g}")
-    return rule
-
-
 def _member(raw: Mapping[str, Any], judge: JudgeCard, path: str) -> Checkpoint:
     name, file, wanted = str(raw["name"]), str(raw["file"]), str(raw["sha256"])
     if not _NAME.fullmatch(name):
@@ -193,11 +158,9 @@ def _member(raw: Mapping[str, Any], judge: JudgeCard, path: str) -> Checkpoint:
         min_face_px=judge.min_face_px,
         via_px=int(raw.get("via_px") or 0),
         view=view,
-        span=judge.window.span,
+        rule=judge.window,
     )
     check_ranges(f"{path}, member {name}", card)
-    if card.crop_scale > card.span:
-        raise ValueError(f"the member {name} looks at {card.crop_scale} x the box of {card.span}")
     check_backbone(card.backbone, card.head, path)
     require_file(where, f"no such file; the judge {judge.name} needs it for its member {name}")
     if (found := sha256_of(where)) != wanted:

@@ -34,7 +34,7 @@ def shrink(crop: FaceCrop, card: ModelCard) -> Pixels:
     """The crop as (input_px, input_px, 3) uint8, before any normalisation."""
     image = Image.fromarray(crop.pixels)
     if card.span:
-        return np.asarray(_member_view(image, card))
+        return np.asarray(_channels(_member_view(image, card), card))
     seen = region(crop, card)
     if seen != (0, 0, *image.size):
         image = image.crop(seen)
@@ -47,7 +47,11 @@ def resized(window: Image.Image, card: ModelCard) -> Image.Image:
     for px in (card.via_px, card.input_px):
         if px:
             window = window.resize((px, px), _FILTERS[card.resize])
-    return window if card.channels == "rgb" else error_levels(window)
+    return _channels(window, card)
+
+
+def _channels(picture: Image.Image, card: ModelCard) -> Image.Image:
+    return picture if card.channels == "rgb" else error_levels(picture)
 
 
 def _member_view(window: Image.Image, card: ModelCard) -> Image.Image:

@@ -11,10 +11,11 @@ from fakefacecli.base.errors import DeviceFull, FakeFaceError
 from fakefacecli.base.records import FaceCrop
 from fakefacecli.base.threads import side_by_side
 from fakefacecli.base.verdicts import Label, Opinion, Reason, Thresholds, Verdict
-from fakefacecli.models.card import ModelCard, WindowRule
+from fakefacecli.models.card import ModelCard
 from fakefacecli.models.judge import AnyCard, JudgeCard
 from fakefacecli.models.precision import full_float32, is_unsure, logit_error
 from fakefacecli.models.preprocess import prepare
+from fakefacecli.models.window import WindowRule
 
 if TYPE_CHECKING:
     from torch import nn

@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image
 
 from fakefacecli.base.records import Box, DecodedImage, Face, FaceCrop, Pixels, Window
-from fakefacecli.models.card import WindowRule
+from fakefacecli.models.window import WindowRule
 
 _MOST_CV2_PX = 32_766  # cv2.warpAffine counts a source's pixels in 16 bits
 

@@ -17,7 +17,7 @@ from fakefacecli.base.records import (
 )
 from fakefacecli.base.threads import in_lanes
 from fakefacecli.base.verdicts import Label, Status, Verdict
-from fakefacecli.models.card import WindowRule
+from fakefacecli.models.window import WindowRule
 from fakefacecli.overlay.writer import draw_overlay, overlay_name
 from fakefacecli.scan.crop import cut
 

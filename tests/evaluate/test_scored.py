@@ -20,8 +20,8 @@ from fakefacecli.labelled.data import LabelledImage
 from fakefacecli.labelled.faces import FaceReader, FoundFace, Missed, read_faces
 from fakefacecli.models.bundled import find_model
 from fakefacecli.models.calibration import Method
-from fakefacecli.models.card import WindowRule
 from fakefacecli.models.judge import JudgeCard
+from fakefacecli.models.window import WindowRule
 from fakefacecli.scan.classify import Network, TorchClassifier
 from fakefacecli.scan.pipeline import Judge
 from tests.builders import FakeClassifier, FakeDecoder, face

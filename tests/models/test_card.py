@@ -15,6 +15,7 @@ from fakefacecli.models.bundled import find_model
 from fakefacecli.models.calibration import Calibration, read_calibration
 from fakefacecli.models.card import ModelCard, card_json, parse_card
 from fakefacecli.models.preprocess import error_levels, prepare, region, shrink
+from fakefacecli.models.window import FLAT_WINDOW, LEVEL_WINDOW
 from tests import builders
 
 
@@ -58,8 +59,10 @@ PUBLISHED = {
         card(calibration=Calibration("temperature", 1 / 3)),
         card(calibration=Calibration("platt", 1.5, -0.25, prior=0.1)),
         find_model("inception-resnet-v1").card,
+        card(rule=LEVEL_WINDOW, crop_scale=1.3, via_px=320),
+        card(rule=FLAT_WINDOW, crop_scale=1.8, view="native"),
     ],
-    ids=range(7),
+    ids=range(9),
 )
 def test_a_card_comes_back_as_it_was(made: ModelCard) -> None:
     assert parse_card(card_json(made), "x") == made
@@ -99,6 +102,44 @@ def test_what_cannot_be_followed_exactly_is_refused(changes: dict[str, Any]) -> 
     raw = json.loads(card_json(card())) | changes
     with pytest.raises(ModelRefused, match=r"x\.safetensors: its card"):
         parse_card(json.dumps(raw), "x.safetensors")
+
+
+WINDOW = json.loads(card_json(card(rule=LEVEL_WINDOW)))["window"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"view": "fisheye"}, "view 'fisheye'"),
+        ({"view": None}, "view None"),
+        ({"window": {**WINDOW, "span": 0}}, "span 0"),
+        ({"window": {**WINDOW, "level_to_degrees": 4}}, "level_to_degrees 4"),
+        ({"window": {**WINDOW, "level_to_degrees": None}}, "malformed"),
+        ({"window": {**WINDOW, "most_px": 1}}, "most_px 1"),
+        ({"window": {**WINDOW, "outside": "black"}}, "outside 'black'"),
+        ({"window": {}}, "no 'side'"),
+        ({"window": {**WINDOW, "span": 0.9}}, "crop scale 1.0"),
+    ],
+    ids=str,
+)
+def test_a_window_that_cannot_be_cut_is_refused(changes: dict[str, Any], words: str) -> None:
+    raw = json.loads(card_json(card(rule=LEVEL_WINDOW))) | changes
+    with pytest.raises(ModelRefused, match=words):
+        parse_card(json.dumps(raw), "x.safetensors")
+
+
+def test_a_reader_that_knows_no_windows_refuses_a_card_with_one() -> None:
+    """It would pass over what it does not know, and cut the box where the card wants more."""
+    raw = json.loads(card_json(card(rule=LEVEL_WINDOW)))
+    del raw["window"], raw["view"]
+    with pytest.raises(ModelRefused, match="centre 'middle of the window'"):
+        parse_card(json.dumps(raw), "x.safetensors")
+
+
+def test_a_card_without_a_window_says_what_it_always_said() -> None:
+    raw = json.loads(card_json(card()))
+    assert not {"window", "view"} & set(raw)
+    assert raw["crop"]["centre"] == "centre of the box"
 
 
 def test_uncalibrated_is_a_sigmoid_and_says_so() -> None:
@@ -146,5 +187,6 @@ def test_error_levels_tell_what_was_saved_before_from_what_was_not() -> None:
     assert (found.shape, found.max()) == ((40, 40, 3), 255)
     flat = np.asarray(error_levels(Image.new("RGB", (16, 16), (90, 90, 90))))
     assert flat.max() == 0
-    seen = shrink(crop(Box(10, 20, 50, 60)), card(channels="ela"))
-    assert not np.array_equal(seen, shrink(crop(Box(10, 20, 50, 60)), card()))
+    for rule in (None, FLAT_WINDOW):
+        seen = shrink(crop(Box(10, 20, 50, 60)), card(channels="ela", rule=rule))
+        assert not np.array_equal(seen, shrink(crop(Box(10, 20, 50, 60)), card(rule=rule)))

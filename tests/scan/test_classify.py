@@ -7,8 +7,8 @@ from PIL import Image, ImageOps
 from fakefacecli.base.records import Box, DecodedImage, Face, FaceCrop, ImageRef, Window
 from fakefacecli.base.verdicts import Label, Reason
 from fakefacecli.models.bundled import find_model
-from fakefacecli.models.card import WindowRule
 from fakefacecli.models.checkpoint import load
+from fakefacecli.models.window import WindowRule
 from fakefacecli.scan.classify import TorchClassifier, verdict_of
 from fakefacecli.scan.crop import cut, window_of
 from tests import builders

@@ -7,7 +7,7 @@ from fakefacecli.base.errors import Interrupted
 from fakefacecli.base.options import Explain
 from fakefacecli.base.records import ImageReport, Unreadable
 from fakefacecli.base.verdicts import ErrorCode, Label, Status
-from fakefacecli.models.card import WindowRule
+from fakefacecli.models.window import WindowRule
 from fakefacecli.overlay.writer import OverlayWriter
 from fakefacecli.scan.pipeline import Judge, Stages, scan
 from tests import builders
