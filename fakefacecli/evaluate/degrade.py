@@ -16,7 +16,7 @@ from fakefacecli.base.records import Box, FaceCrop, Pixels, Window
 from fakefacecli.evaluate import edits
 from fakefacecli.evaluate.turn import Turn
 from fakefacecli.labelled.faces import FoundFace
-from fakefacecli.models.card import WindowRule
+from fakefacecli.models.window import WindowRule
 
 
 class Degradation(Protocol):

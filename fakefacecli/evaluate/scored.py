@@ -20,8 +20,8 @@ from fakefacecli.evidence.jpeg import read_quality
 from fakefacecli.figures.metrics import Mask, Numbers
 from fakefacecli.labelled.data import LabelledImage
 from fakefacecli.labelled.faces import FoundFace, Missed
-from fakefacecli.models.card import WindowRule
 from fakefacecli.models.judge import AnyCard
+from fakefacecli.models.window import WindowRule
 from fakefacecli.scan.build import usable_cores
 from fakefacecli.scan.classify import TorchClassifier, unfit, verdict_of
 
@@ -45,7 +45,8 @@ class JudgedFace:
     """Face `number` of an image: its size in px, the JPEG quality of its file, its logits.
 
     `sha256` is that of the file. `unfit` is why a scan would not judge the face whatever its logit,
-    if it would not. `degraded` has the same of each degradation, in their order.
+    if it would not. `degraded` has the same of each degradation, in their order. `opinions` are
+    the logits of a judge's members; of a single network, its own.
     """
 
     image: LabelledImage
@@ -56,6 +57,7 @@ class JudgedFace:
     logit: float
     degraded: tuple[Scored, ...] = ()
     unfit: Reason | None = None
+    opinions: tuple[float, ...] = ()
 
     def scored(self, degradation: int | None = None) -> Scored:
         """The face as it is, or under a degradation, counted from 0."""
@@ -160,11 +162,11 @@ def score_faces(
     for batch in _batches(found, judged):
         crops = [face.crop for face in batch]
         started = time.monotonic()
-        logits = classifier.logits(crops)
+        said = classifier.opinions(crops)
         # the plain faces alone: this is the time that a scan takes
         judged.judging_s += time.monotonic() - started
         rows = _degraded(batch, classifier, degradations, stop)
-        for face, logit, row in zip(batch, logits, rows, strict=True):
+        for face, opinions, row in zip(batch, said, rows, strict=True):
             judged.faces.append(
                 JudgedFace(
                     image=face.image,
@@ -172,7 +174,8 @@ def score_faces(
                     face_px=face.face_px,
                     quality=read_quality(face.image.path),
                     sha256=face.photo.facts.sha256 or "",
-                    logit=logit,
+                    logit=classifier.fused(opinions),
+                    opinions=opinions,
                     degraded=row,
                     unfit=unfit(face.crop, classifier.card.window),
                 )

@@ -8,7 +8,7 @@ import numpy as np
 from fakefacecli.base.records import Box, DecodedImage, Face, FaceCrop, Floats
 from fakefacecli.evaluate.edits import checksum
 from fakefacecli.labelled.faces import FoundFace
-from fakefacecli.models.card import WindowRule
+from fakefacecli.models.window import WindowRule
 from fakefacecli.scan.crop import cut
 
 # a window that is turned level reaches this much further than one that is not

@@ -14,7 +14,7 @@ from fakefacecli.evaluate.degrade import GRID, Degradation
 from fakefacecli.evaluate.turn import Turn
 from fakefacecli.labelled.data import LabelledImage
 from fakefacecli.labelled.faces import FoundFace, face_in_middle
-from fakefacecli.models.card import WindowRule
+from fakefacecli.models.window import WindowRule
 from fakefacecli.scan.classify import unfit
 from fakefacecli.scan.crop import cut
 from tests.builders import PHOTOS, ref
