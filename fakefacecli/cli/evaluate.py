@@ -116,6 +116,7 @@ def _compare(
     from fakefacecli.evaluate.run import score_images
 
     judged, subjects = [], []
+    _check_scales(flags)
     for model in flags.models:
         with flags.opened(model, stop) as subject:
             # no grid: a comparison is about the faces as they are
@@ -125,6 +126,19 @@ def _compare(
     write_comparison(flags.out, found, curves)
     _comparison_summary(found, flags.out)
     return found.data
+
+
+def _check_scales(flags: EvaluateFlags) -> None:
+    """Refuse ready crops of no stated scale where the models' own differ: one would be wrong."""
+    from fakefacecli.models.bundled import find_model
+
+    if flags.faces_only and flags.faces_scale is None:
+        first, second = (find_model(name).card.window.span for name in flags.models)
+        if first != second:
+            raise UsageError(
+                f"--faces-only: the models' own crops are {first:g} and {second:g} times the box; "
+                "say with --faces-scale how large these are"
+            )
 
 
 def _summary(found: "Evaluation", out: str) -> None:

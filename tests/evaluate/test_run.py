@@ -204,6 +204,16 @@ def test_compare_finds_no_difference_between_a_model_and_itself(
     check_page(tmp_path / "out" / "index.html", 3)
 
 
+def test_compare_asks_how_large_ready_crops_are_where_the_models_differ(
+    labelled: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    models = ("inception-resnet-v1", "fakeface-judge-2026.11")
+    out = ("--out", tmp_path / "out")
+    done = fakeface("evaluate", labelled, "--compare", *models, "--faces-only", *out)
+    assert done.returncode == ExitCode.USAGE
+    assert "own crops are 1.15 and 1.8 times the box; say with --faces-scale" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("flags", "code", "words"),
     [
