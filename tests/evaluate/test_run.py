@@ -157,6 +157,7 @@ def test_plots_and_overlays_are_pictures(evaluation: pathlib.Path) -> None:
         "scores",
         "confusion",
         "robustness",
+        "real-faces",
         "predictions",
     }
     missed = sorted((evaluation / "mistakes").glob("missed-fake-*.jpg"))
