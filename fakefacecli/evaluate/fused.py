@@ -26,6 +26,8 @@ from fakefacecli.models.members import Candidate, as_member, shared_window
 SPLITS = ("", "val", "unseen")
 FEW_FACES = 100  # of a class
 SHOWN = ("auc", "tpr_at_fpr_0.01")
+# rows of the figures that are of no member, whose names have no spaces
+EQUAL, JUDGE = "equal weights", "the judge"
 _NOTE = "each face judged by weights that were fitted on other groups"
 _INTERVAL = "95 %, Clopper and Pearson; on the faces the threshold was chosen on"
 
@@ -100,21 +102,13 @@ def fuse_judge(judge: JudgeCheckpoint, judged: Judged, target_fpr: float) -> Fus
     as those of the final weights would be too good. Raises UsageError for a held-out or training
     face, and when faces or groups are too few.
     """
-    wrong = {face.image.split for face in judged.faces} - set(SPLITS)
-    if wrong:
-        raise UsageError(f"faces of split {', '.join(sorted(wrong))} found; fuse on val or unseen")
-    least = judge.card.min_face_px
-    used = Judged([f for f in judged.faces if f.face_px >= least and f.unfit is None])
-    fake = used.fake
-    if not fake.any() or fake.all():
-        raise UsageError(f"{(~fake).sum()} real and {fake.sum()} fake faces found, wanted both")
+    used = _used(judge, judged)
+    fake, about = used.fake, data_facts(used)
+    groups = sorted({printable(face.image.group) for face in used.faces if face.image.group})
     logits = np.array([face.opinions for face in used.faces], np.float64)
     fitted = fit_fusion(fake, logits, used.clusters())
-    about = data_facts(used)
-    groups = sorted({printable(face.image.group) for face in used.faces if face.image.group})
     calibration = fit(Method.PLATT, fake, fitted.apart, fitted_on(about, len(groups)))
-    p = _probabilities(calibration, fitted.apart)
-    choice = choose(fake, p, target_fpr)
+    choice = choose(fake, _probabilities(calibration, fitted.apart), target_fpr)
     figures = _figures(judge, used, logits, fitted)
     facts = FusedOn(
         sha256=about.sha256,
@@ -131,7 +125,40 @@ def fuse_judge(judge: JudgeCheckpoint, judged: Judged, target_fpr: float) -> Fus
         fpr=choice.flagged_real,
         tpr=choice.flagged_fake,
     )
-    crossed = _card_figures(figures) | {"real": about.real, "fake": about.fake}
+    few_groups = min(about.clusters.real, about.clusters.fake) < FEW_CLUSTERS
+    return Fused(
+        judge=_fitted_judge(judge, fitted, calibration, choice, facts, figures),
+        choice=choice,
+        fitted=fitted,
+        figures=figures,
+        faces=about.faces,
+        left_out=len(judged.faces) - about.faces,
+        few=few_groups or min(about.real, about.fake) < FEW_FACES,
+    )
+
+
+def _used(judge: JudgeCheckpoint, judged: Judged) -> Judged:
+    """The faces that a scan would judge; UsageError for those that may not be fused on."""
+    wrong = {face.image.split for face in judged.faces} - set(SPLITS)
+    if wrong:
+        raise UsageError(f"faces of split {', '.join(sorted(wrong))} found; fuse on val or unseen")
+    least = judge.card.min_face_px
+    used = Judged([f for f in judged.faces if f.face_px >= least and f.unfit is None])
+    fake = used.fake
+    if not fake.any() or fake.all():
+        raise UsageError(f"{(~fake).sum()} real and {fake.sum()} fake faces found, wanted both")
+    return used
+
+
+def _fitted_judge(
+    judge: JudgeCheckpoint,
+    fitted: Fitted,
+    calibration: Calibration,
+    choice: Choice,
+    facts: FusedOn,
+    figures: dict[str, dict[str, Estimate]],
+) -> JudgeCheckpoint:
+    crossed = {"real": facts.real, "fake": facts.fake, **_card_figures(figures)}
     card = replace(
         judge.card,
         bias=fitted.fusion.bias,
@@ -145,19 +172,7 @@ def fuse_judge(judge: JudgeCheckpoint, judged: Judged, target_fpr: float) -> Fus
         replace(member, weight=weight)
         for member, weight in zip(judge.members, weights, strict=True)
     )
-    few_groups = min(about.clusters.real, about.clusters.fake) < FEW_CLUSTERS
-    return Fused(
-        judge=replace(judge, card=card, members=members),
-        choice=choice,
-        fitted=fitted,
-        figures=figures,
-        faces=about.faces,
-        left_out=len(judged.faces) - about.faces,
-        few=few_groups or min(about.real, about.fake) < FEW_FACES,
-    )
-
-
-EQUAL, JUDGE = "equal weights", "the judge"
+    return replace(judge, card=card, members=members)
 
 
 def _figures(
@@ -181,8 +196,8 @@ def _card_figures(figures: dict[str, dict[str, Estimate]]) -> dict[str, Any]:
     values = {
         name: {key: found.value for key, found in row.items()} for name, row in figures.items()
     }
-    judge = values.pop(JUDGE)
-    return {**judge, **values, "note": _NOTE}
+    judge, equal = values.pop(JUDGE), values.pop(EQUAL)
+    return {**judge, "equal_weights": equal, "members": values, "note": _NOTE}
 
 
 def _probabilities(calibration: Calibration, logits: Numbers) -> Numbers:

@@ -1,6 +1,5 @@
 """Labelled faces with the logits a model gave them, plain and degraded."""
 
-import contextlib
 import hashlib
 import itertools
 import time
@@ -10,34 +9,22 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fakefacecli.base.records import FaceCrop
 from fakefacecli.base.text import printable
-from fakefacecli.base.threads import ahead
 from fakefacecli.base.verdicts import Reason, Thresholds, Verdict
 from fakefacecli.evaluate.bootstrap import Clusters
 from fakefacecli.evaluate.degrade import Degradation
+from fakefacecli.evaluate.grid import Scored, judge_degraded
 from fakefacecli.evidence.jpeg import read_quality
 from fakefacecli.figures.metrics import Mask, Numbers
 from fakefacecli.labelled.data import LabelledImage
 from fakefacecli.labelled.faces import FoundFace, Missed
 from fakefacecli.models.judge import AnyCard
-from fakefacecli.models.window import WindowRule
-from fakefacecli.scan.build import usable_cores
 from fakefacecli.scan.classify import TorchClassifier, unfit, verdict_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
 _AT_ONCE = 64  # faces
-
-
-@dataclass(frozen=True, slots=True)
-class Scored:
-    """What a scan would go by: a face's size in px, its logit, and why it is not to be judged."""
-
-    face_px: float
-    logit: float
-    unfit: Reason | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +152,7 @@ def score_faces(
         said = classifier.opinions(crops)
         # the plain faces alone: this is the time that a scan takes
         judged.judging_s += time.monotonic() - started
-        rows = _degraded(batch, classifier, degradations, stop)
+        rows = judge_degraded(batch, classifier, degradations, stop)
         for face, opinions, row in zip(batch, said, rows, strict=True):
             judged.faces.append(
                 JudgedFace(
@@ -181,36 +168,6 @@ def score_faces(
                 )
             )
     return judged
-
-
-def _degraded(
-    batch: Sequence[FoundFace],
-    classifier: TorchClassifier,
-    degradations: Sequence[Degradation],
-    stop: Callable[[], None],
-) -> list[tuple[Scored, ...]]:
-    """For each face of a batch what is said of it under each degradation."""
-    rule = classifier.card.window
-    pieces = ((cell, face) for cell in degradations for face in batch)
-    rows: list[tuple[Scored, ...]] = [()] * len(batch)
-    # at most two cells' crops at a time: one is judged while the next is made
-    with contextlib.closing(
-        ahead(lambda piece: piece[0](piece[1], rule), pieces, usable_cores(), len(batch))
-    ) as made:
-        for _ in degradations:
-            stop()
-            crops = list(itertools.islice(made, len(batch)))
-            logits = classifier.logits(crops)
-            rows = [
-                (*row, _scored(face, crop, logit, rule))
-                for row, face, crop, logit in zip(rows, batch, crops, logits, strict=True)
-            ]
-    return rows
-
-
-def _scored(found: FoundFace, crop: FaceCrop, logit: float, rule: WindowRule) -> Scored:
-    grown = crop.face.box.longer_side / found.crop.face.box.longer_side
-    return Scored(found.face_px * grown, logit, unfit(crop, rule))
 
 
 def _batches(found: Iterable[FoundFace | Missed], judged: Judged) -> Iterator[list[FoundFace]]:

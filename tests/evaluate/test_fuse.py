@@ -138,7 +138,9 @@ def test_the_card_says_what_it_was_fused_on_and_how_good_that_is(done: Fused) ->
     assert len(told["groups"]) == 40
     assert told["fpr"]["value"] <= 0.01 < told["fpr"]["high"]
     assert (crossed["real"], crossed["fake"]) == (300, 300)
-    assert crossed["auc"] > crossed["irv1"]["auc"] > crossed["lite320"]["auc"] > 0.5
+    members = crossed["members"]
+    assert crossed["auc"] > members["irv1"]["auc"] > members["lite320"]["auc"] > 0.5
+    assert crossed["auc"] >= crossed["equal_weights"]["auc"]
     assert "600 faces (300 real, 300 fake) of 40 groups" in card.calibration.fitted_on
     assert card.meaning.startswith("high: at most 1 % of the real faces reach it")
     assert card.thresholds.low <= card.thresholds.high / 2

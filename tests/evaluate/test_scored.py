@@ -14,7 +14,8 @@ from fakefacecli.base.verdicts import Label, Reason
 from fakefacecli.evaluate import measure, pictures, slices
 from fakefacecli.evaluate.calibrate import recalibrate
 from fakefacecli.evaluate.degrade import GRID
-from fakefacecli.evaluate.scored import Judged, JudgedFace, Scored, score_faces
+from fakefacecli.evaluate.grid import Scored
+from fakefacecli.evaluate.scored import Judged, JudgedFace, score_faces
 from fakefacecli.figures.results import Estimate
 from fakefacecli.labelled.data import LabelledImage
 from fakefacecli.labelled.faces import FaceReader, FoundFace, Missed, read_faces
@@ -92,7 +93,7 @@ def test_degraded_faces_get_the_same_answers_whatever_the_cores(
         return score_faces(read_faces(images, reader), classifier, GRID).faces
 
     several = scored()
-    monkeypatch.setattr("fakefacecli.evaluate.scored.usable_cores", lambda: 1)
+    monkeypatch.setattr("fakefacecli.evaluate.grid.usable_cores", lambda: 1)
     assert several == scored()
     assert {len(face.degraded) for face in several} == {len(GRID)}
     _, found, *_ = read_faces([labelled(f"{number}.jpg") for number in range(2)], reader)
