@@ -8,7 +8,7 @@ with one piece per core.
 
 import contextlib
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
@@ -65,6 +65,28 @@ def in_lanes(
             yield waiting.popleft()[0].result()
         if broken:
             raise broken[0]
+
+
+def ahead(
+    work: Callable[[T], R], pieces: Iterable[T], workers: int, most: int
+) -> Generator[R, None, None]:
+    """`work` of each piece, in order, on `workers` threads, which are `most` pieces ahead at most.
+
+    For work without torch, whose settings stay as they are: Pillow, OpenCV and numpy let other
+    threads run meanwhile. What `work` raises is raised in its piece's place. Close the generator to
+    drop the pieces that have not begun.
+    """
+    waiting: deque[Future[R]] = deque()
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="fakeface")
+    try:
+        for piece in pieces:
+            waiting.append(pool.submit(work, piece))
+            if len(waiting) > most:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 @contextlib.contextmanager

@@ -14,6 +14,7 @@ from fakefacecli.cli import (
     embed,
     evaluate,
     explain,
+    fuse,
     models,
     scan,
     state,
@@ -52,6 +53,7 @@ app.command("explain")(explain.explain)
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
 app.command("calibrate")(calibrate.calibrate)
+app.command("fuse")(fuse.fuse)
 app.command("embed")(embed.embed)
 app.add_typer(models.app, name="models")
 app.add_typer(state.app, name="state")

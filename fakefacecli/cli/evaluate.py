@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     from fakefacecli.figures.results import Estimate
     from fakefacecli.labelled.data import LabelledImage
 
-# a model does better on faces it was trained on than on others: they are measured only on request
-_BY_DEFAULT = ("", "val", "test", "held_out")
-
 
 @dataclass(frozen=True, slots=True)
 class EvaluateFlags:
@@ -76,14 +73,16 @@ def evaluate(flags: EvaluateFlags) -> ExitCode:
     """Measure a model on labelled images; write figures with intervals, plots and a page."""
     from fakefacecli.evaluate.output_folder import check_place
     from fakefacecli.evaluate.write import ALONE
-    from fakefacecli.labelled.data import SPLITS
+    from fakefacecli.labelled.data import KEPT_OUT, SPLITS
 
     unknown = [name for name in flags.split or () if name not in SPLITS]
     if unknown:
         raise UsageError(f"--split {unknown[0]}: wanted {', '.join(SPLITS)}")
     if flags.compare and flags.model:
         raise UsageError("--compare names both models; leave --model out")
-    images = labelled_images(flags.data, flags.models, flags.split or _BY_DEFAULT)
+    # a model does better on faces it was trained on than on others: those only on request
+    splits = flags.split or ("", "val", *KEPT_OUT)
+    images = labelled_images(flags.data, flags.models, splits)
     check_place(flags.out)  # now, rather than after minutes of judging
     with stoppable() as stop:
         measure = _compare if flags.compare else _measure
@@ -117,6 +116,7 @@ def _compare(
     from fakefacecli.evaluate.run import score_images
 
     judged, subjects = [], []
+    _check_scales(flags)
     for model in flags.models:
         with flags.opened(model, stop) as subject:
             # no grid: a comparison is about the faces as they are
@@ -126,6 +126,19 @@ def _compare(
     write_comparison(flags.out, found, curves)
     _comparison_summary(found, flags.out)
     return found.data
+
+
+def _check_scales(flags: EvaluateFlags) -> None:
+    """Refuse ready crops of no stated scale where the models' own differ: one would be wrong."""
+    from fakefacecli.models.bundled import find_model
+
+    if flags.faces_only and flags.faces_scale is None:
+        first, second = (find_model(name).card.window.span for name in flags.models)
+        if first != second:
+            raise UsageError(
+                f"--faces-only: the models' own crops are {first:g} and {second:g} times the box; "
+                "say with --faces-scale how large these are"
+            )
 
 
 def _summary(found: "Evaluation", out: str) -> None:

@@ -15,29 +15,44 @@ if TYPE_CHECKING:
     from fakefacecli.evaluate.evaluation import MissedImage
     from fakefacecli.evaluate.run import Subject
     from fakefacecli.labelled.data import LabelledImage
+    from fakefacecli.models.judge import AnyCheckpoint
 
 
 @contextlib.contextmanager
 def open_model(
     options: JudgeOptions, faces: tuple[bool, float | None], stop: Callable[[], None]
 ) -> "Iterator[Subject]":
-    """The model that `options` name, in float32; `faces` are --faces-only and --faces-scale.
+    """The model that `options` name, as `open_checkpoint` has it; ModelRefused for the model."""
+    from fakefacecli.models.bundled import find_model
 
-    Raises UsageError for flags that contradict each other, ModelRefused for the model.
+    with open_checkpoint(options, find_model(options.model), faces, stop) as subject:
+        yield subject
+
+
+@contextlib.contextmanager
+def open_checkpoint(
+    options: JudgeOptions,
+    checkpoint: "AnyCheckpoint",
+    faces: tuple[bool, float | None],
+    stop: Callable[[], None],
+    *,
+    explains: bool = True,
+) -> "Iterator[Subject]":
+    """The model of `checkpoint` in float32; `faces` are --faces-only and --faces-scale.
+
+    Raises UsageError for flags that contradict each other, ModelRefused for unsound weights.
     """
     from fakefacecli.evaluate.run import Subject
     from fakefacecli.labelled.faces import FaceReader
-    from fakefacecli.models.bundled import find_model
     from fakefacecli.scan.build import build_decoder, build_judge, default_workers
     from fakefacecli.scan.classify import TorchClassifier
 
     faces_only, scale = faces
     refuse_if({"--faces-scale goes with --faces-only": scale is not None and not faces_only})
-    checkpoint = find_model(options.model)
     # figures must not depend on whether this machine's processor has bfloat16
     options = dataclasses.replace(options, precision=Precision.FP32)
-    # with an explainer: evaluate draws overlays of mistakes
-    judge = build_judge(options, checkpoint, stop, explains=True)
+    # with an explainer, evaluate draws overlays of mistakes
+    judge = build_judge(options, checkpoint, stop, explains=explains)
     decode = DecodeOptions(default_workers())
     decoder = build_decoder(decode, judge.lanes, options.batch_size, stop)
     with contextlib.closing(decoder):

@@ -11,6 +11,7 @@ from fakefacecli.base.options import DEFAULT_MODEL
 from fakefacecli.base.text import printable
 from fakefacecli.cli import flags
 from fakefacecli.cli.console import complain, error_boundary
+from fakefacecli.cli.edits import EDITS, edits_table
 from fakefacecli.cli.flags import takes
 
 if TYPE_CHECKING:
@@ -81,9 +82,14 @@ def info(name: Name = DEFAULT_MODEL) -> None:
     }
     for key, value in facts.items():
         table.add_row(key, Text(printable(value)))
+    edits = edits_table(card.measured)
     for group, figures in card.measured.items():
-        table.add_row("measured", Text(printable(f"{group}: {_figures(figures)}")))
-    Console(highlight=False).print(table)
+        if group != EDITS or edits is None:
+            table.add_row("measured", Text(printable(f"{group}: {_figures(figures)}")))
+    console = Console(highlight=False)
+    console.print(table)
+    if edits is not None:
+        console.print(edits)
 
 
 def _feeding(checkpoint: "AnyCheckpoint") -> dict[str, str]:

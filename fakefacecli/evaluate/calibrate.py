@@ -70,7 +70,7 @@ def recalibrate(card: ModelCard, judged: Judged, method: Method, target_fpr: flo
     about = data_facts(used)
     groups = sorted({printable(face.image.group) for face in kept if face.image.group})
     # thresholds come after the calibration, as they are probabilities of the new one
-    calibration = fit(method, used.fake, used.logits(), _fitted_on(about, len(groups)))
+    calibration = fit(method, used.fake, used.logits(), fitted_on(about, len(groups)))
     p = np.array([calibration.probability(logit) for logit in used.logits().tolist()])
     choice = choose(used.fake, p, target_fpr)
     facts = CalibratedOn(
@@ -91,13 +91,14 @@ def recalibrate(card: ModelCard, judged: Judged, method: Method, target_fpr: flo
         name=_name(card, calibration, choice.thresholds),
         calibration=calibration,
         thresholds=choice.thresholds,
-        meaning=_meaning(choice),
+        meaning=meaning(choice),
         measured={FACTS: asdict(facts), **_older(card)},
     )
     return Recalibrated(new, choice, len(kept), len(judged.faces) - len(kept))
 
 
-def _fitted_on(about: DataFacts, groups: int) -> str:
+def fitted_on(about: DataFacts, groups: int) -> str:
+    """What a calibration says of the faces it was fitted on, which are of so many groups."""
     known = f" of {counted(groups, 'group')}" if groups else ""
     faces = f"{about.faces} faces ({about.real} real, {about.fake} fake)"
     return f"{faces}{known}, set {about.sha256[:16]}"
@@ -137,7 +138,8 @@ def _name(card: ModelCard, calibration: Calibration, thresholds: Thresholds) -> 
     return f"{base}.c{digest[:6]}"
 
 
-def _meaning(choice: Choice) -> str:
+def meaning(choice: Choice) -> str:
+    """What a card says of its thresholds."""
     found = choice.flagged_real
     return (
         f"high: at most {100 * choice.target_fpr:g} % of the real faces reach it "

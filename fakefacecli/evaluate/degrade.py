@@ -1,44 +1,60 @@
 """What happens to pictures on their way: the robustness grid's degradations.
 
-Each takes a face window (n, n, 3) uint8 RGB at its native size and gives a square one back, perhaps
-smaller. The same pixels always give the same answer.
+Each takes a face with its picture and gives the window that a scan would then judge. The same
+pixels always give the same answer.
 """
 
 import io
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 from PIL import Image, ImageFilter
 
 from fakefacecli.base.records import Box, FaceCrop, Pixels, Window
+from fakefacecli.evaluate import edits
+from fakefacecli.evaluate.turn import Turn
+from fakefacecli.labelled.faces import FoundFace
+from fakefacecli.models.window import WindowRule
+
+
+class Degradation(Protocol):
+    """One cell of the grid: `family` and `strength` (the family's unit) name it."""
+
+    @property
+    def family(self) -> str: ...
+
+    @property
+    def strength(self) -> float: ...
+
+    def __call__(self, found: FoundFace, rule: WindowRule) -> FaceCrop:
+        """The degraded face, cut by `rule`; its box is as large as it is now."""
 
 
 @dataclass(frozen=True, slots=True)
-class Degradation:
-    """One cell of the grid: `family` and `strength` (the family's unit) name it."""
+class Edit:
+    """A degradation of the pixels (n, n, 3) uint8 RGB of a window, which stays square."""
 
     family: str
     strength: float
     apply: Callable[[Pixels], Pixels]
 
-    @property
-    def name(self) -> str:
-        """The family and its strength."""
-        return f"{self.family} {self.strength:g}"
-
-    def __call__(self, crop: FaceCrop) -> FaceCrop:
-        """The crop degraded; its window and box keep the corner and get the new size."""
+    def __call__(self, found: FoundFace, rule: WindowRule) -> FaceCrop:
+        """The crop edited; its window and box keep the corner and get the new size."""
+        crop = found.crop
         pixels, old, box = self.apply(crop.pixels), crop.window, crop.face.box
-        grown = len(pixels) / old.side
+        # of the pixels, not of the window: a large one has been reduced already
+        grown = len(pixels) / crop.side
         box = Box(
             old.left + grown * (box.left - old.left),
             old.top + grown * (box.top - old.top),
             old.left + grown * (box.right - old.left),
             old.top + grown * (box.bottom - old.top),
         )
-        window = Window(old.left, old.top, len(pixels))
+        window = Window(old.left, old.top, max(1, round(grown * old.side)))
+        if rule.most_px and len(pixels) > rule.most_px:
+            pixels = _resized(pixels, rule.most_px, Image.Resampling.BICUBIC)
         return replace(crop, window=window, pixels=pixels, face=replace(crop.face, box=box))
 
 
@@ -54,8 +70,12 @@ def webp(pixels: Pixels, quality: int) -> Pixels:
 
 def resize(pixels: Pixels, factor: float) -> Pixels:
     """Shrunk (or enlarged) by `factor` with an antialiasing bicubic filter."""
-    side = max(1, round(len(pixels) * factor))
-    return np.asarray(Image.fromarray(pixels).resize((side, side), Image.Resampling.BICUBIC))
+    return _resized(pixels, max(1, round(len(pixels) * factor)), Image.Resampling.BICUBIC)
+
+
+def upscale(pixels: Pixels, factor: float) -> Pixels:
+    """Enlarged by `factor` with a Lanczos filter."""
+    return _resized(pixels, max(1, round(len(pixels) * factor)), Image.Resampling.LANCZOS)
 
 
 def blur(pixels: Pixels, sigma: float) -> Pixels:
@@ -66,7 +86,7 @@ def blur(pixels: Pixels, sigma: float) -> Pixels:
 def noise(pixels: Pixels, sigma: float) -> Pixels:
     """Gaussian noise of `sigma` grey levels, in each channel by itself, the same on every run."""
     # seeded by the pixels: no two faces get the same noise, and each gets its own again
-    chance = np.random.default_rng(zlib.crc32(pixels.tobytes()))
+    chance = np.random.default_rng(edits.checksum(pixels))
     noisy = pixels + chance.normal(0, sigma, pixels.shape)
     return np.clip(np.rint(noisy), 0, 255).astype(np.uint8)
 
@@ -78,16 +98,13 @@ def screenshot(pixels: Pixels, quality: int) -> Pixels:
     earlier compression do not fall on those of the new one.
     """
     side = max(8, round(len(pixels) * 1.25))
-    shown = Image.fromarray(pixels).resize((side, side), Image.Resampling.BILINEAR)
-    return jpeg(np.asarray(shown)[3:-3, 3:-3], quality)
+    return jpeg(_resized(pixels, side, Image.Resampling.BILINEAR)[3:-3, 3:-3], quality)
 
 
-def _family(
-    name: str, apply: Callable[[Pixels, float], Pixels], *strengths: float
-) -> list[Degradation]:
+def _family(name: str, apply: Callable[[Pixels, float], Pixels], *strengths: float) -> list[Edit]:
     return [
         # s=strength: without it, all would use the last strength
-        Degradation(name, strength, lambda pixels, s=strength: apply(pixels, s))  # type: ignore[misc]
+        Edit(name, strength, lambda pixels, s=strength: apply(pixels, s))  # type: ignore[misc]
         for strength in strengths
     ]
 
@@ -99,7 +116,18 @@ GRID: tuple[Degradation, ...] = (
     *_family("blur sigma", blur, 1, 2),
     *_family("noise sigma", noise, 5, 10),
     *_family("screenshot, JPEG quality", lambda p, q: screenshot(p, int(q)), 80),
+    # what phones and studios do to honest pictures
+    *_family("denoising, strength", edits.denoise, 7),
+    *_family("skin smoothing, sigma", edits.smooth, 40),
+    *_family("upscaling, Lanczos", upscale, 2),
+    *_family("tone mapping, CLAHE limit", edits.map_tones, 2),
+    *_family("colour grading, saturation", edits.grade, 1.5),
+    *(Turn(degrees) for degrees in (10, 20, 30, 45)),
 )
+
+
+def _resized(pixels: Pixels, side: int, how: Image.Resampling) -> Pixels:
+    return np.asarray(Image.fromarray(pixels).resize((side, side), how))
 
 
 def _through(pixels: Pixels, name: str, **how: object) -> Pixels:

@@ -167,6 +167,9 @@ def _robustness(row: RobustnessRow) -> dict[str, Any]:
         **{name: asdict(value) for name, value in row.measures.items()},
         "real_at_high": asdict(row.real_at_high),
         "fake_at_high": asdict(row.fake_at_high),
+        "real_flagged": asdict(row.real_flagged),
+        "real_between": asdict(row.real_between),
+        "real_inconclusive": asdict(row.real_inconclusive),
     }
 
 

@@ -1,11 +1,11 @@
 """The numbers of `fakeface evaluate`: measures, verdicts and robustness, with intervals."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
 
-from fakefacecli.base.verdicts import Label, Thresholds
+from fakefacecli.base.verdicts import Label, Reason, Thresholds
 from fakefacecli.evaluate.bootstrap import around, estimate
 from fakefacecli.evaluate.degrade import Degradation
 from fakefacecli.evaluate.fit import at_even_odds
@@ -101,13 +101,19 @@ def precision_at(
 
 
 def robustness(
-    judged: Judged, card: AnyCard, grid: tuple[Degradation, ...], resamples: int
+    judged: Judged,
+    card: AnyCard,
+    thresholds: Thresholds,
+    grid: tuple[Degradation, ...],
+    resamples: int,
 ) -> tuple[RobustnessRow, ...]:
     """A row for the plain faces and one for each degradation."""
     chosen = {name: MEASURES[name] for name in IN_GRID}
     rows = []
     for cell in (None, *range(len(grid))):
         p = judged.p_fake(card, cell)
+        verdicts = judged.verdicts(card, thresholds, cell)
+        real = [v for v, fake in zip(verdicts, judged.fake, strict=True) if not fake]
         rows.append(
             RobustnessRow(
                 family="as it is" if cell is None else grid[cell].family,
@@ -115,10 +121,18 @@ def robustness(
                 measures=estimate(judged.fake, p, chosen, resamples, judged.clusters()),
                 real_at_high=_reach(p[~judged.fake], card.thresholds.high),
                 fake_at_high=_reach(p[judged.fake], card.thresholds.high),
+                real_flagged=_part(v.label is Label.FLAGGED for v in real),
+                real_between=_part(v.reason is Reason.BETWEEN_THRESHOLDS for v in real),
+                real_inconclusive=_part(v.label is Label.INCONCLUSIVE for v in real),
             )
         )
     return tuple(rows)
 
 
 def _reach(p: Numbers, high: float) -> Estimate:
-    return share(int((p >= high).sum()), len(p))
+    return _part((p >= high).tolist())
+
+
+def _part(members: Iterable[bool]) -> Estimate:
+    found = list(members)
+    return share(sum(found), len(found))

@@ -14,7 +14,9 @@ PLOTS, MISTAKES = "plots", "mistakes"
 _FOLDERS = (PLOTS, MISTAKES)
 _OURS = {
     "": re.compile(r"evaluation\.json|index\.html|scores\.csv"),
-    PLOTS: re.compile(r"(roc|det|reliability|scores|confusion|robustness|predictions)\.png"),
+    PLOTS: re.compile(
+        r"(roc|det|reliability|scores|confusion|robustness|real-faces|predictions)\.png"
+    ),
     MISTAKES: re.compile(r"(false-alarm|missed-fake)-[0-9]+\.jpg"),
 }
 

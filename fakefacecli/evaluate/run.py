@@ -75,7 +75,9 @@ def evaluate(judged: Judged, subject: Subject, wanted: Wanted) -> Evaluation:
         measures_by_image=measure.measures(judged, card, resamples, groups=False),
         verdicts=measure.verdicts(judged, card, thresholds, resamples),
         slices=slices(judged, card, thresholds, resamples),
-        robustness=measure.robustness(judged, card, GRID, resamples) if wanted.grid else (),
+        robustness=(
+            measure.robustness(judged, card, thresholds, GRID, resamples) if wanted.grid else ()
+        ),
         time=Timing(
             device=subject.device,
             reading_ms_per_image=1000 * judged.reading_s / _images(judged),

@@ -13,6 +13,7 @@ from fakefacecli.base.text import printable
 from fakefacecli.base.verdicts import Reason, Thresholds, Verdict
 from fakefacecli.evaluate.bootstrap import Clusters
 from fakefacecli.evaluate.degrade import Degradation
+from fakefacecli.evaluate.grid import Scored, judge_degraded
 from fakefacecli.evidence.jpeg import read_quality
 from fakefacecli.figures.metrics import Mask, Numbers
 from fakefacecli.labelled.data import LabelledImage
@@ -30,8 +31,9 @@ _AT_ONCE = 64  # faces
 class JudgedFace:
     """Face `number` of an image: its size in px, the JPEG quality of its file, its logits.
 
-    `sha256` is that of the file. `degraded` has a logit for each degradation, in their order.
-    `unfit` is why a scan would not judge the face whatever its logits, if it would not.
+    `sha256` is that of the file. `unfit` is why a scan would not judge the face whatever its logit,
+    if it would not. `degraded` has the same of each degradation, in their order. `opinions` are
+    the logits of a judge's members; of a single network, its own.
     """
 
     image: LabelledImage
@@ -40,8 +42,15 @@ class JudgedFace:
     quality: int | None
     sha256: str
     logit: float
-    degraded: tuple[float, ...] = ()
+    degraded: tuple[Scored, ...] = ()
     unfit: Reason | None = None
+    opinions: tuple[float, ...] = ()
+
+    def scored(self, degradation: int | None = None) -> Scored:
+        """The face as it is, or under a degradation, counted from 0."""
+        if degradation is None:
+            return Scored(self.face_px, self.logit, self.unfit)
+        return self.degraded[degradation]
 
 
 @dataclass(slots=True)
@@ -69,9 +78,7 @@ class Judged:
 
     def logits(self, degradation: int | None = None) -> Numbers:
         """The plain logits (n,), or those of a degradation, counted from 0."""
-        if degradation is None:
-            return np.array([face.logit for face in self.faces], np.float64)
-        return np.array([face.degraded[degradation] for face in self.faces], np.float64)
+        return np.array([face.scored(degradation).logit for face in self.faces], np.float64)
 
     def clusters(self, groups: bool = True) -> Clusters:
         """A number for each face (n,), the same for faces that are not independent of each other.
@@ -117,11 +124,14 @@ class Judged:
             }
         )
 
-    def verdicts(self, card: AnyCard, thresholds: Thresholds) -> list[Verdict]:
-        """What a scan says of each face."""
+    def verdicts(
+        self, card: AnyCard, thresholds: Thresholds, degradation: int | None = None
+    ) -> list[Verdict]:
+        """What a scan says of each face, as it is or under a degradation."""
+        seen = [face.scored(degradation) for face in self.faces]
         return [
             verdict_of(p, thresholds, face.face_px, card.min_face_px, face.unfit)
-            for face, p in zip(self.faces, self.p_fake(card).tolist(), strict=True)
+            for face, p in zip(seen, self.p_fake(card, degradation).tolist(), strict=True)
         ]
 
 
@@ -131,20 +141,19 @@ def score_faces(
     degradations: Sequence[Degradation] = (),
     stop: Callable[[], None] = lambda: None,
 ) -> Judged:
-    """Judge every face; no pixels are kept. `stop` is called between steps and may raise."""
+    """Judge every face; no pixels are kept. `stop` is called between steps and may raise.
+
+    Faces are degraded on all cores while those before them are judged.
+    """
     judged = Judged()
     for batch in _batches(found, judged):
         crops = [face.crop for face in batch]
         started = time.monotonic()
-        logits = classifier.logits(crops)
+        said = classifier.opinions(crops)
         # the plain faces alone: this is the time that a scan takes
         judged.judging_s += time.monotonic() - started
-        columns = []
-        for cell in degradations:
-            stop()
-            columns.append(classifier.logits([cell(crop) for crop in crops]))
-        rows = zip(*columns, strict=True) if columns else itertools.repeat((), len(batch))
-        for face, logit, row in zip(batch, logits, rows, strict=True):
+        rows = judge_degraded(batch, classifier, degradations, stop)
+        for face, opinions, row in zip(batch, said, rows, strict=True):
             judged.faces.append(
                 JudgedFace(
                     image=face.image,
@@ -152,8 +161,9 @@ def score_faces(
                     face_px=face.face_px,
                     quality=read_quality(face.image.path),
                     sha256=face.photo.facts.sha256 or "",
-                    logit=logit,
-                    degraded=tuple(row),
+                    logit=classifier.fused(opinions),
+                    opinions=opinions,
+                    degraded=row,
                     unfit=unfit(face.crop, classifier.card.window),
                 )
             )

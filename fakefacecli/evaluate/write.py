@@ -14,6 +14,7 @@ from fakefacecli.evaluate.run import Subject, Wanted
 from fakefacecli.evaluate.scored import Judged
 from fakefacecli.figures import html, plots
 from fakefacecli.figures.plots import Curve
+from fakefacecli.figures.robustness import draw_real_faces, draw_robustness
 from fakefacecli.reports.rows import guarded
 
 _SHOWN_PX = 900  # width of an overlay inside the page
@@ -31,7 +32,8 @@ def write_evaluation(
         **curves([curve]),
     }
     if found.robustness:
-        drawn["robustness"] = plots.draw_robustness(found.robustness)
+        drawn["robustness"] = draw_robustness(found.robustness)
+        drawn["real-faces"] = draw_real_faces(found.robustness)
     # read again before the folder is touched: an error here leaves an earlier result in place
     alarms, misses = pictures.mistakes(judged, card, wanted.mistakes)
     sample = pictures.sample(judged, wanted.sample)

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -20,7 +19,7 @@ from fakefacecli.figures.figure import (
     sheet,
 )
 from fakefacecli.figures.metrics import ECE_BINS, Mask, Numbers, auc, count, roc
-from fakefacecli.figures.results import RobustnessRow, Verdicts
+from fakefacecli.figures.results import Verdicts
 
 _TICKS = (0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8)  # of the DET plot
 
@@ -175,48 +174,6 @@ def draw_confusion(found: Verdicts) -> bytes:
     axes.set_yticks(range(2), ["real", "fake"])
     axes.grid(visible=False)
     axes.tick_params(length=0)
-    return png(figure)
-
-
-def draw_robustness(rows: Sequence[RobustnessRow]) -> bytes:
-    """AUC, and fakes found at 1 % false alarms, for each degradation, as dots with intervals."""
-    figure, axes = sheet("Robustness", "", "", (8.2, 0.36 * len(rows) + 1.5))
-    chosen = {
-        "auc": ("AUC", MODELS[0], -0.14),
-        "tpr_at_fpr_0.01": ("fakes found at 1 % false alarms", MODELS[1], 0.14),
-    }
-    for name, (words, colour, off) in chosen.items():
-        held = [
-            (at, row.measures[name])
-            for at, row in enumerate(rows)
-            if row.measures[name].value is not None
-        ]
-        line: dict[str, Any] = {
-            "color": colour,
-            "alpha": 0.45,
-            "linewidth": 3,
-            "solid_capstyle": "round",
-        }
-        for at, found in held:
-            if found.low is not None and found.high is not None:
-                axes.plot([found.low, found.high], [at + off] * 2, **line)
-        axes.scatter(
-            [found.value or 0.0 for _, found in held],
-            [at + off for at, _ in held],
-            28,
-            color=colour,
-            zorder=3,
-            label=words,
-        )
-        if held and held[0][0] == 0:  # the faces as they are, to compare with
-            axes.axvline(held[0][1].value or 0.0, color=colour, linewidth=0.8, linestyle=":")
-    axes.set_yticks(range(len(rows)), [row.name for row in rows])
-    axes.invert_yaxis()
-    axes.set_xlim(right=1.01)
-    axes.grid(visible=False, axis="y")
-    figure.legend(
-        *axes.get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False
-    )
     return png(figure)
 
 

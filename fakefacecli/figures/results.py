@@ -75,8 +75,9 @@ class SliceRow:
 class RobustnessRow:
     """Measures, by their names, of faces degraded by `family` at `strength` (the family's unit).
 
-    `strength` is None for the faces as they are. The last two are the shares of faces whose p_fake
-    reaches HIGH.
+    `strength` is None for the faces as they are. The `at_high` are the shares of faces whose p_fake
+    reaches HIGH. The last three are shares of the real faces by the verdict of a scan: flagged,
+    between the thresholds, and inconclusive for whatever reason.
     """
 
     family: str
@@ -84,6 +85,9 @@ class RobustnessRow:
     measures: dict[str, Estimate]
     real_at_high: Estimate
     fake_at_high: Estimate
+    real_flagged: Estimate
+    real_between: Estimate
+    real_inconclusive: Estimate
 
     @property
     def name(self) -> str:

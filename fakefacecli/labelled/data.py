@@ -14,7 +14,10 @@ from fakefacecli.base.options import SourceOptions
 from fakefacecli.base.records import Unreadable
 from fakefacecli.scan.source import PathSource
 
-SPLITS = ("train", "val", "test", "held_out")
+# of these no training learns: test and held_out are for measuring alone; unseen, of sources that
+# no network was trained on, may also be fused on
+KEPT_OUT = ("test", "held_out", "unseen")
+SPLITS = ("train", "val", *KEPT_OUT)
 LABELS = {"real": False, "fake": True}
 _PATH_COLUMNS = ("path", "file")
 _LISTING = "labels.csv"
@@ -28,7 +31,8 @@ class LabelledImage:
     Images of one `group` (a generator, a person, a source) belong together and are never split;
     "" means that nothing is known. `split` is one of SPLITS, or "" where none was given.
     `generator` is what made a fake; `face_px` the longer side of the face's box in the picture that
-    a ready crop was cut from; "" and None where they are not known.
+    a ready crop was cut from; "" and None where they are not known. `outside` is the share of a
+    ready crop that lay beyond that picture, in [0, 1].
     """
 
     path: str
@@ -37,16 +41,17 @@ class LabelledImage:
     split: str
     generator: str = ""
     face_px: float | None = None
+    outside: float = 0.0
 
 
 def read_data(data: str) -> list[LabelledImage]:
     """The labelled images of `data`, in the order of the CSV or of their names.
 
-    `data` is a folder that holds `real/` and `fake/`, or `train/`, `val/`, `test/`, `held_out/`
-    with those below; a folder between a class and its files is the group. Or it is a CSV (or a
+    `data` is a folder that holds `real/` and `fake/`, or folders named after SPLITS with those
+    below; a folder between a class and its files is the group. Or it is a CSV (or a
     folder with a labels.csv): path (from the CSV's own folder), label (real or fake), optionally
-    group, split, generator and face_px. Raises NothingToDo when there is no image, UsageError for
-    what cannot be understood, naming the file and the row.
+    group, split, generator, face_px and outside. Raises NothingToDo when there is no image,
+    UsageError for what cannot be understood, naming the file and the row.
     """
     listing = os.path.join(data, _LISTING)
     if os.path.isdir(data):
@@ -70,7 +75,7 @@ def _read_folders(root: str) -> list[LabelledImage]:
     if strange or bool(splits) == bool(classes):
         found = ", ".join(sorted(here)) or "no folder"
         raise UsageError(
-            f"{root}: {found} found, wanted real and fake, or train, val and test with "
+            f"{root}: {found} found, wanted real and fake, or {', '.join(SPLITS)} with "
             f"those below, or a {_LISTING}"
         )
     images: list[LabelledImage] = []
@@ -149,20 +154,39 @@ def _read_row(row: dict[str, str | None], column: str, folder: str, where: str) 
     image = os.path.join(folder, name)
     if not name or not os.path.isfile(image):
         raise UsageError(f"{where}: no such file: {image}")
-    generator, face_px = (row.get("generator") or "").strip(), _pixels(row.get("face_px"), where)
-    return LabelledImage(image, LABELS[label], group.strip(), split, generator, face_px)
+    return LabelledImage(
+        image,
+        LABELS[label],
+        group.strip(),
+        split,
+        generator=(row.get("generator") or "").strip(),
+        face_px=_pixels(row.get("face_px"), where),
+        outside=_share(row.get("outside"), where),
+    )
 
 
 def _pixels(text: str | None, where: str) -> float | None:
+    found = _number(text)
+    if found is not None and not 0 < found < math.inf:
+        raise UsageError(f"{where}: face_px '{text or ''}' found, wanted pixels")
+    return found
+
+
+def _share(text: str | None, where: str) -> float:
+    found = _number(text)
+    if found is not None and not 0 <= found <= 1:
+        raise UsageError(f"{where}: outside '{text or ''}' found, wanted a share from 0 to 1")
+    return found or 0.0
+
+
+def _number(text: str | None) -> float | None:
+    """The number in a cell, NaN for what is none; None for an empty cell."""
     if not (text or "").strip():
         return None
     try:
-        found = float(text or "")
+        return float(text or "")
     except ValueError:
-        found = math.nan
-    if not 0 < found < math.inf:
-        raise UsageError(f"{where}: face_px '{text or ''}' found, wanted pixels")
-    return found
+        return math.nan
 
 
 def _unreadable(path: str, error: OSError) -> UsageError:

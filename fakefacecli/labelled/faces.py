@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -66,7 +66,10 @@ def read_faces(images: Sequence[LabelledImage], reader: FaceReader) -> Iterator[
             found = faces[item.ref.index]
             for number, face in enumerate(found, 1):
                 crop = cut(item, face, number, reader.judge.window)
-                # a ready crop may have been resized; its CSV can say how large the face was before
+                # a ready crop may have been resized, and its edges may be repeated pixels: its CSV
+                # can say how large the face was before, and how much of it was no photograph
+                if reader.ready_scale is not None and image.outside:
+                    crop = replace(crop, outside=image.outside)
                 yield FoundFace(image, item, crop, image.face_px or face.box.longer_side)
             if not found:
                 yield Missed(image, "no face found")

@@ -23,7 +23,7 @@ from fakefacecli.models.window import WindowRule, check_known, read_window
 FORMAT = 2
 SUFFIX = ".json"
 _MAX_CARD_BYTES = 1_000_000
-_MAX_MEMBERS = 16
+MOST_MEMBERS = 16
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")  # a column of reports is called so
 
 
@@ -131,7 +131,7 @@ def _read(raw: Mapping[str, Any], path: str) -> tuple[JudgeCard, tuple[Member, .
     listed, fusion, thresholds = raw["members"], raw["fusion"], raw["thresholds"]
     weights = [finite(weight) for weight in fusion["weights"]]
     names = [str(member["name"]) for member in listed]
-    if not 1 <= len(listed) == len(weights) <= _MAX_MEMBERS or len(set(names)) < len(names):
+    if not 1 <= len(listed) == len(weights) <= MOST_MEMBERS or len(set(names)) < len(names):
         raise ValueError(f"{len(listed)} members and {len(weights)} weights")
     calibration = read_calibration(raw["calibration"])
     limits = Thresholds(finite(thresholds["low"]), finite(thresholds["high"]))

@@ -29,7 +29,7 @@ Pair = tuple[int, int]
 class Division:
     """Faces to learn from and faces to choose the best epoch by; `notes` are for people.
 
-    Faces of the splits test and held_out are in neither.
+    Faces of the splits test, held_out and unseen are in neither.
     """
 
     train: list[LabelledFace]

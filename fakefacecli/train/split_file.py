@@ -7,12 +7,12 @@ import contextlib
 import os
 import shutil
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from fakefacecli.base.errors import UsageError
 from fakefacecli.base.files import atomic_write
-from fakefacecli.labelled.data import LABELS, SPLITS, LabelledImage
+from fakefacecli.labelled.data import KEPT_OUT, LABELS, SPLITS, LabelledImage
 from fakefacecli.models.bundled import BUNDLED
 from fakefacecli.train.log import log_path
 from fakefacecli.train.split import Division
@@ -33,8 +33,8 @@ def write_division(
 ) -> None:
     """Write a row for each image with the side it went to, as `read_data` takes it; CannotWrite.
 
-    Images left out on both sides are not in it, those of test and held_out are, and so are those
-    that the model `start`, from which the training began, had learnt from.
+    Images left out on both sides are not in it, those of KEPT_OUT are, and so are those that
+    the model `start`, from which the training began, had learnt from.
     """
     import pandas as pd
 
@@ -43,19 +43,14 @@ def write_division(
     rows = []
     for image in images:
         split = sides.get(image.path, image.split)
-        if image.path in sides or split in ("test", "held_out"):
-            label, px = "fake" if image.fake else "real", str(image.face_px or "")
-            path = os.path.realpath(image.path)
-            rows.append((path, label, image.group, split, image.generator, px))
+        if image.path in sides or split in KEPT_OUT:
+            rows.append(_row(image, split))
     table = pd.DataFrame(rows, columns=_COLUMNS, dtype=object)
     if start:
         earlier = _read(start).reindex(columns=_COLUMNS, fill_value="")
         table = pd.concat([table, earlier[earlier["split"] == "train"]])
     # the first of equal paths stays: what this training did with an image
-    with atomic_write(
-        division_path(out), "w", encoding="utf-8", newline="", errors="surrogateescape"
-    ) as handle:
-        table.drop_duplicates("path").to_csv(handle, index=False, lineterminator="\r\n")
+    _write(table, out)
 
 
 def keep_division(model: str, copy: str) -> None:
@@ -66,6 +61,36 @@ def keep_division(model: str, copy: str) -> None:
         atomic_write(division_path(copy)) as handle,
     ):
         shutil.copyfileobj(before, handle)
+
+
+@dataclass(frozen=True, slots=True)
+class Learnt:
+    """What a model was trained on: the real paths of images, and the groups that have a name."""
+
+    paths: frozenset[str]
+    groups: frozenset[str]
+
+
+def learnt_by(model: str) -> Learnt:
+    """What the division of `model` says it learnt from; nothing where it has none."""
+    division = _read(model).reindex(columns=_COLUMNS, fill_value="")
+    learnt = division[division["split"] == "train"]
+    return Learnt(frozenset(learnt["path"]), frozenset(learnt["group"]) - {""})
+
+
+def join_divisions(models: Iterable[str], images: Iterable[LabelledImage], out: str) -> None:
+    """Write beside `out` what any of the `models` learnt from, and the `images` in their splits.
+
+    Images of no split are val: a judge was fitted on them, its members were trained on the others.
+    Raises CannotWrite.
+    """
+    import pandas as pd
+
+    parts = [_read(model).reindex(columns=_COLUMNS, fill_value="") for model in models]
+    learnt = [part[part["split"] == "train"] for part in parts]
+    rows = [_row(image, image.split or "val") for image in images]
+    table = pd.concat([*learnt, pd.DataFrame(rows, columns=_COLUMNS, dtype=object)])
+    _write(table, out)
 
 
 def with_division(images: Sequence[LabelledImage], model: str) -> tuple[list[LabelledImage], int]:
@@ -79,6 +104,20 @@ def with_division(images: Sequence[LabelledImage], model: str) -> tuple[list[Lab
     splits = [image.split or kept.get(os.path.realpath(image.path), "") for image in images]
     found = [replace(image, split=split) for image, split in zip(images, splits, strict=True)]
     return found, sum(new != old for new, old in zip(found, images, strict=True))
+
+
+def _row(image: LabelledImage, split: str) -> tuple[str, ...]:
+    label, px = "fake" if image.fake else "real", str(image.face_px or "")
+    path = os.path.realpath(image.path)
+    return path, label, image.group, split, image.generator, px
+
+
+def _write(table: "pd.DataFrame", out: str) -> None:
+    """Of rows with equal paths the first is written."""
+    with atomic_write(
+        division_path(out), "w", encoding="utf-8", newline="", errors="surrogateescape"
+    ) as handle:
+        table.drop_duplicates("path").to_csv(handle, index=False, lineterminator="\r\n")
 
 
 def _path_of_named(model: str) -> str:

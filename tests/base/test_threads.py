@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from fakefacecli.base.threads import in_lanes, side_by_side
+from fakefacecli.base.threads import ahead, in_lanes, side_by_side
 
 
 @pytest.fixture
@@ -114,3 +114,30 @@ def test_answers_that_are_ready_come_before_what_the_pieces_raise() -> None:
         for answer in answers:
             found.append(answer)
     assert found == [0, 1, 2, 3]
+
+
+def test_work_done_ahead_comes_in_order_and_never_too_far_ahead() -> None:
+    begun: list[int] = []
+
+    def work(number: int) -> int:
+        begun.append(number)
+        time.sleep(0.01 * (number % 3))
+        return number
+
+    done = ahead(work, iter(range(20)), 3, most=4)
+    for number in range(20):
+        assert next(done) == number
+        assert max(begun) <= number + 4
+    assert list(done) == []
+
+
+def test_what_work_done_ahead_raises_comes_in_its_place_and_closing_drops_the_rest() -> None:
+    done = ahead(lambda number: 1 // number, iter([1, 0, 1]), 2, most=2)
+    assert next(done) == 1
+    with pytest.raises(ZeroDivisionError):
+        next(done)
+    begun: list[int] = []
+    done = ahead(begun.append, iter(range(1000)), 1, most=2)
+    next(done)
+    done.close()
+    assert len(begun) <= 3

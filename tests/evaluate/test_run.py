@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from fakefacecli.base.errors import ExitCode
+from fakefacecli.evaluate.degrade import GRID
 from fakefacecli.figures.metrics import MEASURES
 from fakefacecli.models.bundled import BUNDLED, find_model
 from tests.builders import PHOTOS
@@ -19,6 +20,7 @@ from tests.command import fakeface, rows
 
 NASTY = "<script>alert('$x$')</script>"
 FEW = ("--resamples", 50)
+ONE = ("--model", "inception-resnet-v1")  # the cheapest: which model it is does not matter
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +46,7 @@ def labelled(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
 @pytest.fixture(scope="module")
 def evaluation(labelled: pathlib.Path, tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     out = tmp_path_factory.mktemp("out") / "evaluation"
-    done = fakeface("evaluate", labelled, "--split", "val", "--out", out, *FEW)
+    done = fakeface("evaluate", labelled, "--split", "val", "--out", out, *ONE, *FEW)
     assert done.returncode == ExitCode.COMPLETE, done.stderr
     for words in (
         "AUC",
@@ -88,13 +90,23 @@ def test_the_slices_and_the_grid_cover_all_faces(evaluation: pathlib.Path) -> No
     assert [row["family"] for row in found["robustness"]][:2] == ["as it is", "JPEG quality"]
     plain = found["robustness"][0]
     assert plain["auc"]["value"] == found["measures"]["auc"]["value"]
+    real = found["verdicts"]["real"]
+    assert plain["real_flagged"] == real["flagged_share"]
+    assert plain["real_inconclusive"] == real["inconclusive_share"]
+    cells = {(row["family"], row["strength"]): row for row in found["robustness"]}
+    assert len(cells) == 1 + len(GRID)
+    for row in cells.values():
+        assert row["real_between"]["value"] <= row["real_inconclusive"]["value"]
+        assert 0 <= row["real_flagged"]["low"] <= row["real_flagged"]["high"] <= 1
+    # a quarter of these faces is under 64 px, which no scan would judge
+    assert cells["resize", 0.25]["real_inconclusive"]["value"] == 1
 
 
 def test_the_scores_are_those_of_a_scan(
     evaluation: pathlib.Path, labelled: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
     report = tmp_path / "scan.csv"
-    exact = ("--precision", "fp32")  # as evaluate judges
+    exact = (*ONE, "--precision", "fp32")  # as evaluate judges
     assert fakeface("scan", labelled, "--report", report, *exact).returncode == ExitCode.COMPLETE
     scanned = {row["path"]: row for row in rows(report)}
     with open(evaluation / "scores.csv", newline="", encoding="utf-8") as handle:
@@ -145,6 +157,7 @@ def test_plots_and_overlays_are_pictures(evaluation: pathlib.Path) -> None:
         "scores",
         "confusion",
         "robustness",
+        "real-faces",
         "predictions",
     }
     missed = sorted((evaluation / "mistakes").glob("missed-fake-*.jpg"))
@@ -161,7 +174,8 @@ def test_an_evaluation_replaces_an_older_or_broken_off_one_and_nothing_else(
     (out / "mistakes").mkdir(parents=True)
     (out / "mistakes" / "false-alarm-99.jpg").write_text("old")
     (out / "mistakes" / "mine.jpg").write_text("kept")
-    done = fakeface("evaluate", labelled, "--split", "held_out", "--no-grid", "--out", out, *FEW)
+    plain = (*ONE, "--split", "held_out", "--no-grid", *FEW)
+    done = fakeface("evaluate", labelled, "--out", out, *plain)
     assert done.returncode == ExitCode.COMPLETE, done.stderr
     assert not (out / "mistakes" / "false-alarm-99.jpg").exists()
     assert (out / "mistakes" / "mine.jpg").exists()
@@ -191,11 +205,21 @@ def test_compare_finds_no_difference_between_a_model_and_itself(
     check_page(tmp_path / "out" / "index.html", 3)
 
 
+def test_compare_asks_how_large_ready_crops_are_where_the_models_differ(
+    labelled: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    models = ("inception-resnet-v1", "fakeface-judge-2026.11")
+    out = ("--out", tmp_path / "out")
+    done = fakeface("evaluate", labelled, "--compare", *models, "--faces-only", *out)
+    assert done.returncode == ExitCode.USAGE
+    assert "own crops are 1.15 and 1.8 times the box; say with --faces-scale" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("flags", "code", "words"),
     [
-        (["--split", "new"], ExitCode.USAGE, "train, val, test, held_out"),
-        (["--split", "test"], ExitCode.NOTHING_TO_DO, "no image of the splits"),
+        (["--split", "new"], ExitCode.USAGE, "train, val, test, held_out, unseen"),
+        (["--split", "unseen"], ExitCode.NOTHING_TO_DO, "no image of the splits"),
         (["--faces-scale", "1.3"], ExitCode.USAGE, "--faces-only"),
         (["--model", "x", "--compare", "a", "b"], ExitCode.USAGE, "leave --model out"),
         (["--model", "gone.safetensors"], ExitCode.MODEL_REFUSED, "no such model"),
@@ -214,7 +238,7 @@ def test_calibrate_writes_a_checkpoint_that_says_what_it_was_fitted_on(
     labelled: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
     out = tmp_path / "mine.safetensors"
-    done = fakeface("calibrate", labelled, "--target-fpr", "0.2", "--out", out)
+    done = fakeface("calibrate", labelled, *ONE, "--target-fpr", "0.2", "--out", out)
     assert done.returncode == ExitCode.COMPLETE, done.stderr
     assert "1 of split held_out, 1 of split train" in done.stderr
     card = find_model(str(out)).card
@@ -243,7 +267,7 @@ def test_calibrate_never_uses_held_out_faces(
     listing = labelled / "held.csv"
     text = (labelled / "labels.csv").read_text().replace(",val", ",held_out")
     listing.write_text(text)
-    done = fakeface("calibrate", listing, "--out", tmp_path / "a.safetensors")
+    done = fakeface("calibrate", listing, *ONE, "--out", tmp_path / "a.safetensors")
     assert done.returncode == ExitCode.NOTHING_TO_DO
     assert "of split held_out" in done.stderr
     assert not (tmp_path / "a.safetensors").exists()
@@ -259,7 +283,7 @@ def test_calibrate_tells_of_images_that_could_not_be_read(
     listing = labelled / "broken.csv"
     listing.write_text(lines)
     out = tmp_path / "a.safetensors"
-    done = fakeface("calibrate", listing, "--target-fpr", "0.2", "--out", out)
+    done = fakeface("calibrate", listing, *ONE, "--target-fpr", "0.2", "--out", out)
     assert done.returncode == ExitCode.SOME_UNREADABLE, done.stderr
     lines = done.stderr.splitlines()
     assert any("1 image gave no face, such as" in line and "plain.png" in line for line in lines)
@@ -279,7 +303,7 @@ def test_calibrate_tells_of_images_that_could_not_be_read(
 def test_calibrate_refuses_in_one_line(
     labelled: pathlib.Path, tmp_path: pathlib.Path, flags: list[str], code: ExitCode, words: str
 ) -> None:
-    done = fakeface("calibrate", labelled, *flags, cwd=tmp_path)
+    done = fakeface("calibrate", labelled, *ONE, *flags, cwd=tmp_path)
     assert done.returncode == code
     assert words in done.stderr
     assert not list(tmp_path.iterdir())

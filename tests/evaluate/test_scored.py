@@ -13,6 +13,8 @@ from fakefacecli.base.records import DecodedImage, Face
 from fakefacecli.base.verdicts import Label, Reason
 from fakefacecli.evaluate import measure, pictures, slices
 from fakefacecli.evaluate.calibrate import recalibrate
+from fakefacecli.evaluate.degrade import GRID
+from fakefacecli.evaluate.grid import Scored
 from fakefacecli.evaluate.scored import Judged, JudgedFace, score_faces
 from fakefacecli.figures.results import Estimate
 from fakefacecli.labelled.data import LabelledImage
@@ -80,6 +82,48 @@ def test_scoring_notes_which_faces_a_scan_would_not_judge() -> None:
     assert [face.unfit for face in scored.faces] == [None, Reason.FACE_CUT_OFF]
 
 
+def test_degraded_faces_get_the_same_answers_whatever_the_cores(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    reader = FaceReader(JUDGE, FakeDecoder())
+    classifier = TorchClassifier.of_one(Mean(), CARD)
+
+    def scored() -> list[JudgedFace]:
+        images = [labelled(f"{number}.jpg") for number in range(6)]
+        return score_faces(read_faces(images, reader), classifier, GRID).faces
+
+    several = scored()
+    monkeypatch.setattr("fakefacecli.evaluate.grid.usable_cores", lambda: 1)
+    assert several == scored()
+    assert {len(face.degraded) for face in several} == {len(GRID)}
+    _, found, *_ = read_faces([labelled(f"{number}.jpg") for number in range(2)], reader)
+    assert isinstance(found, FoundFace)
+    for cell, answer in zip(GRID, several[0].degraded, strict=True):
+        assert [answer.logit] == classifier.logits([cell(found, CARD.window)])
+
+
+def test_a_shrunk_face_may_be_too_small_and_a_turned_one_too_far() -> None:
+    face = JudgedFace(
+        labelled("a.jpg"), 1, 100, None, "", 9.0,
+        degraded=(Scored(25, 9.0), Scored(100, 9.0, Reason.FACE_TURNED), Scored(100, 9.0)),
+    )  # fmt: skip
+    one = Judged([face])
+    said = [one.verdicts(CARD, CARD.thresholds, n)[0].reason for n in (None, 0, 1, 2)]
+    assert said == [
+        Reason.ABOVE_HIGH,
+        Reason.FACE_TOO_SMALL,
+        Reason.FACE_TURNED,
+        Reason.ABOVE_HIGH,
+    ]
+    grid = [cell for cell in GRID if cell.family in ("resize", "turn, degrees")][:3]
+    rows = measure.robustness(one, CARD, CARD.thresholds, tuple(grid), 20)
+    assert [row.real_flagged.value for row in rows] == [1, 0, 0, 1]
+    assert [row.real_inconclusive.value for row in rows] == [0, 1, 1, 0]
+    assert [row.real_between.value for row in rows] == [0, 0, 0, 0]
+    assert [row.real_at_high.value for row in rows] == [1, 1, 1, 1]
+    assert rows[0].real_flagged.low == pytest.approx(0.025)
+
+
 def test_every_face_bears_its_images_label_and_none_is_told() -> None:
     images = [labelled("a.jpg"), labelled("b.jpg", True), labelled("bad.jpg")]
     found = list(read_faces(images, FaceReader(JUDGE, FakeDecoder())))
@@ -103,6 +147,14 @@ def test_a_ready_crop_is_cut_in_the_middle_to_the_models_window() -> None:
     assert [item.crop.window.side for item in found] == [6, 6]
     assert (found[0].crop.pixels == found[0].photo.pixels[1:7, 1:7]).all()
     assert [item.face_px for item in found] == [300, 5]
+
+
+def test_a_ready_crop_knows_how_much_of_it_was_no_photograph() -> None:
+    images = [labelled("a.jpg", outside=0.4)]
+    for ready, outside in ((1.6, 0.4), (None, 0.0)):
+        for item in read_faces(images * 2, FaceReader(JUDGE, FakeDecoder(), ready)):
+            if isinstance(item, FoundFace):
+                assert (item.crop.outside > 0) == (outside > 0), item
 
 
 def test_the_set_is_told_by_its_files_and_labels_whatever_their_order() -> None:

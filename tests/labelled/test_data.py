@@ -116,6 +116,22 @@ def test_the_shared_faces_are_readable() -> None:
     assert all(image.group for image in found if image.split == "held_out")
 
 
+def test_unseen_is_a_split_of_csvs_and_folders(tmp_path: pathlib.Path) -> None:
+    [image] = read_data(listing(tmp_path, "path,label,split\na.png,real,Unseen\n"))
+    assert image.split == "unseen"
+    draw(tmp_path / "data/unseen/real/a.png", tmp_path / "data/val/fake/b.png")
+    assert {image.split for image in read_data(str(tmp_path / "data"))} == {"unseen", "val"}
+
+
+def test_a_csv_may_tell_how_much_of_a_crop_was_no_photograph(tmp_path: pathlib.Path) -> None:
+    csv = listing(tmp_path, "path,label,outside\na.png,fake,0.25\nb.png,real,\n")
+    assert [image.outside for image in read_data(csv)] == [0.25, 0.0]
+    for wrong in ("half", "-0.1", "1.5", "nan"):
+        csv = listing(tmp_path, f"path,label,outside\na.png,fake,{wrong}\n")
+        with pytest.raises(UsageError, match="line 2: outside"):
+            read_data(csv)
+
+
 def test_a_csv_may_tell_the_generator_and_the_faces_size(tmp_path: pathlib.Path) -> None:
     csv = listing(tmp_path, "path,label,generator,face_px\na.png,fake,sdxl,120.5\nb.png,real,,\n")
     told = [(image.generator, image.face_px) for image in read_data(csv)]
