@@ -106,14 +106,14 @@ def test_an_autoencoder_learns_to_give_a_face_back_nearly(tmp_path: pathlib.Path
     picture = portrait(120)
     Image.fromarray(picture[0].permute(1, 2, 0).byte().numpy()).save(path)
     face = LabelledFace(path, LabelledImage(path, False, "", ""), 120, 1.8, 0, TRAITS)
-    found = reconstruct(fitted([face], 1, "cpu", steps=40), picture[:, :, :117])
+    found = reconstruct(fitted([face], 1, "cpu", steps=25), picture[:, :, :117])
     assert found.shape == (1, 3, 117, 120)
     off = (found - picture[:, :, :117]).abs().mean()
     blank = (picture - picture.mean()).abs().mean()
-    assert 0.5 < off < 0.7 * blank  # nearer than a guess, and not the same
+    assert 0.5 < off < blank / 3  # nearer than a guess, and not the same
     one, other, third = (fitted([face], seed, "cpu", steps=2).state_dict() for seed in (1, 1, 2))
     assert all(torch.equal(tensor, other[name]) for name, tensor in one.items())
-    assert not torch.equal(one["0.weight"], third["0.weight"])
+    assert not torch.equal(one["encode.0.weight"], third["encode.0.weight"])
 
 
 def test_a_resumed_training_reconstructs_with_the_same_autoencoder(
