@@ -17,6 +17,7 @@ from fakefacecli.base.records import DecodedImage, FileFacts, ImageRef, Provenan
 from fakefacecli.base.verdicts import ErrorCode, ProvenanceKind
 from fakefacecli.decode import formats, pixels
 from fakefacecli.decode.file import Refused, read_file
+from fakefacecli.decode.orientation import levelled_tiff, stored_orientation
 from fakefacecli.evidence import structure
 from fakefacecli.evidence.provenance import read_provenance
 
@@ -24,8 +25,6 @@ from fakefacecli.evidence.provenance import read_provenance
 # kinds measured; the rest is room for heaps with holes.
 BYTES_PER_PIXEL = 32
 FLOOR_BYTES = 256 << 20  # a decoder's fixed needs, so that a small max_pixels still decodes
-
-_ORIENTATION = 274  # EXIF and TIFF share the tag
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +119,7 @@ def _decode(
         if bare is None or bare == data:
             raise _broken(data, what) from error
     try:
-        image = _decode_with_pillow(ref, bare, facts, what, limits)
+        image = _decode_with_pillow(ref, data, facts, what, limits, bare)
     except (Refused, MemoryError):
         raise
     except Exception as error:
@@ -136,39 +135,30 @@ def _broken(data: bytes, what: str) -> Refused:
 
 
 def _decode_with_pillow(
-    ref: ImageRef, data: bytes, facts: FileFacts, what: str, limits: DecodeLimits
+    ref: ImageRef,
+    data: bytes,
+    facts: FileFacts,
+    what: str,
+    limits: DecodeLimits,
+    bare: bytes | None = None,
 ) -> DecodedImage:
-    with Image.open(io.BytesIO(data), formats=(what,)) as image:
+    """The picture in `data`, read from `bare` instead where its metadata are broken."""
+    file, stated = levelled_tiff(data) if what == "TIFF" else (io.BytesIO(bare or data), ())
+    with Image.open(file, formats=(what,)) as image:
         width, height = image.size
         if width * height > limits.max_pixels:
             found = f"{width}x{height} is {width * height:,} pixels"
             message = f"{found}, at most {limits.max_pixels:,} are decoded"
             raise Refused(ErrorCode.TOO_LARGE, message)
         tags = getattr(image, "tag_v2", None) if what == "TIFF" else None
-        if tags is not None and formats.is_raw_thumbnail(tags):
-            raise Refused(ErrorCode.UNSUPPORTED, "found a raw photograph, which is not decoded")
-        # Pillow turns a TIFF upright by itself, and drops the tag when it does
-        stated = _whole(tags.get(_ORIENTATION)) if tags is not None else None
+        if tags is not None:
+            if formats.is_raw_thumbnail(tags):
+                raise Refused(ErrorCode.UNSUPPORTED, "found a raw photograph, which is not decoded")
+            image.info.pop("xmp", None)  # by which Pillow would turn a TIFF; `tags` still hold it
         image.load()
-        orientation = _orientation(image)
+        orientation = stated[0] if stated else stored_orientation(image, data, what)
         upright = pixels.upright(pixels.rgb(image), orientation)
         claim = read_provenance(image, data)
         return DecodedImage(
-            ref,
-            upright,
-            replace(facts, format=image.format or what),
-            stated or orientation,
-            claim,
+            ref, upright, replace(facts, format=image.format or what), orientation, claim
         )
-
-
-def _orientation(image: Image.Image) -> int:
-    """The EXIF orientation, 1..8; a broken EXIF must not cost the picture."""
-    try:
-        return _whole(image.getexif().get(_ORIENTATION)) or 1
-    except Exception:  # noqa: BLE001  (SyntaxError, struct.error, ... as the bytes have it)
-        return 1
-
-
-def _whole(value: object) -> int | None:
-    return value if isinstance(value, int) and 1 <= value <= 8 else None

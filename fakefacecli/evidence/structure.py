@@ -16,13 +16,21 @@ def ends_early(data: bytes, what: str | None) -> bool:
 
 
 def jpeg_segments(data: bytes) -> Iterator[tuple[int, int, int]]:
-    """(marker, start, end) of each segment before the scan; `end` may lie beyond the data."""
+    """(marker, start, end) of each segment before the scan; `end` may lie beyond the data.
+
+    Stray bytes between two segments are skipped, as libjpeg does it.
+    """
     at = 2
-    while at + 4 <= len(data) and data[at] == 0xFF:
+    while 0 <= (at := data.find(b"\xff", at)) <= len(data) - 4:
         marker = data[at + 1]
         if marker == 0xFF:  # fill byte
             at += 1
             continue
+        if marker <= 0x01 or 0xD0 <= marker <= 0xD8:  # these have no length
+            at += 2
+            continue
+        if marker == 0xD9:
+            return
         end = at + 2 + int.from_bytes(data[at + 2 : at + 4], "big")
         yield marker, at, end
         if marker == 0xDA:  # start of scan: compressed data without lengths follow
@@ -42,17 +50,23 @@ def png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def without_metadata(data: bytes, what: str | None) -> bytes | None:
-    """The same picture without its metadata, which can be broken alone; None where unknown."""
+    """The same picture without its metadata, which can be broken alone; None where unknown.
+
+    What says how colours are to be read stays, but for a PNG's profile, which may be a bomb.
+    """
     if what in ("JPEG", "MPO"):
         cut, kept = 2, [b"\xff\xd8"]
         for marker, start, end in jpeg_segments(data):
-            # APP0 (JFIF) and APP14 (Adobe) say how to read the colours; the others are metadata
-            if not (marker == 0xFE or (0xE1 <= marker <= 0xEF and marker != 0xEE)):
+            # APP0 (JFIF), APP14 (Adobe) and ICC profiles say how to read the colours; the others
+            # are metadata
+            profile = marker == 0xE2 and data[start + 4 : start + 16] == b"ICC_PROFILE\0"
+            if not (marker == 0xFE or (0xE1 <= marker <= 0xEF and marker != 0xEE)) or profile:
                 kept.append(data[start:end])
             cut = end
         return b"".join((*kept, data[cut:]))
     if what == "PNG":
         needed = {b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"}
+        needed |= {b"cICP", b"sRGB", b"cHRM", b"gAMA"}
         return _PNG + b"".join(chunk for kind, chunk in png_chunks(data) if kind in needed)
     return None
 
