@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from fakefacecli.base.verdicts import ErrorCode, Label, ProvenanceKind, Status, Verdict
+from fakefacecli.base.verdicts import Caveat, ErrorCode, Label, ProvenanceKind, Status, Verdict
 
 Pixels = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
@@ -64,6 +64,7 @@ class DecodedImage:
     orientation: int = 1
     provenance: Provenance = Provenance()
     decode_ms: float = 0.0
+    caveats: tuple[Caveat, ...] = ()
 
     def __post_init__(self) -> None:
         shape, kind = self.pixels.shape, self.pixels.dtype
@@ -220,6 +221,7 @@ class ImageReport:
     findings: tuple[FaceFinding, ...] = ()
     provenance: Provenance = field(default_factory=Provenance)
     elapsed_ms: float = 0.0
+    caveats: tuple[Caveat, ...] = ()
 
     def __post_init__(self) -> None:
         # readers of a report rely on both: an error has a code and nothing else has one, and

@@ -13,16 +13,24 @@ from dataclasses import dataclass, replace
 
 from PIL import Image
 
-from fakefacecli.base.records import DecodedImage, FileFacts, ImageRef, Provenance, Unreadable
-from fakefacecli.base.verdicts import ErrorCode, ProvenanceKind
+from fakefacecli.base.records import (
+    DecodedImage,
+    FileFacts,
+    ImageRef,
+    Pixels,
+    Provenance,
+    Unreadable,
+)
+from fakefacecli.base.verdicts import Caveat, ErrorCode, ProvenanceKind
 from fakefacecli.decode import formats, pixels
+from fakefacecli.decode.colour import colouring
 from fakefacecli.decode.file import Refused, read_file
 from fakefacecli.decode.orientation import levelled_tiff, stored_orientation
 from fakefacecli.evidence import structure
 from fakefacecli.evidence.provenance import read_provenance
 
-# A lossless RGBA WebP that must be turned takes 24 bytes a pixel with its file, the most of 14
-# kinds measured; the rest is room for heaps with holes.
+# A lossless RGBA WebP that must be turned and has a profile takes 26 bytes a pixel with its file,
+# the most of 21 kinds measured; the rest is room for heaps with holes.
 BYTES_PER_PIXEL = 32
 FLOOR_BYTES = 256 << 20  # a decoder's fixed needs, so that a small max_pixels still decodes
 
@@ -75,6 +83,17 @@ def read_image(ref: ImageRef, limits: DecodeLimits) -> DecodedImage | Unreadable
     except MemoryError:
         answer = Unreadable(ref, ErrorCode.TOO_LARGE, needs_too_much(limits), facts)
     return replace(answer, decode_ms=(time.monotonic() - began) * 1000.0)
+
+
+def shown(data: bytes) -> Pixels:
+    """The picture that a viewer shows of a file that was read before, upright and in sRGB.
+
+    Raises Refused for what is not decoded, and whatever Pillow raises for a file that is damaged.
+    """
+    what = _accepted(formats.name(data))
+    file, stated = _openable(data, what)
+    with Image.open(file, formats=(what,)) as image:
+        return _shown(image, data, what, stated)[0]
 
 
 def needs_too_much(limits: DecodeLimits) -> str:
@@ -143,7 +162,7 @@ def _decode_with_pillow(
     bare: bytes | None = None,
 ) -> DecodedImage:
     """The picture in `data`, read from `bare` instead where its metadata are broken."""
-    file, stated = levelled_tiff(data) if what == "TIFF" else (io.BytesIO(bare or data), ())
+    file, stated = _openable(bare or data, what)
     with Image.open(file, formats=(what,)) as image:
         width, height = image.size
         if width * height > limits.max_pixels:
@@ -151,14 +170,32 @@ def _decode_with_pillow(
             message = f"{found}, at most {limits.max_pixels:,} are decoded"
             raise Refused(ErrorCode.TOO_LARGE, message)
         tags = getattr(image, "tag_v2", None) if what == "TIFF" else None
-        if tags is not None:
-            if formats.is_raw_thumbnail(tags):
-                raise Refused(ErrorCode.UNSUPPORTED, "found a raw photograph, which is not decoded")
-            image.info.pop("xmp", None)  # by which Pillow would turn a TIFF; `tags` still hold it
-        image.load()
-        orientation = stated[0] if stated else stored_orientation(image, data, what)
-        upright = pixels.upright(pixels.rgb(image), orientation)
+        if tags is not None and formats.is_raw_thumbnail(tags):
+            raise Refused(ErrorCode.UNSUPPORTED, "found a raw photograph, which is not decoded")
+        upright, orientation, ignored = _shown(image, data, what, stated)
         claim = read_provenance(image, data)
         return DecodedImage(
-            ref, upright, replace(facts, format=image.format or what), orientation, claim
+            ref,
+            upright,
+            replace(facts, format=image.format or what),
+            orientation,
+            claim,
+            caveats=(Caveat.PROFILE_IGNORED,) if ignored else (),
         )
+
+
+def _openable(data: bytes, what: str) -> tuple[io.BytesIO, tuple[int, ...]]:
+    """The file to open, and the orientations of a TIFF's pages, which it says no more."""
+    return levelled_tiff(data) if what == "TIFF" else (io.BytesIO(data), ())
+
+
+def _shown(
+    image: Image.Image, data: bytes, what: str, stated: tuple[int, ...]
+) -> tuple[Pixels, int, bool]:
+    """The opened `image` as a viewer shows it, its orientation, and if a profile was ignored."""
+    if what == "TIFF":
+        image.info.pop("xmp", None)  # Pillow would turn it by that; its tags still hold it
+    image.load()
+    orientation = stated[0] if stated else stored_orientation(image, data, what)
+    stored, ignored = pixels.rgb(image, colouring(image, data, what))
+    return pixels.upright(stored, orientation), orientation, ignored

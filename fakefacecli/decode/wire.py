@@ -20,7 +20,7 @@ from fakefacecli.base.records import (
     Unreadable,
 )
 from fakefacecli.base.text import printable
-from fakefacecli.base.verdicts import ErrorCode, ProvenanceKind
+from fakefacecli.base.verdicts import Caveat, ErrorCode, ProvenanceKind
 
 LENGTH_BYTES = 4
 LONGEST_HEADER = 1 << 16  # ours are below 1 kB; a path of 4096 bytes takes 24 kB when escaped
@@ -68,6 +68,7 @@ def answer_header(answer: object) -> dict[str, Any]:
             "orientation": answer.orientation,
             "provenance": asdict(answer.provenance),
             "decode_ms": answer.decode_ms,
+            "caveats": answer.caveats,
         }
     if isinstance(answer, Unreadable):
         return {
@@ -109,7 +110,8 @@ def answer(
         claim = header["provenance"]
         provenance = Provenance(ProvenanceKind(claim["kind"]), _text(claim["detail"]))
         orientation = _whole(header["orientation"])
-        return DecodedImage(ref, pixels, facts, orientation, provenance, spent)
+        caveats = tuple(Caveat(word) for word in header["caveats"])
+        return DecodedImage(ref, pixels, facts, orientation, provenance, spent, caveats)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise Garbled from error
 

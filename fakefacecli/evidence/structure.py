@@ -52,7 +52,7 @@ def png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
 def without_metadata(data: bytes, what: str | None) -> bytes | None:
     """The same picture without its metadata, which can be broken alone; None where unknown.
 
-    What says how colours are to be read stays, but for a PNG's profile, which may be a bomb.
+    A JPEG keeps its colour profile; what a PNG says of its colours may be broken, too.
     """
     if what in ("JPEG", "MPO"):
         cut, kept = 2, [b"\xff\xd8"]
@@ -66,7 +66,6 @@ def without_metadata(data: bytes, what: str | None) -> bytes | None:
         return b"".join((*kept, data[cut:]))
     if what == "PNG":
         needed = {b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"}
-        needed |= {b"cICP", b"sRGB", b"cHRM", b"gAMA"}
         return _PNG + b"".join(chunk for kind, chunk in png_chunks(data) if kind in needed)
     return None
 

@@ -16,6 +16,7 @@ from fakefacecli.base.errors import UsageError
 from fakefacecli.base.files import atomic_write, cannot_write, in_the_way, open_plain
 from fakefacecli.base.records import Box, FaceFinding, FileFacts, ImageRef, ImageReport, Provenance
 from fakefacecli.base.verdicts import (
+    Caveat,
     ErrorCode,
     Label,
     Opinion,
@@ -43,6 +44,7 @@ def to_plain(report: ImageReport) -> Plain:
         "message": report.message,
         "provenance": [report.provenance.kind, report.provenance.detail],
         "elapsed_ms": report.elapsed_ms,
+        "caveats": report.caveats,
         "findings": [_finding_to_plain(finding) for finding in report.findings],
     }
 
@@ -77,6 +79,8 @@ def from_plain(plain: Plain) -> ImageReport:
         findings=tuple(_finding_from_plain(finding) for finding in plain["findings"]),
         provenance=Provenance(ProvenanceKind(kind), detail),
         elapsed_ms=plain["elapsed_ms"],
+        # a journal of an older version has none
+        caveats=tuple(Caveat(word) for word in plain.get("caveats", ())),
     )
 
 

@@ -24,7 +24,7 @@ COLUMNS = (
     *("orientation", "status", "error_code", "error", "faces", "face", "x1", "y1", "x2", "y2"),
     *("face_px", "detection_score", "p_fake", "verdict", "reason"),
     *("threshold_low", "threshold_high", "image_verdict", "provenance", "provenance_detail"),
-    *("overlay", "model", "model_sha256", "elapsed_ms"),
+    *("overlay", "model", "model_sha256", "elapsed_ms", "warning"),
 )
 # behind the others, where a judge of several networks judged
 JUDGE_COLUMNS = ("roll", "members")
@@ -78,6 +78,7 @@ def rows_of(report: ImageReport, facts: RowFacts) -> Iterator[Row]:
         "model": printable(facts.model),
         "model_sha256": facts.model_sha256,
         "elapsed_ms": round(report.elapsed_ms, 1),
+        "warning": ";".join(report.caveats) or None,
     }
     if not report.findings:
         yield common

@@ -199,6 +199,7 @@ def _report(
         findings=findings,
         provenance=image.provenance,
         elapsed_ms=image.decode_ms + elapsed_ms,
+        caveats=image.caveats,
     )
 
 
