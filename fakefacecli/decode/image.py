@@ -5,7 +5,6 @@ Nothing here trusts the file's name, its suffix or its header; no exception of a
 
 import contextlib
 import hashlib
-import io
 import time
 import warnings
 from collections.abc import Iterator
@@ -21,13 +20,12 @@ from fakefacecli.base.records import (
     Provenance,
     Unreadable,
 )
-from fakefacecli.base.verdicts import Caveat, ErrorCode, ProvenanceKind
-from fakefacecli.decode import formats, pixels
-from fakefacecli.decode.colour import colouring
+from fakefacecli.base.verdicts import ErrorCode, ProvenanceKind
+from fakefacecli.decode import formats
 from fakefacecli.decode.file import Refused, read_file
-from fakefacecli.decode.orientation import levelled_tiff, stored_orientation
+from fakefacecli.decode.incomplete import rest_of
+from fakefacecli.decode.picture import Shown, refuse_cut, show
 from fakefacecli.evidence import structure
-from fakefacecli.evidence.provenance import read_provenance
 
 # A lossless RGBA WebP that must be turned and has a profile takes 26 bytes a pixel with its file,
 # the most of 21 kinds measured; the rest is room for heaps with holes.
@@ -90,10 +88,7 @@ def shown(data: bytes) -> Pixels:
 
     Raises Refused for what is not decoded, and whatever Pillow raises for a file that is damaged.
     """
-    what = _accepted(formats.name(data))
-    file, stated = _openable(data, what)
-    with Image.open(file, formats=(what,)) as image:
-        return _shown(image, data, what, stated)[0]
+    return show(data, _accepted(formats.name(data)), DecodeLimits().max_pixels).pixels
 
 
 def needs_too_much(limits: DecodeLimits) -> str:
@@ -128,74 +123,46 @@ def _pillow_under_our_limits() -> Iterator[None]:
 def _decode(
     ref: ImageRef, data: bytes, facts: FileFacts, what: str, limits: DecodeLimits
 ) -> DecodedImage:
-    try:
-        return _decode_with_pillow(ref, data, facts, what, limits)
-    except (Refused, MemoryError):
-        raise
-    except Exception as error:  # 27 of 148 bad files raise something else than OSError
-        # broken metadata alone should not cost the picture: once more without any
-        bare = structure.without_metadata(data, what)
-        if bare is None or bare == data:
-            raise _broken(data, what) from error
-    try:
-        image = _decode_with_pillow(ref, data, facts, what, limits, bare)
-    except (Refused, MemoryError):
-        raise
-    except Exception as error:
-        raise _broken(data, what) from error
-    claim = Provenance(ProvenanceKind.INVALID, "the metadata is broken")
-    return replace(image, provenance=claim)
-
-
-def _broken(data: bytes, what: str) -> Refused:
+    for attempt in (_whole, _without_metadata, _what_is_there):
+        try:
+            shown = attempt(data, what, limits.max_pixels)
+        except (Refused, MemoryError):
+            raise
+        except Exception:  # noqa: BLE001  (27 of 148 bad files raise something else than OSError)
+            shown = None
+        if shown is not None:
+            return DecodedImage(
+                ref,
+                shown.pixels,
+                replace(facts, format=shown.format),
+                shown.orientation,
+                shown.provenance,
+                caveats=shown.caveats,
+            )
     if structure.ends_early(data, what):
-        return Refused(ErrorCode.TRUNCATED, f"the {what} data end before the picture does")
-    return Refused(ErrorCode.CORRUPT, f"the {what} data are damaged")
+        raise Refused(ErrorCode.TRUNCATED, f"the {what} data end before the picture does")
+    raise Refused(ErrorCode.CORRUPT, f"the {what} data are damaged")
 
 
-def _decode_with_pillow(
-    ref: ImageRef,
-    data: bytes,
-    facts: FileFacts,
-    what: str,
-    limits: DecodeLimits,
-    bare: bytes | None = None,
-) -> DecodedImage:
-    """The picture in `data`, read from `bare` instead where its metadata are broken."""
-    file, stated = _openable(bare or data, what)
-    with Image.open(file, formats=(what,)) as image:
-        width, height = image.size
-        if width * height > limits.max_pixels:
-            found = f"{width}x{height} is {width * height:,} pixels"
-            message = f"{found}, at most {limits.max_pixels:,} are decoded"
-            raise Refused(ErrorCode.TOO_LARGE, message)
-        tags = getattr(image, "tag_v2", None) if what == "TIFF" else None
-        if tags is not None and formats.is_raw_thumbnail(tags):
-            raise Refused(ErrorCode.UNSUPPORTED, "found a raw photograph, which is not decoded")
-        upright, orientation, ignored = _shown(image, data, what, stated)
-        claim = read_provenance(image, data)
-        return DecodedImage(
-            ref,
-            upright,
-            replace(facts, format=image.format or what),
-            orientation,
-            claim,
-            caveats=(Caveat.PROFILE_IGNORED,) if ignored else (),
-        )
+def _whole(data: bytes, what: str, most_pixels: int) -> Shown:
+    return show(data, what, most_pixels)
 
 
-def _openable(data: bytes, what: str) -> tuple[io.BytesIO, tuple[int, ...]]:
-    """The file to open, and the orientations of a TIFF's pages, which it says no more."""
-    return levelled_tiff(data) if what == "TIFF" else (io.BytesIO(data), ())
+def _without_metadata(data: bytes, what: str, most_pixels: int) -> Shown | None:
+    """The picture of a file whose metadata alone are broken; None where there are none."""
+    bare = structure.without_metadata(data, what)
+    if bare is None or bare == data:
+        return None
+    claim = Provenance(ProvenanceKind.INVALID, "the metadata is broken")
+    return replace(show(data, what, most_pixels, bare), provenance=claim)
 
 
-def _shown(
-    image: Image.Image, data: bytes, what: str, stated: tuple[int, ...]
-) -> tuple[Pixels, int, bool]:
-    """The opened `image` as a viewer shows it, its orientation, and if a profile was ignored."""
-    if what == "TIFF":
-        image.info.pop("xmp", None)  # Pillow would turn it by that; its tags still hold it
-    image.load()
-    orientation = stated[0] if stated else stored_orientation(image, data, what)
-    stored, ignored = pixels.rgb(image, colouring(image, data, what))
-    return pixels.upright(stored, orientation), orientation, ignored
+def _what_is_there(data: bytes, what: str, most_pixels: int) -> Shown | None:
+    """The picture of a file that lacks its end alone; None where that is not known."""
+    if not structure.ends_early(data, what):
+        return None
+    rest = rest_of(data, what, most_pixels)
+    if rest is None:
+        return None
+    refuse_cut(rest.share, what)
+    return show(data, what, most_pixels, rest)

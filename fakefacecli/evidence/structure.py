@@ -38,6 +38,29 @@ def jpeg_segments(data: bytes) -> Iterator[tuple[int, int, int]]:
         at = end
 
 
+def jpeg_scan(data: bytes) -> tuple[int, int]:
+    """Where a JPEG's compressed data begin and end, the end marker left out.
+
+    (0, 0) without a scan; the end of the data where no marker says more.
+    """
+    begin = next((end for marker, _, end in jpeg_segments(data) if marker == 0xDA), 0)
+    if not 0 < begin <= len(data):
+        return 0, 0
+    # inside the scan each 0xFF of the data is followed by a zero, so FF D9 there is the real end;
+    # before it, in a thumbnail, it would not be
+    end = data.find(b"\xff\xd9", begin)
+    return begin, end if end >= 0 else len(data)
+
+
+def riff_chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
+    """(kind, start, end) of each chunk of a RIFF file; `end` may lie beyond the data."""
+    at = 12
+    while at + 8 <= len(data):
+        end = at + 8 + int.from_bytes(data[at + 4 : at + 8], "little")
+        yield data[at : at + 4], at, end
+        at = end + end % 2  # RIFF fills odd chunks up to an even length
+
+
 def png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
     """(kind, whole chunk) of each chunk that lies wholly in the data."""
     at = len(_PNG)
@@ -71,11 +94,8 @@ def without_metadata(data: bytes, what: str | None) -> bytes | None:
 
 
 def _jpeg_reach(data: bytes) -> int:
-    # inside the scan each 0xFF of the data is followed by a zero, so FF D9 there is the real end;
-    # before it, in a thumbnail, it would not be
-    scans = (end for marker, _, end in jpeg_segments(data) if marker == 0xDA)
-    closed = any(data.find(b"\xff\xd9", end) >= 0 for end in scans)
-    return len(data) if closed else len(data) + 1
+    begin, end = jpeg_scan(data)
+    return len(data) if begin and end < len(data) else len(data) + 1
 
 
 def _png_reach(data: bytes) -> int:
