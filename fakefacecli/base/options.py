@@ -9,6 +9,9 @@ from fakefacecli.base.verdicts import Label, Thresholds
 # JSON Lines is the default on stdout: one row per line, readable before the run ends
 REPORT_FORMATS = ("csv", "json", "jsonl")
 DEFAULT_MODEL = "inception-resnet-v1"
+# How files become pixels: 2 applies colour profiles, and turns by EXIF alone. What was judged under
+# another number is judged again
+DECODING = 2
 _RECORDS = ("source", "judge", "decode")  # the fields of ScanOptions that hold options themselves
 
 
@@ -120,6 +123,7 @@ class ScanOptions:
     state: str | None = None
     verify_hash: bool = False
     since_last: bool = False
+    list_skipped: str | None = None
 
     @property
     def affecting_rows(self) -> dict[str, object]:
@@ -127,6 +131,7 @@ class ScanOptions:
         # an interrupted run can only be resumed with the same ones, see run._journal_head
         thresholds = self.judge.thresholds
         return {
+            "decoding": DECODING,
             "explain": str(self.explain) if self.overlays else "none",
             "max_pixels": self.decode.max_pixels,
             "min_face_px": self.judge.min_face_px,

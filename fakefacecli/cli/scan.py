@@ -57,6 +57,7 @@ def scan_options(flags: ScanFlags) -> ScanOptions:
             "--report": flags.report,
             "--overlays": flags.overlays,
             "--copy-flagged": flags.copy_flagged,
+            "--list-skipped": flags.list_skipped,
             "--model": flags.model,
             "--state": flags.state,
         }
@@ -77,6 +78,7 @@ def scan_options(flags: ScanFlags) -> ScanOptions:
         state=flags.state,
         verify_hash=flags.verify_hash,
         since_last=flags.since_last,
+        list_skipped=flags.list_skipped,
     )
 
 

@@ -64,6 +64,10 @@ class ScanFlags:
     explain: Annotated[Explain | None, _output(help="Faces that get an overlay (flagged).")] = None
     copy_flagged: Annotated[str | None, _output(metavar="DIR", help="Copy flagged images.")] = None
 
+    list_skipped: Annotated[
+        str | None, _output(metavar="FILE", help="Write a CSV of what was passed over, and why.")
+    ] = None
+
     model: Annotated[str, flags.model("A bundled model or a checkpoint of fakeface.", JUDGING)] = (
         DEFAULT_MODEL
     )

@@ -23,6 +23,7 @@ from fakefacecli.decode.primaries import (
 )
 
 _SAME = 1  # levels of 255; rounding alone moves colours by as much
+_BOX_SEARCHED = 1 << 16
 _MOST_BYTES = 16 << 20  # of a profile; those of presses have 3 MB
 # which pictures a profile may belong to: its colour space, and the modes it is applied in
 _APPLIED_IN = {"RGB": ("RGB", "RGBA"), "GRAY": ("L",), "CMYK": ("CMYK",)}
@@ -68,7 +69,7 @@ def colouring(image: Image.Image, data: bytes, what: str) -> Colouring:
     A PNG's cICP comes before its profile, and gAMA and cHRM after it (PNG, third edition); an
     AVIF's or HEIF's colour box after its profile, as in browsers.
     """
-    profile = image.info.get("icc_profile")
+    profile = _jp2_profile(data) if what == "JPEG2000" else image.info.get("icc_profile")
     # Pillow notes a profile that cannot be put together as None, or cannot open the PNG at all
     ignored = "icc_profile" in image.info or (what == "PNG" and has_profile(data))
     ignored = ignored and not profile
@@ -82,6 +83,14 @@ def colouring(image: Image.Image, data: bytes, what: str) -> Colouring:
     except Unknown:
         usable = isinstance(profile, bytes) and profile
         return Colouring(profile if usable else None, ignored or not usable)
+
+
+def _jp2_profile(data: bytes) -> bytes | None:
+    """The profile in the colour box of a JP2, method 2 (ISO/IEC 15444-1, I.5.3.3)."""
+    at = data.find(b"colr\2", 4, _BOX_SEARCHED)
+    if at < 0:
+        return None
+    return data[at + 7 : at - 4 + int.from_bytes(data[at - 4 : at], "big")]
 
 
 def _by_numbers(data: bytes, what: str) -> Colours | None:

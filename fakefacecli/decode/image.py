@@ -103,8 +103,7 @@ def _accepted(what: str | None) -> str:
     if what not in formats.DECODED:
         raise Refused(ErrorCode.UNSUPPORTED, f"found {what}, which is not decoded")
     if what not in formats.allowed_formats():
-        advice = "install fakefacecli[heif], with a Pillow that knows AVIF, to decode it"
-        raise Refused(ErrorCode.UNSUPPORTED, f"found {what}: {advice}")
+        raise Refused(ErrorCode.UNSUPPORTED, f"found {what}; fakeface doctor says what it needs")
     return what
 
 

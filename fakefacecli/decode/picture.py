@@ -19,6 +19,7 @@ from fakefacecli.evidence import structure
 from fakefacecli.evidence.provenance import read_provenance
 
 _WHITE = 255
+_TGA_FLAGS = 17  # its lower four bits count those of opacity
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,7 +55,10 @@ def show(data: bytes, what: str, most_pixels: int, opened: bytes | Rest | None =
         orientation = stated[0] if stated else stored_orientation(image, data, what)
         cut = rest is not None or _is_cut(image, data, what)
         # before its mode changes: the colours are brought to sRGB in place
-        stored, ignored = pixels.rgb(image, colouring(image, data, what))
+        colours = colouring(image, data, what)
+        if what == "TGA" and image.mode == "RGBA" and not data[_TGA_FLAGS] & 0x0F:
+            image.putalpha(_WHITE)  # the fourth byte is none of opacity, and often 0
+        stored, ignored = pixels.rgb(image, colours)
         if rest and what not in ("JPEG", "MPO"):  # these are shown with the grey that is there
             stored = stored.copy()
             stored[~rest.there] = _WHITE

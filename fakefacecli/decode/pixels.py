@@ -41,6 +41,8 @@ def _eight_bits(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I;16"):
         return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
     if image.mode == "I":
+        if image.format == "PPM":  # always 16 bits, whatever the largest value is
+            return Image.fromarray((np.asarray(image) >> 8).clip(0, 255).astype(np.uint8))
         return Image.fromarray(_from_integers(np.asarray(image)))
     return Image.fromarray(_from_floats(np.asarray(image))) if image.mode == "F" else image
 

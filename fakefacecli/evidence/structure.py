@@ -3,9 +3,15 @@
 Bounded by the data, total for any input: what cannot be walked ends the walk.
 """
 
+import re
 import struct
 from collections.abc import Callable, Iterator
 
+_LONGEST_HEADER = 4096
+_GAP = rb"(?:\s|#[^\r\n]*[\r\n])+"
+_NETPBM = re.compile(
+    rb"P([456])" + _GAP + rb"(\d{1,10})" + _GAP + rb"(\d{1,10})(?:" + _GAP + rb"(\d{1,10}))?"
+)
 _PNG = b"\x89PNG\r\n\x1a\n"
 
 
@@ -153,6 +159,33 @@ def _boxes_reach(data: bytes) -> int:
     return at if at >= len(data) else len(data) + 1
 
 
+def _jpeg2000_reach(data: bytes) -> int:
+    # a box of unknown size, and a bare stream, end with the marker EOC
+    whole = data.endswith(b"\xff\xd9")
+    return len(data) if whole else max(len(data) + (data[:2] == b"\xff\x4f"), _boxes_reach(data))
+
+
+def _ppm_reach(data: bytes) -> int:
+    """How many bytes a binary Netpbm picture needs; those of plain text do not say."""
+    found = _NETPBM.match(data[:_LONGEST_HEADER])
+    if found is None:
+        return 0
+    width, height = int(found[2]), int(found[3])
+    if found[1] == b"4":
+        return found.end(3) + 1 + height * ((width + 7) // 8)
+    if found[4] is None:
+        return len(data) + 1
+    samples = width * height * (3 if found[1] == b"6" else 1)
+    return found.end(4) + 1 + samples * (2 if int(found[4]) > 255 else 1)
+
+
+def _tga_reach(data: bytes) -> int:
+    if len(data) < 18 or data[2] > 3:  # packed rows do not say how long they are
+        return len(data) + (len(data) < 18)
+    width, height, colours = (int.from_bytes(data[at : at + 2], "little") for at in (12, 14, 5))
+    return 18 + data[0] + colours * data[7] // 8 + width * height * data[16] // 8
+
+
 # How many bytes the first picture needs by its own account; more than there are where its end is
 # missing, as many as there are where it does not say.
 _REACH: dict[str, Callable[[bytes], int]] = {
@@ -165,4 +198,7 @@ _REACH: dict[str, Callable[[bytes], int]] = {
     "TIFF": _tiff_reach,
     "HEIF": _boxes_reach,
     "AVIF": _boxes_reach,
+    "JPEG2000": _jpeg2000_reach,
+    "TGA": _tga_reach,
+    "PPM": _ppm_reach,
 }
