@@ -31,6 +31,14 @@ class Progress(StrEnum):
     OFF = "off"
 
 
+class Frames(StrEnum):
+    """Which pictures of a file that holds several are judged; a sample follows the shown time."""
+
+    FIRST = "first"
+    SAMPLE = "sample"
+    ALL = "all"
+
+
 class Projection(StrEnum):
     """How vectors are laid out in the plane; auto: UMAP where it is installed, else t-SNE."""
 
@@ -100,11 +108,15 @@ class JudgeOptions:
 
 @dataclass(frozen=True, slots=True)
 class DecodeOptions:
-    """How many processes decode files, and what a file may cost: seconds and pixels."""
+    """How many processes decode files, and what a file may cost: seconds and pixels.
+
+    Both count over all `frames` of a file that are judged.
+    """
 
     workers: int = 2
     timeout_s: float = 10.0
     max_pixels: int = 100_000_000
+    frames: Frames = Frames.SAMPLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +145,7 @@ class ScanOptions:
         return {
             "decoding": DECODING,
             "explain": str(self.explain) if self.overlays else "none",
+            "frames": str(self.decode.frames),
             "max_pixels": self.decode.max_pixels,
             "min_face_px": self.judge.min_face_px,
             "overlays": self.overlays,

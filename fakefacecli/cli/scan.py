@@ -72,7 +72,9 @@ def scan_options(flags: ScanFlags) -> ScanOptions:
         explain=flags.explain or Explain.FLAGGED,
         copy_flagged=flags.copy_flagged,
         judge=_judge(flags),
-        decode=DecodeOptions(flags.workers or default_workers(), flags.timeout, flags.max_pixels),
+        decode=DecodeOptions(
+            flags.workers or default_workers(), flags.timeout, flags.max_pixels, flags.frames
+        ),
         fail_on=parse_verdicts(flags.fail_on),
         resume=flags.resume,
         state=flags.state,

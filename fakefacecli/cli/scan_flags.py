@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from fakefacecli.base.options import DEFAULT_MODEL, Explain, Precision, Progress
+from fakefacecli.base.options import DEFAULT_MODEL, Explain, Frames, Precision, Progress
 from fakefacecli.cli import flags
 from fakefacecli.cli.flags import RUNNING
 
@@ -40,6 +40,9 @@ class ScanFlags:
         str | None, _input(metavar="FILE|-", help="Read more paths, one per line.")
     ] = None
     zero: Annotated[bool, _input("-0", help="--files-from is NUL-separated.")] = False
+    frames: Annotated[
+        Frames, _input(help="Pictures judged of a file with several (sample: 8 at most).")
+    ] = Frames.SAMPLE
     follow_symlinks: Annotated[
         bool, _input("--follow-symlinks", help="Read what symbolic links point to.")
     ] = False

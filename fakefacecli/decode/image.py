@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from PIL import Image
 
+from fakefacecli.base.options import Frames
 from fakefacecli.base.records import (
     DecodedImage,
     FileFacts,
@@ -24,7 +25,7 @@ from fakefacecli.base.verdicts import ErrorCode, ProvenanceKind
 from fakefacecli.decode import formats
 from fakefacecli.decode.file import Refused, read_file
 from fakefacecli.decode.incomplete import rest_of
-from fakefacecli.decode.picture import Shown, refuse_cut, show
+from fakefacecli.decode.picture import Shown, Wanted, refuse_cut, show
 from fakefacecli.evidence import structure
 
 # A lossless RGBA WebP that must be turned and has a profile takes 26 bytes a pixel with its file,
@@ -37,6 +38,9 @@ FLOOR_BYTES = 256 << 20  # a decoder's fixed needs, so that a small max_pixels s
 class DecodeLimits:
     """What one file may cost: pixels as its header states them, seconds, bytes of memory.
 
+    Pixels and seconds count over all `frames` that are decoded; more than may be decoded are
+    sampled.
+
     `memory_bytes` covers the file and its decoding; None derives it from `max_pixels`. Without
     `follow_symlinks` a file that was swapped for a link since it was listed is not read.
     """
@@ -45,6 +49,7 @@ class DecodeLimits:
     timeout_s: float = 10.0
     memory_bytes: int | None = None
     follow_symlinks: bool = True
+    frames: Frames = Frames.FIRST
 
     def __post_init__(self) -> None:
         memory = 1 if self.memory_bytes is None else self.memory_bytes
@@ -58,7 +63,7 @@ class DecodeLimits:
 
 
 def read_image(ref: ImageRef, limits: DecodeLimits) -> DecodedImage | Unreadable:
-    """Decode the first frame of `ref`, upright, or say why that cannot be.
+    """Decode the pictures of `ref` that `limits` ask for, upright, or say why that cannot be.
 
     Raises nothing. `limits.timeout_s` is not watched here: that takes another process. It changes
     Pillow's limits and the warning filters while it runs: one call at a time in a process.
@@ -88,7 +93,8 @@ def shown(data: bytes) -> Pixels:
 
     Raises Refused for what is not decoded, and whatever Pillow raises for a file that is damaged.
     """
-    return show(data, _accepted(formats.name(data)), DecodeLimits().max_pixels).pixels
+    wanted = Wanted(DecodeLimits().max_pixels)
+    return show(data, _accepted(formats.name(data)), wanted).frames[0].pixels
 
 
 def needs_too_much(limits: DecodeLimits) -> str:
@@ -124,44 +130,55 @@ def _decode(
 ) -> DecodedImage:
     for attempt in (_whole, _without_metadata, _what_is_there):
         try:
-            shown = attempt(data, what, limits.max_pixels)
+            shown = attempt(data, what, Wanted(limits.max_pixels, Frames(limits.frames)))
         except (Refused, MemoryError):
             raise
         except Exception:  # noqa: BLE001  (27 of 148 bad files raise something else than OSError)
             shown = None
         if shown is not None:
-            return DecodedImage(
-                ref,
-                shown.pixels,
-                replace(facts, format=shown.format),
-                shown.orientation,
-                shown.provenance,
-                caveats=shown.caveats,
-            )
+            return _decoded(ref, shown, replace(facts, format=shown.format))
     if structure.ends_early(data, what):
         raise Refused(ErrorCode.TRUNCATED, f"the {what} data end before the picture does")
     raise Refused(ErrorCode.CORRUPT, f"the {what} data are damaged")
 
 
-def _whole(data: bytes, what: str, most_pixels: int) -> Shown:
-    return show(data, what, most_pixels)
+def _decoded(ref: ImageRef, shown: Shown, facts: FileFacts) -> DecodedImage:
+    first, *rest = shown.frames
+    return DecodedImage(
+        ref,
+        first.pixels,
+        facts,
+        first.orientation,
+        shown.provenance,
+        caveats=shown.caveats,
+        frame=first.number,
+        frames=shown.count,
+        others=tuple(
+            DecodedImage(ref, frame.pixels, facts, frame.orientation, frame=frame.number)
+            for frame in rest
+        ),
+    )
 
 
-def _without_metadata(data: bytes, what: str, most_pixels: int) -> Shown | None:
+def _whole(data: bytes, what: str, wanted: Wanted) -> Shown:
+    return show(data, what, wanted)
+
+
+def _without_metadata(data: bytes, what: str, wanted: Wanted) -> Shown | None:
     """The picture of a file whose metadata alone are broken; None where there are none."""
     bare = structure.without_metadata(data, what)
     if bare is None or bare == data:
         return None
     claim = Provenance(ProvenanceKind.INVALID, "the metadata is broken")
-    return replace(show(data, what, most_pixels, bare), provenance=claim)
+    return replace(show(data, what, wanted, bare), provenance=claim)
 
 
-def _what_is_there(data: bytes, what: str, most_pixels: int) -> Shown | None:
+def _what_is_there(data: bytes, what: str, wanted: Wanted) -> Shown | None:
     """The picture of a file that lacks its end alone; None where that is not known."""
     if not structure.ends_early(data, what):
         return None
-    rest = rest_of(data, what, most_pixels)
+    rest = rest_of(data, what, wanted.most_pixels)
     if rest is None:
         return None
     refuse_cut(rest.share, what)
-    return show(data, what, most_pixels, rest)
+    return show(data, what, wanted, rest)

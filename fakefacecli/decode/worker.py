@@ -67,7 +67,8 @@ def _serve(
         answer = None
     pipe.sendall(wire.packed(wire.answer_header(answer)))
     if isinstance(answer, DecodedImage):
-        pipe.sendall(answer.pixels.data.cast("B"))
+        for picture in answer.all_frames:
+            pipe.sendall(picture.pixels.data.cast("B"))
 
 
 def _received(pipe: socket.socket) -> dict[str, Any]:

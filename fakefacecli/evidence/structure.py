@@ -67,6 +67,35 @@ def riff_chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
         at = end + end % 2  # RIFF fills odd chunks up to an even length
 
 
+def gif_delays(data: bytes) -> list[int]:
+    """For how many hundredths of a second each picture of a GIF is shown, 0 where it does not say.
+
+    Pictures that are not whole count as well.
+    """
+    at = 13 + _gif_colours(data, 10)
+    delays, delay = [], 0
+    while at < len(data):
+        if data[at] == 0x21:  # an extension; F9 is the graphic control
+            if data[at + 1 : at + 3] == b"\xf9\4":
+                delay = int.from_bytes(data[at + 4 : at + 6], "little")
+            at += 2
+        elif data[at] == 0x2C:  # a picture: descriptor, colours, the width of its first code
+            delays.append(delay)
+            delay = 0
+            at += 11 + _gif_colours(data, at + 9)
+        else:
+            break
+        while at < len(data) and data[at]:  # blocks of up to 255 bytes, up to an empty one
+            at += data[at] + 1
+        at += 1
+    return delays
+
+
+def _gif_colours(data: bytes, at: int) -> int:
+    flags = data[at] if at < len(data) else 0
+    return 3 << ((flags & 7) + 1) if flags & 0x80 else 0
+
+
 def png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
     """(kind, whole chunk) of each chunk that lies wholly in the data."""
     at = len(_PNG)

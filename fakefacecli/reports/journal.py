@@ -45,6 +45,7 @@ def to_plain(report: ImageReport) -> Plain:
         "provenance": [report.provenance.kind, report.provenance.detail],
         "elapsed_ms": report.elapsed_ms,
         "caveats": report.caveats,
+        "frames": [report.frames, report.frames_judged],
         "findings": [_finding_to_plain(finding) for finding in report.findings],
     }
 
@@ -60,6 +61,8 @@ def _finding_to_plain(finding: FaceFinding) -> list[Any]:
         finding.overlay,
         finding.roll,
         [[said.member, said.logit] for said in verdict.opinions],
+        finding.frame,
+        finding.frame_size,
     ]
 
 
@@ -67,6 +70,7 @@ def from_plain(plain: Plain) -> ImageReport:
     """Read what `to_plain` made; KeyError, TypeError or ValueError when it is something else."""
     width, height, orientation = plain["size"]
     kind, detail = plain["provenance"]
+    frames, frames_judged = plain.get("frames", (None, None))
     return ImageReport(
         ref=ImageRef(*plain["ref"]),
         status=Status(plain["status"]),
@@ -80,16 +84,22 @@ def from_plain(plain: Plain) -> ImageReport:
         provenance=Provenance(ProvenanceKind(kind), detail),
         elapsed_ms=plain["elapsed_ms"],
         # a journal of an older version has none
+        frames=frames,
+        frames_judged=frames_judged,
         caveats=tuple(Caveat(word) for word in plain.get("caveats", ())),
     )
 
 
 def _finding_from_plain(plain: list[Any]) -> FaceFinding:
     box, score, (probability, low, high), label, reason, overlay, *later = plain
-    roll, said = later or (0.0, ())  # a journal of an older version has neither
+    # a journal of an older version has fewer of these
+    usual: list[Any] = [0.0, (), 1, None]
+    roll, said, frame, size = [*later, *usual[len(later) :]]
     opinions = tuple(Opinion(*opinion) for opinion in said)
     verdict = Verdict(probability, Thresholds(low, high), Label(label), Reason(reason), opinions)
-    return FaceFinding(Box(*box), score, verdict, overlay, roll)
+    return FaceFinding(
+        Box(*box), score, verdict, overlay, roll, frame, tuple(size) if size else None
+    )
 
 
 class Journal:

@@ -48,7 +48,8 @@ def test_a_reports_header_shows_every_option_in_one_flat_object() -> None:
         '"copy_flagged": "copies", "model": "m.safetensors", '
         '"thresholds": {"low": 0.25, "high": 0.75}, "min_face_px": 50, "device": "cpu", '
         '"precision": "fp32", "batch_size": 8, "workers": 3, "timeout_s": 2.5, '
-        '"max_pixels": 1000, "fail_on": ["flagged", "inconclusive"], "resume": true, '
+        '"max_pixels": 1000, "frames": "sample", '
+        '"fail_on": ["flagged", "inconclusive"], "resume": true, '
         '"state": "state.db", "verify_hash": true, "since_last": true, '
         '"list_skipped": "skipped.csv"}'
     )
@@ -57,7 +58,8 @@ def test_a_reports_header_shows_every_option_in_one_flat_object() -> None:
         '"follow_symlinks": false, "reports": [], "overlays": null, "explain": "flagged", '
         '"copy_flagged": null, "model": "inception-resnet-v1", "thresholds": null, '
         '"min_face_px": 40, "device": "auto", "precision": "auto", "batch_size": 16, '
-        '"workers": 2, "timeout_s": 10.0, "max_pixels": 100000000, "fail_on": [], '
+        '"workers": 2, "timeout_s": 10.0, "max_pixels": 100000000, "frames": "sample", '
+        '"fail_on": [], '
         '"resume": false, "state": null, "verify_hash": false, "since_last": false, '
         '"list_skipped": null}'
     )
@@ -66,11 +68,13 @@ def test_a_reports_header_shows_every_option_in_one_flat_object() -> None:
 def test_an_older_versions_journal_and_state_know_the_same_options_again() -> None:
     assert json.dumps(EVERY.affecting_rows) == (
         '{"decoding": 2, '
-        '"explain": "all", "max_pixels": 1000, "min_face_px": 50, "overlays": "shown", '
+        '"explain": "all", "frames": "sample", '
+        '"max_pixels": 1000, "min_face_px": 50, "overlays": "shown", '
         '"precision": "fp32", "since_last": true, "thresholds": [0.25, 0.75], "timeout_s": 2.5}'
     )
     assert json.dumps(DEFAULT.affecting_rows) == (
         '{"decoding": 2, '
-        '"explain": "none", "max_pixels": 100000000, "min_face_px": 40, "overlays": null, '
+        '"explain": "none", "frames": "sample", '
+        '"max_pixels": 100000000, "min_face_px": 40, "overlays": null, '
         '"precision": "auto", "since_last": false, "thresholds": null, "timeout_s": 10.0}'
     )
