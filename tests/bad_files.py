@@ -178,6 +178,10 @@ def damaged() -> dict[str, tuple[bytes, ErrorCode | None]]:
         "iso_no_payload.avif": (_ftyp(b"avif", b"mif1"), E.CORRUPT),
         "iso_noise.heic": (_ftyp(b"heic") + b"\0\0\1\0meta" + bytes(248), E.CORRUPT),
         "iso_cut.avif": (saved(picture(), "AVIF")[:-300], E.TRUNCATED),
+        "cut.jp2": (saved(picture(), "JPEG2000")[:-300], E.TRUNCATED),
+        "cut.j2k": (saved(picture(), "JPEG2000", no_jp2=True)[:900], E.TRUNCATED),
+        "cut.tga": (saved(picture(), "TGA")[:900], E.NOT_AN_IMAGE),  # no magic, and no room
+        "cut.ppm": (saved(picture(), "PPM")[:900], E.TRUNCATED),
     }
 
 
@@ -201,9 +205,10 @@ def foreign() -> dict[str, tuple[bytes, ErrorCode | None]]:
         "icon.ico": (saved(picture(size=(32, 32)), "ICO"), other),
         "icon.icns": (saved(picture(size=(32, 32)), "ICNS"), other),
         "layers.psd": (b"8BPS\0\1" + bytes(40), other),
-        "plain.ppm": (saved(picture(), "PPM"), other),
-        "plain.tga": (saved(picture(), "TGA"), other),
-        "plain.jp2": (saved(picture(), "JPEG2000"), other),
+        "plain.jxl": (b"\xff\x0a" + bytes(40), other),
+        "plain.pam": (b"P7\nWIDTH 8\nHEIGHT 8\nDEPTH 3\nMAXVAL 255\nENDHDR\n" + bytes(192), other),
+        "colour.pfm": (b"PF\n8 8\n-1.0\n" + bytes(768), other),
+        "notes.ppm": (b"P3 of the plan: see page 4.\n", no),
         "plain.dds": (saved(picture(), "DDS"), other),
         "print.eps": (saved(picture(), "EPS"), other),
         "raw.cr2": (b"II*\0\x10\0\0\0CR\2\0" + bytes(40), other),

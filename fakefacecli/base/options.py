@@ -10,6 +10,9 @@ from fakefacecli.base.verdicts import Label, Thresholds
 REPORT_FORMATS = ("csv", "json", "jsonl")
 DEFAULT_MODEL = "fakeface-judge-2026.11"
 DEFAULT_NETWORK = "inception-resnet-v1"  # for what takes a single network
+# How files become pixels: 2 applies colour profiles, and turns by EXIF alone. What was judged under
+# another number is judged again
+DECODING = 2
 _RECORDS = ("source", "judge", "decode")  # the fields of ScanOptions that hold options themselves
 
 
@@ -27,6 +30,14 @@ class Progress(StrEnum):
     AUTO = "auto"
     ON = "on"
     OFF = "off"
+
+
+class Frames(StrEnum):
+    """Which pictures of a file that holds several are judged; a sample follows the shown time."""
+
+    FIRST = "first"
+    SAMPLE = "sample"
+    ALL = "all"
 
 
 class Projection(StrEnum):
@@ -100,11 +111,15 @@ class JudgeOptions:
 
 @dataclass(frozen=True, slots=True)
 class DecodeOptions:
-    """How many processes decode files, and what a file may cost: seconds and pixels."""
+    """How many processes decode files, and what a file may cost: seconds and pixels.
+
+    Both count over all `frames` of a file that are judged.
+    """
 
     workers: int = 2
     timeout_s: float = 10.0
     max_pixels: int = 100_000_000
+    frames: Frames = Frames.SAMPLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +138,7 @@ class ScanOptions:
     state: str | None = None
     verify_hash: bool = False
     since_last: bool = False
+    list_skipped: str | None = None
 
     @property
     def affecting_rows(self) -> dict[str, object]:
@@ -130,8 +146,10 @@ class ScanOptions:
         # an interrupted run can only be resumed with the same ones, see run._journal_head
         thresholds = self.judge.thresholds
         return {
+            "decoding": DECODING,
             "early_exit": self.judge.early_exit,
             "explain": str(self.explain) if self.overlays else "none",
+            "frames": str(self.decode.frames),
             "max_pixels": self.decode.max_pixels,
             "min_face_px": self.judge.min_face_px,
             "overlays": self.overlays,

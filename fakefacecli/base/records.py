@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from fakefacecli.base.verdicts import ErrorCode, Label, ProvenanceKind, Status, Verdict
+from fakefacecli.base.verdicts import Caveat, ErrorCode, Label, ProvenanceKind, Status, Verdict
 
 Pixels = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
@@ -56,7 +56,11 @@ class FileFacts:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DecodedImage:
-    """An upright picture: `pixels` (H, W, 3) uint8 RGB; `orientation` is the EXIF value, 1..8."""
+    """An upright picture: `pixels` (H, W, 3) uint8 RGB; `orientation` is the EXIF value, 1..8.
+
+    `frame` counts from 1 among the `frames` pictures of its file; `others` are those of them that
+    are judged as well, each with the same ref.
+    """
 
     ref: ImageRef
     pixels: Pixels
@@ -64,6 +68,10 @@ class DecodedImage:
     orientation: int = 1
     provenance: Provenance = Provenance()
     decode_ms: float = 0.0
+    caveats: tuple[Caveat, ...] = ()
+    frame: int = 1
+    frames: int = 1
+    others: tuple["DecodedImage", ...] = ()
 
     def __post_init__(self) -> None:
         shape, kind = self.pixels.shape, self.pixels.dtype
@@ -71,6 +79,11 @@ class DecodedImage:
             raise ValueError(f"pixels {shape} {kind} found, wanted (H, W, 3) uint8")
         if not 1 <= self.orientation <= 8:
             raise ValueError(f"orientation {self.orientation} found, wanted 1..8")
+
+    @property
+    def all_frames(self) -> tuple["DecodedImage", ...]:
+        """This picture and the others of its file, in their order."""
+        return (self, *self.others)
 
     @property
     def width(self) -> int:
@@ -143,7 +156,7 @@ class Window:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FaceCrop:
-    """A face cut out of its image; `number` counts from 1 there.
+    """A face cut out of its image; `number` counts from 1 in the file, over all its frames.
 
     `pixels` (n, n, 3) uint8 RGB, n the window's side unless that was reduced; what lies outside
     the image repeats its edge. `roll` is how far the line from the left to the right eye is turned
@@ -159,6 +172,7 @@ class FaceCrop:
     roll: float = 0.0
     levelled: bool = False
     outside: float = 0.0
+    frame: int = 1
 
     def __post_init__(self) -> None:
         side = self.side
@@ -195,7 +209,8 @@ class Heatmap:
 class FaceFinding:
     """A face and its verdict; `overlay` is a path under the overlays folder, with slashes.
 
-    `roll` is that of its FaceCrop, in degrees.
+    `roll` is that of its FaceCrop, in degrees. `frame` counts from 1 among the pictures of the
+    file, and `frame_size` (width, height) is its size where that is not the report's.
     """
 
     box: Box
@@ -203,6 +218,8 @@ class FaceFinding:
     verdict: Verdict
     overlay: str | None = None
     roll: float = 0.0
+    frame: int = 1
+    frame_size: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,6 +237,9 @@ class ImageReport:
     findings: tuple[FaceFinding, ...] = ()
     provenance: Provenance = field(default_factory=Provenance)
     elapsed_ms: float = 0.0
+    caveats: tuple[Caveat, ...] = ()
+    frames: int | None = None
+    frames_judged: int | None = None
 
     def __post_init__(self) -> None:
         # readers of a report rely on both: an error has a code and nothing else has one, and

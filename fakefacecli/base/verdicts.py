@@ -21,6 +21,13 @@ class ErrorCode(StrEnum):
     IO_ERROR = "io_error"
 
 
+class Caveat(StrEnum):
+    """What to know of a picture that was judged: the closed list behind the report's `warning`."""
+
+    INCOMPLETE = "incomplete"
+    PROFILE_IGNORED = "profile_ignored"
+
+
 class Status(StrEnum):
     """What became of one image."""
 

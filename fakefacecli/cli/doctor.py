@@ -67,6 +67,12 @@ def _devices() -> list[str]:
 
 
 def _formats() -> list[str]:
-    from fakefacecli.decode.formats import allowed_formats
+    from fakefacecli.base.extras import how_to_install
+    from fakefacecli.decode.formats import DECODED, NOT_DECODED, allowed_formats
 
-    return [f"reads           {', '.join(allowed_formats())}"]
+    ready = allowed_formats()
+    lines = [f"reads           {', '.join(ready)}"]
+    for name in sorted(DECODED.difference(ready)):
+        needs = how_to_install("heif") if name == "HEIF" else "a Pillow that was built with it"
+        lines.append(f"would read      {name}, with {needs}")
+    return [*lines, f"does not read   {', '.join(NOT_DECODED)}"]

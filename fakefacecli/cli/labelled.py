@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from fakefacecli.base.errors import ExitCode, NothingToDo
-from fakefacecli.base.options import DecodeOptions, JudgeOptions, Precision
+from fakefacecli.base.options import DecodeOptions, Frames, JudgeOptions, Precision
 from fakefacecli.base.text import counted
 from fakefacecli.cli.console import complain
 from fakefacecli.cli.parse import refuse_if
@@ -53,7 +53,7 @@ def open_checkpoint(
     options = dataclasses.replace(options, precision=Precision.FP32)
     # with an explainer, evaluate draws overlays of mistakes
     judge = build_judge(options, checkpoint, stop, explains=explains)
-    decode = DecodeOptions(default_workers())
+    decode = DecodeOptions(default_workers(), frames=Frames.FIRST)
     decoder = build_decoder(decode, judge.lanes, options.batch_size, stop)
     with contextlib.closing(decoder):
         classifier = judge.classifier

@@ -57,6 +57,7 @@ def scan_options(flags: ScanFlags) -> ScanOptions:
             "--report": flags.report,
             "--overlays": flags.overlays,
             "--copy-flagged": flags.copy_flagged,
+            "--list-skipped": flags.list_skipped,
             "--model": flags.model,
             "--state": flags.state,
         }
@@ -71,12 +72,15 @@ def scan_options(flags: ScanFlags) -> ScanOptions:
         explain=flags.explain or Explain.FLAGGED,
         copy_flagged=flags.copy_flagged,
         judge=_judge(flags),
-        decode=DecodeOptions(flags.workers or default_workers(), flags.timeout, flags.max_pixels),
+        decode=DecodeOptions(
+            flags.workers or default_workers(), flags.timeout, flags.max_pixels, flags.frames
+        ),
         fail_on=parse_verdicts(flags.fail_on),
         resume=flags.resume,
         state=flags.state,
         verify_hash=flags.verify_hash,
         since_last=flags.since_last,
+        list_skipped=flags.list_skipped,
     )
 
 

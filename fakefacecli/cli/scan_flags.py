@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from fakefacecli.base.options import DEFAULT_MODEL, Explain, Precision, Progress
+from fakefacecli.base.options import DEFAULT_MODEL, Explain, Frames, Precision, Progress
 from fakefacecli.cli import flags
 from fakefacecli.cli.flags import RUNNING
 
@@ -40,6 +40,9 @@ class ScanFlags:
         str | None, _input(metavar="FILE|-", help="Read more paths, one per line.")
     ] = None
     zero: Annotated[bool, _input("-0", help="--files-from is NUL-separated.")] = False
+    frames: Annotated[
+        Frames, _input(help="Pictures judged of a file with several (sample: 8 at most).")
+    ] = Frames.SAMPLE
     follow_symlinks: Annotated[
         bool, _input("--follow-symlinks", help="Read what symbolic links point to.")
     ] = False
@@ -63,6 +66,10 @@ class ScanFlags:
     # None and not the default: --explain without --overlays is refused, and must be seen
     explain: Annotated[Explain | None, _output(help="Faces that get an overlay (flagged).")] = None
     copy_flagged: Annotated[str | None, _output(metavar="DIR", help="Copy flagged images.")] = None
+
+    list_skipped: Annotated[
+        str | None, _output(metavar="FILE", help="Write a CSV of what was passed over, and why.")
+    ] = None
 
     model: Annotated[str, flags.model("A bundled model or a checkpoint of fakeface.", JUDGING)] = (
         DEFAULT_MODEL

@@ -20,6 +20,15 @@ class Refused(Exception):
         self.code, self.message, self.facts = code, message, facts
 
 
+def refuse_large(size: tuple[int, int], most_pixels: int) -> None:
+    """Raise Refused for a picture that its header says has more than `most_pixels`."""
+    width, height = size
+    if width * height > most_pixels:
+        found = f"{width}x{height} is {width * height:,} pixels"
+        message = f"{found}, at most {most_pixels:,} are decoded"
+        raise Refused(ErrorCode.TOO_LARGE, message)
+
+
 def read_file(path: str, most: int, follow: bool = True) -> tuple[bytes, FileFacts]:
     """The file's bytes, and their number and the file's time.
 

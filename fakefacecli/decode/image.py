@@ -5,7 +5,6 @@ Nothing here trusts the file's name, its suffix or its header; no exception of a
 
 import contextlib
 import hashlib
-import io
 import time
 import warnings
 from collections.abc import Iterator
@@ -13,24 +12,34 @@ from dataclasses import dataclass, replace
 
 from PIL import Image
 
-from fakefacecli.base.records import DecodedImage, FileFacts, ImageRef, Provenance, Unreadable
+from fakefacecli.base.options import Frames
+from fakefacecli.base.records import (
+    DecodedImage,
+    FileFacts,
+    ImageRef,
+    Pixels,
+    Provenance,
+    Unreadable,
+)
 from fakefacecli.base.verdicts import ErrorCode, ProvenanceKind
-from fakefacecli.decode import formats, pixels
+from fakefacecli.decode import formats
 from fakefacecli.decode.file import Refused, read_file
+from fakefacecli.decode.incomplete import rest_of
+from fakefacecli.decode.picture import Shown, Wanted, refuse_cut, show
 from fakefacecli.evidence import structure
-from fakefacecli.evidence.provenance import read_provenance
 
-# A lossless RGBA WebP that must be turned takes 24 bytes a pixel with its file, the most of 14
-# kinds measured; the rest is room for heaps with holes.
+# A lossless RGBA WebP that must be turned and has a profile takes 26 bytes a pixel with its file,
+# the most of 21 kinds measured; the rest is room for heaps with holes.
 BYTES_PER_PIXEL = 32
 FLOOR_BYTES = 256 << 20  # a decoder's fixed needs, so that a small max_pixels still decodes
-
-_ORIENTATION = 274  # EXIF and TIFF share the tag
 
 
 @dataclass(frozen=True, slots=True)
 class DecodeLimits:
     """What one file may cost: pixels as its header states them, seconds, bytes of memory.
+
+    Pixels and seconds count over all `frames` that are decoded; more than may be decoded are
+    sampled.
 
     `memory_bytes` covers the file and its decoding; None derives it from `max_pixels`. Without
     `follow_symlinks` a file that was swapped for a link since it was listed is not read.
@@ -40,6 +49,7 @@ class DecodeLimits:
     timeout_s: float = 10.0
     memory_bytes: int | None = None
     follow_symlinks: bool = True
+    frames: Frames = Frames.FIRST
 
     def __post_init__(self) -> None:
         memory = 1 if self.memory_bytes is None else self.memory_bytes
@@ -53,7 +63,7 @@ class DecodeLimits:
 
 
 def read_image(ref: ImageRef, limits: DecodeLimits) -> DecodedImage | Unreadable:
-    """Decode the first frame of `ref`, upright, or say why that cannot be.
+    """Decode the pictures of `ref` that `limits` ask for, upright, or say why that cannot be.
 
     Raises nothing. `limits.timeout_s` is not watched here: that takes another process. It changes
     Pillow's limits and the warning filters while it runs: one call at a time in a process.
@@ -78,6 +88,15 @@ def read_image(ref: ImageRef, limits: DecodeLimits) -> DecodedImage | Unreadable
     return replace(answer, decode_ms=(time.monotonic() - began) * 1000.0)
 
 
+def shown(data: bytes) -> Pixels:
+    """The picture that a viewer shows of a file that was read before, upright and in sRGB.
+
+    Raises Refused for what is not decoded, and whatever Pillow raises for a file that is damaged.
+    """
+    wanted = Wanted(DecodeLimits().max_pixels)
+    return show(data, _accepted(formats.name(data)), wanted).frames[0].pixels
+
+
 def needs_too_much(limits: DecodeLimits) -> str:
     """The wording for a file whose decoding does not fit into the memory it may take."""
     return f"decoding takes more than {limits.memory_budget >> 20} MiB of memory"
@@ -90,8 +109,7 @@ def _accepted(what: str | None) -> str:
     if what not in formats.DECODED:
         raise Refused(ErrorCode.UNSUPPORTED, f"found {what}, which is not decoded")
     if what not in formats.allowed_formats():
-        advice = "install fakefacecli[heif], with a Pillow that knows AVIF, to decode it"
-        raise Refused(ErrorCode.UNSUPPORTED, f"found {what}: {advice}")
+        raise Refused(ErrorCode.UNSUPPORTED, f"found {what}; fakeface doctor says what it needs")
     return what
 
 
@@ -110,65 +128,57 @@ def _pillow_under_our_limits() -> Iterator[None]:
 def _decode(
     ref: ImageRef, data: bytes, facts: FileFacts, what: str, limits: DecodeLimits
 ) -> DecodedImage:
-    try:
-        return _decode_with_pillow(ref, data, facts, what, limits)
-    except (Refused, MemoryError):
-        raise
-    except Exception as error:  # 27 of 148 bad files raise something else than OSError
-        # broken metadata alone should not cost the picture: once more without any
-        bare = structure.without_metadata(data, what)
-        if bare is None or bare == data:
-            raise _broken(data, what) from error
-    try:
-        image = _decode_with_pillow(ref, bare, facts, what, limits)
-    except (Refused, MemoryError):
-        raise
-    except Exception as error:
-        raise _broken(data, what) from error
-    claim = Provenance(ProvenanceKind.INVALID, "the metadata is broken")
-    return replace(image, provenance=claim)
-
-
-def _broken(data: bytes, what: str) -> Refused:
+    for attempt in (_whole, _without_metadata, _what_is_there):
+        try:
+            shown = attempt(data, what, Wanted(limits.max_pixels, Frames(limits.frames)))
+        except (Refused, MemoryError):
+            raise
+        except Exception:  # noqa: BLE001  (27 of 148 bad files raise something else than OSError)
+            shown = None
+        if shown is not None:
+            return _decoded(ref, shown, replace(facts, format=shown.format))
     if structure.ends_early(data, what):
-        return Refused(ErrorCode.TRUNCATED, f"the {what} data end before the picture does")
-    return Refused(ErrorCode.CORRUPT, f"the {what} data are damaged")
+        raise Refused(ErrorCode.TRUNCATED, f"the {what} data end before the picture does")
+    raise Refused(ErrorCode.CORRUPT, f"the {what} data are damaged")
 
 
-def _decode_with_pillow(
-    ref: ImageRef, data: bytes, facts: FileFacts, what: str, limits: DecodeLimits
-) -> DecodedImage:
-    with Image.open(io.BytesIO(data), formats=(what,)) as image:
-        width, height = image.size
-        if width * height > limits.max_pixels:
-            found = f"{width}x{height} is {width * height:,} pixels"
-            message = f"{found}, at most {limits.max_pixels:,} are decoded"
-            raise Refused(ErrorCode.TOO_LARGE, message)
-        tags = getattr(image, "tag_v2", None) if what == "TIFF" else None
-        if tags is not None and formats.is_raw_thumbnail(tags):
-            raise Refused(ErrorCode.UNSUPPORTED, "found a raw photograph, which is not decoded")
-        # Pillow turns a TIFF upright by itself, and drops the tag when it does
-        stated = _whole(tags.get(_ORIENTATION)) if tags is not None else None
-        image.load()
-        orientation = _orientation(image)
-        upright = pixels.upright(pixels.rgb(image), orientation)
-        claim = read_provenance(image, data)
-        return DecodedImage(
-            ref,
-            upright,
-            replace(facts, format=image.format or what),
-            stated or orientation,
-            claim,
-        )
+def _decoded(ref: ImageRef, shown: Shown, facts: FileFacts) -> DecodedImage:
+    first, *rest = shown.frames
+    return DecodedImage(
+        ref,
+        first.pixels,
+        facts,
+        first.orientation,
+        shown.provenance,
+        caveats=shown.caveats,
+        frame=first.number,
+        frames=shown.count,
+        others=tuple(
+            DecodedImage(ref, frame.pixels, facts, frame.orientation, frame=frame.number)
+            for frame in rest
+        ),
+    )
 
 
-def _orientation(image: Image.Image) -> int:
-    """The EXIF orientation, 1..8; a broken EXIF must not cost the picture."""
-    try:
-        return _whole(image.getexif().get(_ORIENTATION)) or 1
-    except Exception:  # noqa: BLE001  (SyntaxError, struct.error, ... as the bytes have it)
-        return 1
+def _whole(data: bytes, what: str, wanted: Wanted) -> Shown:
+    return show(data, what, wanted)
 
 
-def _whole(value: object) -> int | None:
-    return value if isinstance(value, int) and 1 <= value <= 8 else None
+def _without_metadata(data: bytes, what: str, wanted: Wanted) -> Shown | None:
+    """The picture of a file whose metadata alone are broken; None where there are none."""
+    bare = structure.without_metadata(data, what)
+    if bare is None or bare == data:
+        return None
+    claim = Provenance(ProvenanceKind.INVALID, "the metadata is broken")
+    return replace(show(data, what, wanted, bare), provenance=claim)
+
+
+def _what_is_there(data: bytes, what: str, wanted: Wanted) -> Shown | None:
+    """The picture of a file that lacks its end alone; None where that is not known."""
+    if not structure.ends_early(data, what):
+        return None
+    rest = rest_of(data, what, wanted.most_pixels)
+    if rest is None:
+        return None
+    refuse_cut(rest.share, what)
+    return show(data, what, wanted, rest)

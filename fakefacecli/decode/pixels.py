@@ -1,4 +1,4 @@
-"""From whatever Pillow decoded to upright 8-bit RGB.
+"""From whatever Pillow decoded to upright 8-bit sRGB.
 
 Everything here may raise: the caller turns any exception into an `Unreadable`.
 """
@@ -8,30 +8,43 @@ import numpy.typing as npt
 from PIL import Image
 
 from fakefacecli.base.records import Pixels
+from fakefacecli.decode.colour import AS_SRGB, Colouring
 
 # What has an alpha channel, or may keep one colour that stands for "see-through" in its header.
 _WITH_ALPHA = frozenset({"LA", "La", "PA", "RGBA", "RGBa"})
 _MAY_BE_SEE_THROUGH = frozenset({"1", "L", "P", "RGB"})
 
 
-def rgb(image: Image.Image) -> Pixels:
-    """The picture as stored, (H, W, 3) uint8 in RGB, see-through parts over white.
+def rgb(image: Image.Image, colours: Colouring = AS_SRGB) -> tuple[Pixels, bool]:
+    """The picture as stored, (H, W, 3) uint8 in sRGB, see-through parts over white.
 
     16-bit grey keeps its upper byte; 32-bit grey counts as 8 or 16 bits where its values fit, else
     it is scaled by its largest; floats within 0..1 are scaled by 255, others clipped to 0..255.
+    Says also whether a colour profile had to be ignored. `image` may be changed.
     """
-    if image.mode.startswith("I;16"):
-        return _grey((np.asarray(image) >> 8).astype(np.uint8))
-    if image.mode == "I":
-        return _grey(_from_integers(np.asarray(image)))
-    if image.mode == "F":
-        return _grey(_from_floats(np.asarray(image)))
+    image = _eight_bits(image)
     see_through = image.mode in _MAY_BE_SEE_THROUGH and "transparency" in image.info
     if see_through or image.mode in _WITH_ALPHA:
-        image = _over_white(image if image.mode == "RGBA" else image.convert("RGBA"))
-    elif image.mode != "RGB":
+        image = image if image.mode == "RGBA" else image.convert("RGBA")
+    elif image.mode not in ("L", "CMYK", "RGB"):
+        # Pillow knows what Lab means; its profile says no more
+        colours = AS_SRGB if image.mode == "LAB" else colours
         image = image.convert("RGB")
-    return np.asarray(image)
+    image, ignored = colours.apply(image)
+    if image.mode == "RGBA":
+        image = _over_white(image)
+    return np.asarray(image if image.mode == "RGB" else image.convert("RGB")), ignored
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """Deep grey as L; any other picture unchanged."""
+    if image.mode.startswith("I;16"):
+        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    if image.mode == "I":
+        if image.format == "PPM":  # always 16 bits, whatever the largest value is
+            return Image.fromarray((np.asarray(image) >> 8).clip(0, 255).astype(np.uint8))
+        return Image.fromarray(_from_integers(np.asarray(image)))
+    return Image.fromarray(_from_floats(np.asarray(image))) if image.mode == "F" else image
 
 
 def upright(pixels: Pixels, orientation: int) -> Pixels:
@@ -53,10 +66,6 @@ _FLIPS = {
     7: (True, True),
     8: (True, False),
 }
-
-
-def _grey(values: Pixels) -> Pixels:
-    return np.repeat(values[:, :, np.newaxis], 3, axis=2)
 
 
 def _over_white(image: Image.Image) -> Image.Image:

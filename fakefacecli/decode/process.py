@@ -98,14 +98,15 @@ class WorkerProcess:
         job = {"index": ref.index, "path": ref.path, "name": ref.name}
         self._say(job)
         header = self._header(Patience(self._limits.timeout_s, unwanted))
-        size = wire.shape(header, self._limits.max_pixels)
-        if size is None:
-            return wire.answer(header, ref, None)
-        pixels = wire.empty_pixels(size)
-        make_room(pixels.nbytes)
+        pictures = [
+            wire.empty_pixels(size) for size in wire.shapes(header, self._limits.max_pixels)
+        ]
+        if pictures:
+            make_room(sum(pixels.nbytes for pixels in pictures))
         # the decoding is over: what its bytes take to cross has a clock of its own
-        self._fill(pixels.data.cast("B"), Patience(START_S, unwanted))
-        return wire.answer(header, ref, pixels)
+        for pixels in pictures:
+            self._fill(pixels.data.cast("B"), Patience(START_S, unwanted))
+        return wire.answer(header, ref, pictures)
 
     def bury(self) -> str:
         """After Gone: say in words how the process ended, "ended with status 3" say."""

@@ -6,6 +6,7 @@ same reason every field is checked on arrival.
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -20,11 +21,12 @@ from fakefacecli.base.records import (
     Unreadable,
 )
 from fakefacecli.base.text import printable
-from fakefacecli.base.verdicts import ErrorCode, ProvenanceKind
+from fakefacecli.base.verdicts import Caveat, ErrorCode, ProvenanceKind
 
 LENGTH_BYTES = 4
 LONGEST_HEADER = 1 << 16  # ours are below 1 kB; a path of 4096 bytes takes 24 kB when escaped
 CHANNELS = 3
+_NUMBERS_OF_ANOTHER = 4
 _LONGEST_TEXT = 500
 
 
@@ -68,6 +70,14 @@ def answer_header(answer: object) -> dict[str, Any]:
             "orientation": answer.orientation,
             "provenance": asdict(answer.provenance),
             "decode_ms": answer.decode_ms,
+            "caveats": answer.caveats,
+            "frames": answer.frames,
+            # number, height, width and orientation of each picture; the first is described above
+            "others": [
+                [other.frame, other.height, other.width, other.orientation]
+                for other in answer.others
+            ],
+            "frame": answer.frame,
         }
     if isinstance(answer, Unreadable):
         return {
@@ -80,20 +90,29 @@ def answer_header(answer: object) -> dict[str, Any]:
     return {"kind": "none"}
 
 
-def shape(header: dict[str, Any], max_pixels: int) -> tuple[int, int, int] | None:
-    """The (height, width, 3) of the pixels that follow; None where none do; raises Garbled."""
+def shapes(header: dict[str, Any], max_pixels: int) -> list[tuple[int, int, int]]:
+    """The (height, width, 3) of each block of pixels that follows; raises Garbled."""
     if header.get("kind") != "image":
-        return None
-    height, width = header.get("height"), header.get("width")
-    if not (type(height) is int and type(width) is int and height > 0 and width > 0):
+        return []
+    found, others = [(header.get("height"), header.get("width"))], header.get("others")
+    if not isinstance(others, list):
         raise Garbled
-    if height * width > max_pixels:
+    for other in others:
+        if not (isinstance(other, list) and len(other) == _NUMBERS_OF_ANOTHER):
+            raise Garbled
+        found.append((other[1], other[2]))
+    sizes = []
+    for height, width in found:
+        if not (type(height) is int and type(width) is int and height > 0 and width > 0):
+            raise Garbled
+        sizes.append((height, width, CHANNELS))
+    if sum(height * width for height, width, _ in sizes) > max_pixels:
         raise Garbled
-    return height, width, CHANNELS
+    return sizes
 
 
 def answer(
-    header: dict[str, Any], ref: ImageRef, pixels: Pixels | None
+    header: dict[str, Any], ref: ImageRef, pictures: Sequence[Pixels]
 ) -> DecodedImage | Unreadable:
     """The worker's answer about `ref`; raises Garbled for anything that is not one."""
     try:
@@ -104,14 +123,36 @@ def answer(
         if header["kind"] == "unreadable":
             text = _text(header["message"])
             return Unreadable(ref, ErrorCode(header["code"]), text, facts, spent)
-        if pixels is None:
-            raise Garbled
-        claim = header["provenance"]
-        provenance = Provenance(ProvenanceKind(claim["kind"]), _text(claim["detail"]))
-        orientation = _whole(header["orientation"])
-        return DecodedImage(ref, pixels, facts, orientation, provenance, spent)
+        return _image(header, ref, pictures, facts, spent)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise Garbled from error
+
+
+def _image(
+    header: dict[str, Any],
+    ref: ImageRef,
+    pictures: Sequence[Pixels],
+    facts: FileFacts,
+    spent: float,
+) -> DecodedImage:
+    first, *rest = pictures
+    claim = header["provenance"]
+    others = tuple(
+        DecodedImage(ref, pixels, facts, _whole(about[3]), frame=_whole(about[0]))
+        for about, pixels in zip(header["others"], rest, strict=True)
+    )
+    return DecodedImage(
+        ref,
+        first,
+        facts,
+        _whole(header["orientation"]),
+        Provenance(ProvenanceKind(claim["kind"]), _text(claim["detail"])),
+        spent,
+        tuple(Caveat(word) for word in header["caveats"]),
+        frame=_whole(header["frame"]),
+        frames=_whole(header["frames"]),
+        others=others,
+    )
 
 
 def empty_pixels(size: tuple[int, int, int]) -> Pixels:

@@ -14,7 +14,10 @@ from typing import Any
 from fakefacecli.base.child import die_with
 from fakefacecli.decode import wire
 
-_DECODERS = ("JpegImagePlugin", "PngImagePlugin", "WebPImagePlugin", "GifImagePlugin")
+_PRELOADED = (
+    *("JpegImagePlugin", "PngImagePlugin", "WebPImagePlugin", "GifImagePlugin"),
+    "ImageCms",
+)
 
 
 def main(arguments: list[str]) -> None:
@@ -40,7 +43,7 @@ def _made_ready(orders: dict[str, Any]) -> tuple[Callable[..., object], Any]:
 
     module, _, function = orders["function"].partition(":")
     decode = getattr(importlib.import_module(module), function)
-    for plugin in _DECODERS:  # before the limit below, and off the first file's clock
+    for plugin in _PRELOADED:  # before the limit below, and off the first file's clock
         importlib.import_module(f"PIL.{plugin}")
     limits = DecodeLimits(**orders["limits"])
     _limit_memory(limits.memory_budget)
@@ -64,7 +67,8 @@ def _serve(
         answer = None
     pipe.sendall(wire.packed(wire.answer_header(answer)))
     if isinstance(answer, DecodedImage):
-        pipe.sendall(answer.pixels.data.cast("B"))
+        for picture in answer.all_frames:
+            pipe.sendall(picture.pixels.data.cast("B"))
 
 
 def _received(pipe: socket.socket) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fakefacecli.base.errors import UsageError
+from fakefacecli.base.extras import how_to_install
 from fakefacecli.base.options import Colour
 from fakefacecli.base.text import printable
 from fakefacecli.embed.vectors import Point
@@ -125,7 +126,7 @@ def check_parquet() -> None:
         import pyarrow.parquet  # noqa: F401
     except ImportError:
         raise UsageError(
-            "pyarrow is not installed; pip install 'fakefacecli[parquet]' to write .parquet"
+            f"pyarrow is not installed; run {how_to_install('parquet')} to write .parquet"
         ) from None
 
 

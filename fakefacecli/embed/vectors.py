@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fakefacecli.base.errors import ModelRefused, UsageError
+from fakefacecli.base.extras import how_to_install
 from fakefacecli.base.options import Projection
 from fakefacecli.base.records import FaceCrop
 from fakefacecli.evaluate.pictures import thumbnail
@@ -98,8 +99,7 @@ def check_projection(how: Projection) -> None:
     """UsageError for UMAP that is not installed."""
     if how == Projection.UMAP and not _has_umap():
         raise UsageError(
-            "umap-learn is not installed; pip install 'fakefacecli[umap]', or take "
-            "--projection tsne"
+            f"umap-learn is not installed; run {how_to_install('umap')}, or take --projection tsne"
         )
 
 

@@ -3,9 +3,15 @@
 Bounded by the data, total for any input: what cannot be walked ends the walk.
 """
 
+import re
 import struct
 from collections.abc import Callable, Iterator
 
+_LONGEST_HEADER = 4096
+_GAP = rb"(?:\s|#[^\r\n]*[\r\n])+"
+_NETPBM = re.compile(
+    rb"P([456])" + _GAP + rb"(\d{1,10})" + _GAP + rb"(\d{1,10})(?:" + _GAP + rb"(\d{1,10}))?"
+)
 _PNG = b"\x89PNG\r\n\x1a\n"
 
 
@@ -16,18 +22,78 @@ def ends_early(data: bytes, what: str | None) -> bool:
 
 
 def jpeg_segments(data: bytes) -> Iterator[tuple[int, int, int]]:
-    """(marker, start, end) of each segment before the scan; `end` may lie beyond the data."""
+    """(marker, start, end) of each segment before the scan; `end` may lie beyond the data.
+
+    Stray bytes between two segments are skipped, as libjpeg does it.
+    """
     at = 2
-    while at + 4 <= len(data) and data[at] == 0xFF:
+    while 0 <= (at := data.find(b"\xff", at)) <= len(data) - 4:
         marker = data[at + 1]
         if marker == 0xFF:  # fill byte
             at += 1
             continue
+        if marker <= 0x01 or 0xD0 <= marker <= 0xD8:  # these have no length
+            at += 2
+            continue
+        if marker == 0xD9:
+            return
         end = at + 2 + int.from_bytes(data[at + 2 : at + 4], "big")
         yield marker, at, end
         if marker == 0xDA:  # start of scan: compressed data without lengths follow
             return
         at = end
+
+
+def jpeg_scan(data: bytes) -> tuple[int, int]:
+    """Where a JPEG's compressed data begin and end, the end marker left out.
+
+    (0, 0) without a scan; the end of the data where no marker says more.
+    """
+    begin = next((end for marker, _, end in jpeg_segments(data) if marker == 0xDA), 0)
+    if not 0 < begin <= len(data):
+        return 0, 0
+    # inside the scan each 0xFF of the data is followed by a zero, so FF D9 there is the real end;
+    # before it, in a thumbnail, it would not be
+    end = data.find(b"\xff\xd9", begin)
+    return begin, end if end >= 0 else len(data)
+
+
+def riff_chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
+    """(kind, start, end) of each chunk of a RIFF file; `end` may lie beyond the data."""
+    at = 12
+    while at + 8 <= len(data):
+        end = at + 8 + int.from_bytes(data[at + 4 : at + 8], "little")
+        yield data[at : at + 4], at, end
+        at = end + end % 2  # RIFF fills odd chunks up to an even length
+
+
+def gif_delays(data: bytes) -> list[int]:
+    """For how many hundredths of a second each picture of a GIF is shown, 0 where it does not say.
+
+    Pictures that are not whole count as well.
+    """
+    at = 13 + _gif_colours(data, 10)
+    delays, delay = [], 0
+    while at < len(data):
+        if data[at] == 0x21:  # an extension; F9 is the graphic control
+            if data[at + 1 : at + 3] == b"\xf9\4":
+                delay = int.from_bytes(data[at + 4 : at + 6], "little")
+            at += 2
+        elif data[at] == 0x2C:  # a picture: descriptor, colours, the width of its first code
+            delays.append(delay)
+            delay = 0
+            at += 11 + _gif_colours(data, at + 9)
+        else:
+            break
+        while at < len(data) and data[at]:  # blocks of up to 255 bytes, up to an empty one
+            at += data[at] + 1
+        at += 1
+    return delays
+
+
+def _gif_colours(data: bytes, at: int) -> int:
+    flags = data[at] if at < len(data) else 0
+    return 3 << ((flags & 7) + 1) if flags & 0x80 else 0
 
 
 def png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
@@ -42,12 +108,17 @@ def png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def without_metadata(data: bytes, what: str | None) -> bytes | None:
-    """The same picture without its metadata, which can be broken alone; None where unknown."""
+    """The same picture without its metadata, which can be broken alone; None where unknown.
+
+    A JPEG keeps its colour profile; what a PNG says of its colours may be broken, too.
+    """
     if what in ("JPEG", "MPO"):
         cut, kept = 2, [b"\xff\xd8"]
         for marker, start, end in jpeg_segments(data):
-            # APP0 (JFIF) and APP14 (Adobe) say how to read the colours; the others are metadata
-            if not (marker == 0xFE or (0xE1 <= marker <= 0xEF and marker != 0xEE)):
+            # APP0 (JFIF), APP14 (Adobe) and ICC profiles say how to read the colours; the others
+            # are metadata
+            profile = marker == 0xE2 and data[start + 4 : start + 16] == b"ICC_PROFILE\0"
+            if not (marker == 0xFE or (0xE1 <= marker <= 0xEF and marker != 0xEE)) or profile:
                 kept.append(data[start:end])
             cut = end
         return b"".join((*kept, data[cut:]))
@@ -58,11 +129,8 @@ def without_metadata(data: bytes, what: str | None) -> bytes | None:
 
 
 def _jpeg_reach(data: bytes) -> int:
-    # inside the scan each 0xFF of the data is followed by a zero, so FF D9 there is the real end;
-    # before it, in a thumbnail, it would not be
-    scans = (end for marker, _, end in jpeg_segments(data) if marker == 0xDA)
-    closed = any(data.find(b"\xff\xd9", end) >= 0 for end in scans)
-    return len(data) if closed else len(data) + 1
+    begin, end = jpeg_scan(data)
+    return len(data) if begin and end < len(data) else len(data) + 1
 
 
 def _png_reach(data: bytes) -> int:
@@ -120,6 +188,33 @@ def _boxes_reach(data: bytes) -> int:
     return at if at >= len(data) else len(data) + 1
 
 
+def _jpeg2000_reach(data: bytes) -> int:
+    # a box of unknown size, and a bare stream, end with the marker EOC
+    whole = data.endswith(b"\xff\xd9")
+    return len(data) if whole else max(len(data) + (data[:2] == b"\xff\x4f"), _boxes_reach(data))
+
+
+def _ppm_reach(data: bytes) -> int:
+    """How many bytes a binary Netpbm picture needs; those of plain text do not say."""
+    found = _NETPBM.match(data[:_LONGEST_HEADER])
+    if found is None:
+        return 0
+    width, height = int(found[2]), int(found[3])
+    if found[1] == b"4":
+        return found.end(3) + 1 + height * ((width + 7) // 8)
+    if found[4] is None:
+        return len(data) + 1
+    samples = width * height * (3 if found[1] == b"6" else 1)
+    return found.end(4) + 1 + samples * (2 if int(found[4]) > 255 else 1)
+
+
+def _tga_reach(data: bytes) -> int:
+    if len(data) < 18 or data[2] > 3:  # packed rows do not say how long they are
+        return len(data) + (len(data) < 18)
+    width, height, colours = (int.from_bytes(data[at : at + 2], "little") for at in (12, 14, 5))
+    return 18 + data[0] + colours * data[7] // 8 + width * height * data[16] // 8
+
+
 # How many bytes the first picture needs by its own account; more than there are where its end is
 # missing, as many as there are where it does not say.
 _REACH: dict[str, Callable[[bytes], int]] = {
@@ -132,4 +227,7 @@ _REACH: dict[str, Callable[[bytes], int]] = {
     "TIFF": _tiff_reach,
     "HEIF": _boxes_reach,
     "AVIF": _boxes_reach,
+    "JPEG2000": _jpeg2000_reach,
+    "TGA": _tga_reach,
+    "PPM": _ppm_reach,
 }

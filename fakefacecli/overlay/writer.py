@@ -18,7 +18,7 @@ JPEG_QUALITY = 90
 _LIKE_AN_OVERLAY = re.compile(r"\.face[0-9]+\.jpg~*\Z", re.IGNORECASE)
 
 
-def overlay_name(ref: ImageRef, number: int, sha256: str | None) -> str:
+def overlay_name(ref: ImageRef, number: int, sha256: str | None, frame: int = 1) -> str:
     """Path of the overlay of face `number` (from 1), under the overlays folder, with slashes.
 
     sub/a.jpg, face 2 -> sub/a.jpg.3fa1b2c4.face2.jpg, the digits being the first of `sha256`, the
@@ -26,12 +26,14 @@ def overlay_name(ref: ImageRef, number: int, sha256: str | None) -> str:
     there are no digits, as in overlays of older versions. Two faces never share a path, nor does
     an overlay take a folder's: a folder that is called like an overlay gets a ~, and a name
     without room for its ending is cut and ends in a hash of the whole. A path of more than
-    names.LONGEST_PATH bytes becomes one such name. Raises ValueError for a name that is empty,
+    names.LONGEST_PATH bytes becomes one such name. A face of a later `frame` of its file names it,
+    as in a.gif.3fa1b2c4.frame3.face2.jpg. Raises ValueError for a name that is empty,
     absolute or leads upwards.
     """
     if number < 1:
         raise ValueError(f"face number {number} found, wanted 1 or more")
-    ending = marked(f".face{number}.jpg", sha256)
+    of_frame = f".frame{frame}" if frame > 1 else ""
+    ending = marked(f"{of_frame}.face{number}.jpg", sha256)
     *folders, name = parts = parts_of(ref.name.replace(os.sep, "/"))
     if too_long(parts):
         return flat(parts, ending)

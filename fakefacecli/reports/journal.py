@@ -16,6 +16,7 @@ from fakefacecli.base.errors import UsageError
 from fakefacecli.base.files import atomic_write, cannot_write, in_the_way, open_plain
 from fakefacecli.base.records import Box, FaceFinding, FileFacts, ImageRef, ImageReport, Provenance
 from fakefacecli.base.verdicts import (
+    Caveat,
     ErrorCode,
     Label,
     Opinion,
@@ -43,6 +44,8 @@ def to_plain(report: ImageReport) -> Plain:
         "message": report.message,
         "provenance": [report.provenance.kind, report.provenance.detail],
         "elapsed_ms": report.elapsed_ms,
+        "caveats": report.caveats,
+        "frames": [report.frames, report.frames_judged],
         "findings": [_finding_to_plain(finding) for finding in report.findings],
     }
 
@@ -58,6 +61,8 @@ def _finding_to_plain(finding: FaceFinding) -> list[Any]:
         finding.overlay,
         finding.roll,
         [[said.member, said.logit] for said in verdict.opinions],
+        finding.frame,
+        finding.frame_size,
     ]
 
 
@@ -65,6 +70,7 @@ def from_plain(plain: Plain) -> ImageReport:
     """Read what `to_plain` made; KeyError, TypeError or ValueError when it is something else."""
     width, height, orientation = plain["size"]
     kind, detail = plain["provenance"]
+    frames, frames_judged = plain.get("frames", (None, None))
     return ImageReport(
         ref=ImageRef(*plain["ref"]),
         status=Status(plain["status"]),
@@ -77,15 +83,23 @@ def from_plain(plain: Plain) -> ImageReport:
         findings=tuple(_finding_from_plain(finding) for finding in plain["findings"]),
         provenance=Provenance(ProvenanceKind(kind), detail),
         elapsed_ms=plain["elapsed_ms"],
+        # a journal of an older version has none
+        frames=frames,
+        frames_judged=frames_judged,
+        caveats=tuple(Caveat(word) for word in plain.get("caveats", ())),
     )
 
 
 def _finding_from_plain(plain: list[Any]) -> FaceFinding:
     box, score, (probability, low, high), label, reason, overlay, *later = plain
-    roll, said = later or (0.0, ())  # a journal of an older version has neither
+    # a journal of an older version has fewer of these
+    usual: list[Any] = [0.0, (), 1, None]
+    roll, said, frame, size = [*later, *usual[len(later) :]]
     opinions = tuple(Opinion(*opinion) for opinion in said)
     verdict = Verdict(probability, Thresholds(low, high), Label(label), Reason(reason), opinions)
-    return FaceFinding(Box(*box), score, verdict, overlay, roll)
+    return FaceFinding(
+        Box(*box), score, verdict, overlay, roll, frame, tuple(size) if size else None
+    )
 
 
 class Journal:

@@ -24,7 +24,8 @@ COLUMNS = (
     *("orientation", "status", "error_code", "error", "faces", "face", "x1", "y1", "x2", "y2"),
     *("face_px", "detection_score", "p_fake", "verdict", "reason"),
     *("threshold_low", "threshold_high", "image_verdict", "provenance", "provenance_detail"),
-    *("overlay", "model", "model_sha256", "elapsed_ms"),
+    *("overlay", "model", "model_sha256", "elapsed_ms", "warning"),
+    *("frame", "frames", "frames_judged"),
 )
 # behind the others, where a judge of several networks judged
 JUDGE_COLUMNS = ("roll", "members")
@@ -78,6 +79,9 @@ def rows_of(report: ImageReport, facts: RowFacts) -> Iterator[Row]:
         "model": printable(facts.model),
         "model_sha256": facts.model_sha256,
         "elapsed_ms": round(report.elapsed_ms, 1),
+        "warning": ";".join(report.caveats) or None,
+        "frames": report.frames,
+        "frames_judged": report.frames_judged,
     }
     if not report.findings:
         yield common
@@ -107,6 +111,8 @@ def _face_cells(number: int, finding: FaceFinding, facts: RowFacts) -> Row:
         "threshold_low": verdict.thresholds.low,
         "threshold_high": verdict.thresholds.high,
         "overlay": overlay and printable(overlay),
+        "frame": finding.frame,
+        **dict(zip(("width", "height"), finding.frame_size or (), strict=False)),
         **of_judge,
     }
 

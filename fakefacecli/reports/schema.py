@@ -3,14 +3,16 @@
 from enum import StrEnum
 from typing import Any
 
-from fakefacecli.base.verdicts import ErrorCode, Label, ProvenanceKind, Reason, Status
+from fakefacecli.base.verdicts import Caveat, ErrorCode, Label, ProvenanceKind, Reason, Status
 from fakefacecli.reports.rows import COLUMNS, JUDGE_COLUMNS, SCHEMA_VERSION
 
 Schema = dict[str, Any]
 
 _SHA256: Schema = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
 _COUNT: Schema = {"type": "integer", "minimum": 0}
+_NUMBER: Schema = {"type": "integer", "minimum": 1}
 _FRACTION: Schema = {"type": "number", "minimum": 0, "maximum": 1}
+_CAVEAT = "|".join(Caveat)
 _COUNTS: Schema = {"type": "object", "additionalProperties": _COUNT}
 
 
@@ -48,6 +50,8 @@ def _optional() -> Schema:
         "image_verdict": _one_of(Label),
         "provenance_detail": text,
         "overlay": text,
+        **dict.fromkeys(("frame", "frames", "frames_judged"), _NUMBER),
+        "warning": {"type": "string", "pattern": f"^({_CAVEAT})(;({_CAVEAT}))*$"},
         "members": {"type": "object", "additionalProperties": number, "minProperties": 2},
     }
 

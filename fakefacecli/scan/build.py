@@ -148,6 +148,7 @@ def build_decoder(
         max_pixels=options.max_pixels,
         timeout_s=options.timeout_s,
         follow_symlinks=follow_symlinks,
+        frames=options.frames,
     )
     # with one lane nobody asks for images while a batch is judged: those of the next batch must be
     # decoded ahead, or judging and decoding would take turns

@@ -33,7 +33,7 @@ def cut(image: DecodedImage, face: Face, number: int, rule: WindowRule | float) 
         size = (rule.most_px, rule.most_px)
         pixels = np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.BICUBIC))
     outside = _outside(image, window)
-    return FaceCrop(image.ref, number, face, window, pixels, roll, levelled, outside)
+    return FaceCrop(image.ref, number, face, window, pixels, roll, levelled, outside, image.frame)
 
 
 def roll_of(face: Face) -> float:

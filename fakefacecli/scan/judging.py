@@ -15,6 +15,8 @@ from fakefacecli.scan.output import Output
 from fakefacecli.scan.pipeline import Item, scan, unreadable_report
 from fakefacecli.state.state import State
 
+JUDGED_BEFORE = "judged before"  # under the header's "skipped", with --since-last
+
 
 class PendingReports:
     """Iterates over one report per image that is not done yet, in order; flagged images are copied.
@@ -25,12 +27,18 @@ class PendingReports:
     """
 
     def __init__(
-        self, source: ImageSource, output: Output, state: State | None, stop: Callable[[], None]
+        self,
+        source: ImageSource,
+        output: Output,
+        state: State | None,
+        stop: Callable[[], None],
+        on_skip: Callable[[str, str], None] = lambda path, reason: None,
     ):
         self.source = source
         self.output = output
         self.state = state
         self.stop = stop
+        self.on_skip = on_skip
         self.device = self.precision = "not used"
         self.seconds = 0.0
         self.known = 0
@@ -95,6 +103,7 @@ class PendingReports:
                 yield item
             elif found.report is None:
                 self.not_new += 1
+                self.on_skip(ref.path, JUDGED_BEFORE)
             else:
                 self.known += 1
                 yield found.report

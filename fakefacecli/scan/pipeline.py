@@ -1,6 +1,7 @@
 """The scan: the only place where the stages meet."""
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -100,7 +101,12 @@ def _batches(
 
 
 def _pixels(batch: Sequence[Decoded]) -> int:
-    return sum(item.width * item.height for item in batch if isinstance(item, DecodedImage))
+    return sum(
+        frame.width * frame.height
+        for item in batch
+        if isinstance(item, DecodedImage)
+        for frame in item.all_frames
+    )
 
 
 def _judge_batch(
@@ -111,17 +117,19 @@ def _judge_batch(
     started = time.perf_counter()
     images = [item for item in batch if isinstance(item, DecodedImage)]
     judge = stages.judge
-    faces = judge.detector.detect(images)
+    frames = [frame for image in images for frame in image.all_frames]
+    faces = judge.detector.detect(frames)
     stop()
-    crops = [
-        [cut(image, face, number, judge.window) for number, face in enumerate(found, 1)]
-        for image, found in zip(images, faces, strict=True)
-    ]
     # all faces of the batch at once: most images have one, and networks are faster with many
-    flat = [crop for group in crops for crop in group]
+    flat: list[FaceCrop] = []
+    numbers: Counter[int] = Counter()
+    for frame, found in zip(frames, faces, strict=True):
+        for face in found:
+            numbers[frame.ref.index] += 1
+            flat.append(cut(frame, face, numbers[frame.ref.index], judge.window))
     judged = list(zip(flat, judge.classifier.classify(flat), strict=True))
     stop()
-    names = _explain(images, judged, stages, stop)
+    names = _explain(frames, judged, stages, stop)
     # a batch is judged as a whole, so each of its images gets the mean time
     each_ms = 1000 * (time.perf_counter() - started) / max(1, len(images))
     reports = {
@@ -144,7 +152,7 @@ Judged = tuple[FaceCrop, Verdict]
 
 
 def _explain(
-    images: Sequence[DecodedImage],
+    frames: Sequence[DecodedImage],
     judged: Sequence[Judged],
     stages: Stages,
     stop: Callable[[], None],
@@ -154,7 +162,7 @@ def _explain(
     explainer = stages.judge.explainer
     if stages.overlays is None or explainer is None or stages.explain is Explain.NONE:
         return names
-    by_index = {image.ref.index: image for image in images}
+    by_frame = {(frame.ref.index, frame.frame): frame for frame in frames}
     chosen = [
         (crop, verdict)
         for crop, verdict in judged
@@ -165,8 +173,8 @@ def _explain(
         heats = explainer.explain([crop for crop, _ in part])
         for (crop, verdict), heat in zip(part, heats, strict=True):
             stop()
-            image = by_index[crop.ref.index]
-            name = overlay_name(crop.ref, crop.number, image.facts.sha256)
+            image = by_frame[crop.ref.index, crop.frame]
+            name = overlay_name(crop.ref, crop.number, image.facts.sha256, crop.frame)
             picture = draw_overlay(image, crop, heat, verdict, stages.judge.model_name)
             stages.overlays.write(name, picture)
             names[crop.ref.index, crop.number] = name
@@ -179,6 +187,8 @@ def _report(
     names: dict[tuple[int, int], str],
     elapsed_ms: float,
 ) -> ImageReport:
+    sizes = {frame.frame: (frame.width, frame.height) for frame in image.all_frames}
+    own = (image.width, image.height)
     findings = tuple(
         FaceFinding(
             box=crop.face.box,
@@ -186,6 +196,8 @@ def _report(
             verdict=verdict,
             overlay=names.get((crop.ref.index, crop.number)),
             roll=crop.roll,
+            frame=crop.frame,
+            frame_size=None if sizes[crop.frame] == own else sizes[crop.frame],
         )
         for crop, verdict in judged
     )
@@ -199,6 +211,9 @@ def _report(
         findings=findings,
         provenance=image.provenance,
         elapsed_ms=image.decode_ms + elapsed_ms,
+        caveats=image.caveats,
+        frames=image.frames,
+        frames_judged=len(image.all_frames),
     )
 
 

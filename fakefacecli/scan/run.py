@@ -20,13 +20,12 @@ from fakefacecli.models.bundled import find_model
 from fakefacecli.models.judge import AnyCheckpoint
 from fakefacecli.reports.tally import Tally
 from fakefacecli.scan.build import versions
-from fakefacecli.scan.judging import PendingReports
+from fakefacecli.scan.judging import JUDGED_BEFORE, PendingReports
 from fakefacecli.scan.output import Output
+from fakefacecli.scan.skipped import SkippedList
 from fakefacecli.scan.source import PathSource
 from fakefacecli.scan.targets import check_targets
 from fakefacecli.state.state import State
-
-JUDGED_BEFORE = "judged before"  # under the header's "skipped", with --since-last
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +63,15 @@ def run_scan(options: ScanOptions, callbacks: Callbacks) -> Outcome:
     Raises a FakeFaceError; then no report was replaced, and the journal beside the first report
     holds what was finished.
     """
-    source = PathSource(options.source)
-    if next(iter(source), None) is None:  # before a model is read, let alone loaded
+    if (
+        next(iter(PathSource(options.source)), None) is None
+    ):  # before a model is read, let alone loaded
         raise NothingToDo("no image found in the inputs; nothing was scanned or written")
     checkpoint = find_model(options.judge.model)
     check_targets(options)
     with contextlib.ExitStack() as stack:
+        skipped = stack.enter_context(SkippedList(options.list_skipped))
+        source = PathSource(options.source, skipped.add)
         for target in options.reports:
             if not target.is_stdout:
                 stack.enter_context(locked(target.path))
@@ -78,7 +80,7 @@ def run_scan(options: ScanOptions, callbacks: Callbacks) -> Outcome:
         stack.callback(output.close)
         callbacks.on_start()  # from here on nothing refuses the run
         try:
-            return _scan_and_report(source, output, state, callbacks)
+            return _scan_and_report(source, output, state, callbacks, skipped)
         except Interrupted as stopped:
             raise (stopped.resumable() if output.resumable else stopped) from None
 
@@ -105,13 +107,17 @@ def _open_state(
 
 
 def _scan_and_report(
-    source: PathSource, output: Output, state: State | None, callbacks: Callbacks
+    source: PathSource,
+    output: Output,
+    state: State | None,
+    callbacks: Callbacks,
+    skipped: SkippedList,
 ) -> Outcome:
     if state:
         state.begin(output.head["run_id"])
     for report in output.start():
         callbacks.on_report(report)
-    pending = PendingReports(source, output, state, callbacks.stop)
+    pending = PendingReports(source, output, state, callbacks.stop, skipped.add)
     for report in pending:
         output.take(report)
         callbacks.on_report(report)
@@ -123,6 +129,7 @@ def _scan_and_report(
     # last: with --since-last, what could not be written must be in the next run's report
     if state:
         state.save()
+    skipped.commit()
     output.commit(header)
     if state and output.options.reports:
         state.reported()

@@ -6,7 +6,7 @@ import itertools
 import os
 import stat
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import IO
 
 from fakefacecli.base.errors import NothingToDo, UsageError
@@ -20,12 +20,19 @@ IMAGE_SUFFIXES = frozenset(
     for name in (
         *("jpg", "jpeg", "jpe", "jfif", "mpo", "png", "apng", "webp", "gif", "bmp", "dib"),
         *("tif", "tiff", "heic", "heif", "hif", "avif"),
+        *("jp2", "j2k", "j2c", "jpc", "jpf", "jpx", "ppm", "pgm", "pbm", "pnm", "pfm", "tga"),
     )
 )
 # a listing is held in memory: these allow a million paths of 256 bytes, but no endless stream
 LISTING_BYTES = 256 << 20
 LISTING_PATHS = 4_000_000
 _OWN_PARTS = ".fakeface-"  # files.atomic_write's unfinished files
+# what file managers leave in folders: AppleDouble companions ("._" before the name of a file that
+# was copied from a Mac) and the settings and thumbnails of a folder
+_COMPANION = "._"
+_SYSTEM_FILES = frozenset(
+    {".ds_store", ".localized", "icon\r", "thumbs.db", "ehthumbs.db", "desktop.ini"}
+)
 
 Problem = tuple[ErrorCode, str]
 Found = tuple[str, Problem | None]
@@ -34,11 +41,17 @@ Found = tuple[str, Problem | None]
 class PathSource:
     """Walks the arguments and the listed files; `skipped` counts what was passed over, by kind.
 
-    Iterating raises NothingToDo, before the first item, when an argument does not exist.
+    `on_skip` is called with each path that was passed over, and why. Iterating raises NothingToDo,
+    before the first item, when an argument does not exist.
     """
 
-    def __init__(self, options: SourceOptions):
+    def __init__(
+        self,
+        options: SourceOptions,
+        on_skip: Callable[[str, str], None] = lambda path, reason: None,
+    ):
         self.options = options
+        self.on_skip = on_skip
         self.skipped: Counter[str] = Counter()
         self._never = {os.path.realpath(folder) for folder in options.never}
 
@@ -53,7 +66,7 @@ class PathSource:
             name = os.path.relpath(path, base)
             if len(inputs) > 1:  # the names of one tree differ, so none need be remembered
                 if name in seen:
-                    self.skipped["named twice"] += 1
+                    self.skip(path, "named twice")
                     continue
                 seen.add(name)
             ref = ImageRef(next(count), path, name.replace(os.sep, "/"))
@@ -96,33 +109,54 @@ class PathSource:
 
     def _enter(self, entry: os.DirEntry[str], name: str) -> bool:
         if not self.options.recursive:
-            self.skipped["folder (--no-recursive)"] += 1
+            self.skip(entry.path, "folder (--no-recursive)")
         elif _matches(name, self.options.exclude):
-            self.skipped["excluded"] += 1
+            self.skip(entry.path, "excluded")
         elif self._never and os.path.realpath(entry.path) in self._never:
-            self.skipped["folder of this run's own output"] += 1
+            self.skip(entry.path, "folder of this run's own output")
         elif entry.is_symlink() and _leads_back(entry.path):
-            self.skipped["link back to a folder above"] += 1
+            self.skip(entry.path, "link back to a folder above")
         else:
             return True
         return False
 
     def _file(self, entry: os.DirEntry[str], name: str) -> Iterator[Found]:
         if entry.name.startswith(_OWN_PARTS):
-            self.skipped["unfinished file of fakeface"] += 1
+            self.skip(entry.path, "unfinished file of fakeface")
         elif _matches(name, self.options.exclude):
-            self.skipped["excluded"] += 1
+            self.skip(entry.path, "excluded")
         elif self.options.include and not _matches(name, self.options.include):
-            self.skipped["not included"] += 1
+            self.skip(entry.path, "not included")
         elif entry.is_symlink() and not self.options.follow_symlinks:
-            self.skipped["symbolic link"] += 1
+            self.skip(entry.path, "symbolic link")
         else:
             kind = entry.stat(follow_symlinks=self.options.follow_symlinks).st_mode
-            wanted = bool(self.options.include) or _has_image_suffix(entry.name)
-            if wanted or (stat.S_ISREG(kind) and looks_like_image(entry.path)):
-                yield entry.path, special(kind)
+            reason = self._passed_over(entry, stat.S_ISREG(kind))
+            if reason:
+                self.skip(entry.path, reason)
             else:
-                self.skipped["not an image"] += 1
+                yield entry.path, special(kind)
+
+    def _passed_over(self, entry: os.DirEntry[str], regular: bool) -> str:
+        """Why a file in a folder is no input; "" for one that is."""
+        left_behind = _left_behind(entry.name)
+        wanted = bool(self.options.include) or _has_image_suffix(entry.name)
+        if not regular:
+            return "" if wanted else "not an image"
+        if wanted and not left_behind:
+            return ""
+        start = first_bytes(entry.path)
+        # a picture is judged whatever it is called: a name must not hide one
+        if formats.is_image(start):
+            return ""
+        if left_behind:
+            return left_behind
+        return "video" if formats.is_video(start) else "not an image"
+
+    def skip(self, path: str, reason: str) -> None:
+        """Count and tell a path that is passed over."""
+        self.skipped[reason] += 1
+        self.on_skip(path, reason)
 
 
 def check_exist(paths: tuple[str, ...]) -> None:
@@ -214,14 +248,26 @@ def _has_image_suffix(name: str) -> bool:
     return os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES
 
 
+def _left_behind(name: str) -> str:
+    """What a file manager has left under this name; "" for any other."""
+    if name.startswith(_COMPANION):
+        return "companion file of macOS"
+    return "system file" if name.lower() in _SYSTEM_FILES else ""
+
+
 def looks_like_image(path: str) -> bool:
     """Whether the first bytes are an image's; OSError when the file cannot be opened.
 
     This finds images without a suffix, as uploads often are.
     """
+    return formats.is_image(first_bytes(path))
+
+
+def first_bytes(path: str) -> bytes:
+    """The first bytes of a file, as many as tell what it is; OSError when it cannot be opened."""
     # O_NONBLOCK: somebody may have put a named pipe in the place of the file since it was listed
     handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
-        return formats.is_image(os.read(handle, formats.SNIFFED_BYTES))
+        return os.read(handle, formats.SNIFFED_BYTES)
     finally:
         os.close(handle)

@@ -29,12 +29,16 @@ def check_targets(options: ScanOptions) -> None:
     """Raise CannotWrite or UsageError, naming the path, for the first output that cannot work."""
     # realpath: two names, or a link, may lead to one file
     paths = [os.path.realpath(t.path) if not t.is_stdout else "-" for t in options.reports]
+    if options.list_skipped and os.path.realpath(options.list_skipped) in paths:
+        raise UsageError("--list-skipped names a report; name another file")
     if len(set(paths)) < len(paths):
         raise UsageError("two --report name the same file; name each once")
     _check_own_files(options)
     for target in options.reports:
         if not target.is_stdout:
             _check_report(target.path, options)
+    if options.list_skipped:
+        _check_report(options.list_skipped, options)
     if options.state:
         require_folder(options.state)
     folders = [folder for folder in (options.overlays, options.copy_flagged) if folder is not None]
@@ -95,8 +99,9 @@ def _check_own_files(options: ScanOptions) -> None:
     state = os.path.realpath(options.state) if options.state else ""
     for flag, path, ending in _own_files(options):
         file = os.path.realpath(path) + ending
-        if flag == "--report" and file == state:
-            raise UsageError("--state names a file of the report; name another")
+        if flag != "--state" and file == state:
+            what = "a file of the report" if flag == "--report" else "the list of --list-skipped"
+            raise UsageError(f"--state names {what}; name another")
         for other, folder in (
             ("--overlays", options.overlays),
             ("--copy-flagged", options.copy_flagged),
@@ -113,6 +118,8 @@ def _own_files(options: ScanOptions) -> Iterator[tuple[str, str, str]]:
     for target in options.reports:
         if not target.is_stdout:
             yield from (("--report", target.path, end) for end in ("", ".journal", ".lock"))
+    if options.list_skipped:
+        yield "--list-skipped", options.list_skipped, ""
     if options.state:
         beside = (".lock", "-wal", "-shm", "-journal")  # the last three are SQLite's
         yield from (("--state", options.state, end) for end in ("", *beside))

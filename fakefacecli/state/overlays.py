@@ -39,7 +39,7 @@ class DrawnOverlays:
         for number, finding in enumerate(findings, 1):
             name = None
             if self._every or finding.verdict.label is Label.FLAGGED:
-                name = self._drawn(ref, number, sha256)
+                name = self._drawn(ref, number, finding.frame, sha256)
                 if name is None:
                     return None
             named.append(replace(finding, overlay=name))
@@ -53,10 +53,10 @@ class DrawnOverlays:
             if mtime_ns is not None:
                 yield path_key(path), sha256, self._settings, mtime_ns
 
-    def _drawn(self, ref: ImageRef, number: int, sha256: bytes) -> str | None:
+    def _drawn(self, ref: ImageRef, number: int, frame: int, sha256: bytes) -> str | None:
         """The name of the overlay; a state of an older version knows it without digits."""
         for digits in (sha256.hex(), None):
-            name = overlay_name(ref, number, digits)
+            name = overlay_name(ref, number, digits, frame)
             if self._is_drawn(name, sha256):
                 return name
         return None

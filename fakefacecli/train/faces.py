@@ -14,20 +14,20 @@ from dataclasses import dataclass, replace
 from typing import IO, Any
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
 from fakefacecli.base.errors import UsageError
 from fakefacecli.base.files import atomic_write, cannot_write
 from fakefacecli.base.records import DecodedImage, ImageRef, Pixels, Unreadable
-from fakefacecli.decode.image import DecodeLimits
-from fakefacecli.decode.pixels import rgb
+from fakefacecli.decode.file import Refused
+from fakefacecli.decode.image import DecodeLimits, shown
 from fakefacecli.decode.pool import WorkerDecoder
 from fakefacecli.detect.cascade import MtcnnDetector
 from fakefacecli.labelled.data import LabelledImage
 from fakefacecli.models.window import WindowRule
 from fakefacecli.scan.classify import unfit
 from fakefacecli.scan.crop import cut
-from fakefacecli.train.traits import Traits, openable_formats, sharpness_of, traits_of
+from fakefacecli.train.traits import Traits, sharpness_of, traits_of
 
 CACHE_SCALE = 1.3  # room for shifts and turns around the window a card names
 # of cards without a rule; 512 px are more than any backbone here looks at
@@ -90,9 +90,9 @@ class CutOptions:
 def read_face(path: str) -> Pixels:
     """The picture of a `LabelledFace`, (h, w, 3) uint8; UsageError when it is not there now."""
     try:
-        with Image.open(path, formats=openable_formats()) as image:
-            return rgb(ImageOps.exif_transpose(image))
-    except (OSError, ValueError, SyntaxError) as error:
+        with open(path, "rb") as handle:
+            return shown(handle.read())
+    except (Refused, OSError, ValueError, SyntaxError) as error:
         raise UsageError(f"{path}: changed since it was first read ({error})") from None
 
 

@@ -35,6 +35,7 @@ EVERY = ScanOptions(
     state="state.db",
     verify_hash=True,
     since_last=True,
+    list_skipped="skipped.csv",
 )
 DEFAULT = ScanOptions(SourceOptions(("in",)))
 
@@ -47,25 +48,33 @@ def test_a_reports_header_shows_every_option_in_one_flat_object() -> None:
         '"copy_flagged": "copies", "model": "m.safetensors", '
         '"thresholds": {"low": 0.25, "high": 0.75}, "min_face_px": 50, "device": "cpu", '
         '"precision": "fp32", "batch_size": 8, "workers": 3, "timeout_s": 2.5, '
-        '"max_pixels": 1000, "fail_on": ["flagged", "inconclusive"], "resume": true, '
-        '"state": "state.db", "verify_hash": true, "since_last": true}'
+        '"max_pixels": 1000, "frames": "sample", '
+        '"fail_on": ["flagged", "inconclusive"], "resume": true, '
+        '"state": "state.db", "verify_hash": true, "since_last": true, '
+        '"list_skipped": "skipped.csv"}'
     )
     assert json.dumps(described(DEFAULT)) == (
         '{"paths": ["in"], "listed": 0, "recursive": true, "include": [], "exclude": [], '
         '"follow_symlinks": false, "reports": [], "overlays": null, "explain": "flagged", '
         '"copy_flagged": null, "model": "inception-resnet-v1", "thresholds": null, '
         '"min_face_px": 40, "device": "auto", "precision": "auto", "batch_size": 16, '
-        '"workers": 2, "timeout_s": 10.0, "max_pixels": 100000000, "fail_on": [], '
-        '"resume": false, "state": null, "verify_hash": false, "since_last": false}'
+        '"workers": 2, "timeout_s": 10.0, "max_pixels": 100000000, "frames": "sample", '
+        '"fail_on": [], '
+        '"resume": false, "state": null, "verify_hash": false, "since_last": false, '
+        '"list_skipped": null}'
     )
 
 
 def test_an_older_versions_journal_and_state_know_the_same_options_again() -> None:
     assert json.dumps(EVERY.affecting_rows) == (
-        '{"explain": "all", "max_pixels": 1000, "min_face_px": 50, "overlays": "shown", '
+        '{"decoding": 2, '
+        '"explain": "all", "frames": "sample", '
+        '"max_pixels": 1000, "min_face_px": 50, "overlays": "shown", '
         '"precision": "fp32", "since_last": true, "thresholds": [0.25, 0.75], "timeout_s": 2.5}'
     )
     assert json.dumps(DEFAULT.affecting_rows) == (
-        '{"explain": "none", "max_pixels": 100000000, "min_face_px": 40, "overlays": null, '
+        '{"decoding": 2, '
+        '"explain": "none", "frames": "sample", '
+        '"max_pixels": 100000000, "min_face_px": 40, "overlays": null, '
         '"precision": "auto", "since_last": false, "thresholds": null, "timeout_s": 10.0}'
     )

@@ -8,6 +8,9 @@ import pytest
 from PIL import Image
 
 from fakefacecli.base.errors import ExitCode
+from fakefacecli.base.extras import how_to_install
+from fakefacecli.cli import doctor
+from fakefacecli.decode import formats
 from tests.builders import PHOTOS
 from tests.command import fakeface, powerless
 
@@ -150,6 +153,17 @@ def test_doctor_finds_this_installation_well() -> None:
     assert done.returncode == ExitCode.COMPLETE, done.stderr
     for words in ("torch", "facenet-pytorch", "cpu", "p_fake", "all is well"):
         assert words in done.stdout
+    formats = done.stdout[done.stdout.index("\nformats\n") :]
+    for name in ("AVIF", "JPEG2000", "PPM", "TGA"):
+        assert name in formats.splitlines()[2]
+    assert "does not read   JPEG XL, Photoshop" in formats
+
+
+def test_doctor_says_how_to_read_what_needs_an_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(formats, "heif_is_ready", lambda: False)
+    reads, would, _ = doctor._formats()
+    assert "HEIF" not in reads
+    assert would == f"would read      HEIF, with {how_to_install('heif')}"
 
 
 def test_a_device_that_cannot_be_is_told_with_those_that_can() -> None:

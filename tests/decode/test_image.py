@@ -3,6 +3,7 @@
 import io
 import os
 import random
+import struct
 import subprocess
 import sys
 import warnings
@@ -16,6 +17,7 @@ from fakefacecli.base.records import DecodedImage, ImageRef, Unreadable
 from fakefacecli.base.verdicts import ErrorCode
 from fakefacecli.decode import formats
 from fakefacecli.decode.image import DecodeLimits, read_image
+from fakefacecli.decode.primaries import Colours
 from tests import bad_files
 from tests.builders import ROOT
 
@@ -176,15 +178,63 @@ def test_facts_are_filled_for_pictures_and_for_what_is_none(tmp_path: Path) -> N
     assert refused(bad_files.saved(bad_files.picture(), "PNG")[:60], tmp_path).facts.format == "PNG"
 
 
-def test_without_the_extra_heic_and_avif_name_it(
+def test_a_format_that_needs_more_names_doctor(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(formats, "heif_is_ready", lambda: False)
+    monkeypatch.setattr(formats, "avif_is_ready", lambda: False)
     for kind in ("AVIF", "HEIF"):
         brand = kind.lower().replace("heif", "heic").encode()
         answer = refused(b"\0\0\0\x14ftyp" + brand + bytes(8), tmp_path)
         assert answer.code is ErrorCode.UNSUPPORTED
-        assert "fakefacecli[heif]" in answer.message
+        assert answer.message == f"found {kind}; fakeface doctor says what it needs"
+
+
+def test_avif_needs_no_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(formats, "heif_is_ready", lambda: False)
+    data = bad_files.saved(bad_files.picture(), "AVIF")
+    assert decoded(data, tmp_path).facts.format == "AVIF"
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"), [("JPEG2000", "JPEG2000"), ("PPM", "PPM"), ("TGA", "TGA")]
+)
+def test_further_formats_are_read_as_they_are(kind: str, name: str, tmp_path: Path) -> None:
+    for mode in ("RGB", "L"):
+        picture = bad_files.picture(mode)
+        answer = decoded(bad_files.saved(picture, kind), tmp_path)
+        assert answer.facts.format == name
+        assert np.array_equal(answer.pixels, np.asarray(picture.convert("RGB")))
+
+
+def test_a_tga_without_opacity_bits_is_not_see_through(tmp_path: Path) -> None:
+    picture = bad_files.picture("RGBA")
+    picture.putalpha(0)
+    data = bytearray(bad_files.saved(picture, "TGA"))
+    assert (decoded(bytes(data), tmp_path).pixels == 255).all()
+    data[17] &= 0xF0
+    pixels = decoded(bytes(data), tmp_path).pixels
+    assert np.array_equal(pixels, np.asarray(bad_files.picture()))
+
+
+def test_a_dark_pgm_of_16_bits_stays_dark(tmp_path: Path) -> None:
+    pixels = decoded(b"P5 2 1 65535\n" + bytes((0, 200, 0, 255)), tmp_path).pixels
+    assert pixels.max() == 0
+
+
+def test_a_jp2_obeys_its_profile(tmp_path: Path) -> None:
+    data = bad_files.saved(bad_files.picture(), "JPEG2000")
+    at = data.index(b"colr")
+    swapped = (0.15, 0.06, 0.30, 0.60, 0.64, 0.33, 0.3127, 0.3290)
+    profile = Colours(swapped).profile()
+    box = struct.pack(">L", 11 + len(profile)) + b"colr\2\0\0" + profile
+    data = data[: at - 4] + box + data[at - 4 + int.from_bytes(data[at - 4 : at], "big") :]
+    head = data.index(b"jp2h")
+    size = int.from_bytes(data[head - 4 : head], "big") + len(box) - 15
+    answer = decoded(data[: head - 4] + struct.pack(">L", size) + data[head:], tmp_path)
+    red, green, blue = np.moveaxis(answer.pixels.astype(int), 2, 0)
+    stored = np.asarray(bad_files.picture()).astype(int)
+    assert np.abs(np.stack((blue, green, red), 2) - stored).mean() < 3
 
 
 def test_memory_that_runs_out_is_too_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

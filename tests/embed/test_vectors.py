@@ -314,8 +314,8 @@ def test_an_output_that_cannot_work_is_refused_first(tmp_path: pathlib.Path) -> 
 @pytest.mark.parametrize(
     ("flags", "hidden", "code", "words"),
     [
-        (["--out", "a.parquet"], "pyarrow", ExitCode.USAGE, "fakefacecli[parquet]"),
-        (["--out", "a.png", "--projection", "umap"], "umap", ExitCode.USAGE, "fakefacecli[umap]"),
+        (["--out", "a.parquet"], "pyarrow", ExitCode.USAGE, "[parquet]"),
+        (["--out", "a.png", "--projection", "umap"], "umap", ExitCode.USAGE, "[umap]"),
         (["--out", "folder.png"], "", ExitCode.CANNOT_WRITE, "it is a folder"),
     ],
 )

@@ -190,6 +190,15 @@ IMAGES = {
     **{f"major-{brand.decode()}": ftyp(brand) for brand in (*BRANDS, b"avif", b"avis")},
     **{f"also-{brand.decode()}": ftyp(b"isom", b"iso8", brand) for brand in (*BRANDS, b"avif")},
     "avif-called-mif1": ftyp(b"mif1", b"miaf", b"avif"),
+    # these are not decoded, and their rows say so
+    "svg": b"<svg xmlns='http://www.w3.org/2000/svg'/>",
+    "pdf": b"%PDF-1.7",
+    "photoshop": b"8BPS\0\1" + bytes(20),
+    "icon": b"\0\0\1\0\1\0\x20\x20" + bytes(14),
+    "jpeg-xl": b"\0\0\0\x0cJXL \r\n\x87\n",
+    "jpeg-2000": b"\0\0\0\x0cjP  \r\n\x87\n",
+    "postscript": b"%!PS-Adobe-3.0 EPSF-3.0",
+    "netpbm": b"P6 # a comment\n8 8\n255\n",
     "twelfth-brand": ftyp(b"isom", *[b"miaf"] * 10, b"heic"),
 }
 OTHERS = {
@@ -205,8 +214,7 @@ OTHERS = {
     "film-avi": b"RIFF\x24\0\0\0AVI LIST",
     "film-mp4": ftyp(b"isom", b"mp42"),
     "brand-behind-the-box": ftyp(b"isom") + b"heic",
-    "svg": b"<svg xmlns='http://www.w3.org/2000/svg'/>",
-    "pdf": b"%PDF-1.7",
+    "plan": b"P3 of the plan: see page 4.",
     "text": b"text",
 }
 
@@ -215,6 +223,48 @@ def test_content_decides_which_files_without_a_suffix_are_inputs(tmp_path: pathl
     for name, data in {**IMAGES, **OTHERS}.items():
         (tmp_path / name).write_bytes(data)
     assert walk(tmp_path) == sorted(IMAGES)
+
+
+def skipped(*paths: pathlib.Path, **how: object) -> tuple[list[str], dict[str, str]]:
+    """What a walk takes, and what it passes over: reasons by name."""
+    found: dict[str, str] = {}
+    options = SourceOptions(tuple(map(str, paths)), **how)  # type: ignore[arg-type]
+    source = PathSource(options, lambda path, why: found.update({pathlib.Path(path).name: why}))
+    taken = names(source)
+    assert sum(source.skipped.values()) == len(found)
+    return taken, found
+
+
+def test_videos_are_passed_over_and_named_as_such(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "a.mov").write_bytes(ftyp(b"qt  "))
+    (tmp_path / "b").write_bytes(OTHERS["film-avi"])
+    assert skipped(tmp_path) == ([], {"a.mov": "video", "b": "video"})
+
+
+@pytest.mark.parametrize("include", [(), ("*",)])
+def test_what_file_managers_leave_behind_is_passed_over(
+    include: tuple[str, ...], tmp_path: pathlib.Path
+) -> None:
+    companions = ("._a.jpg", "__MACOSX/._b.HEIC", "__MACOSX/sub/._c.png", "._empty.jpg")
+    system = (".DS_Store", "Thumbs.db", "thumbs.DB", "desktop.ini", "Desktop.ini", "Icon\r")
+    for name in (*companions, *system, "a.jpg"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(JPEG if name == "a.jpg" else b"\0\5\x16\7" + bytes(60))
+    (tmp_path / "._empty.jpg").write_bytes(b"")
+    taken, found = skipped(tmp_path, include=include)
+    assert taken == ["a.jpg"]
+    bases = {pathlib.Path(name).name: "companion file of macOS" for name in companions}
+    assert found == bases | dict.fromkeys(system, "system file")
+
+
+def test_a_name_hides_no_picture(tmp_path: pathlib.Path) -> None:
+    hidden = ("._photo.jpg", "Thumbs.db", "__MACOSX/._photo", "__MACOSX/plain.jpg", "desktop.ini")
+    for name in hidden:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(JPEG)
+    assert sorted(walk(tmp_path)) == sorted(hidden)
 
 
 def test_a_walk_and_a_decoder_agree_on_what_is_an_image() -> None:

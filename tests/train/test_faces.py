@@ -10,6 +10,7 @@ from PIL import Image
 from fakefacecli.base.errors import UsageError
 from fakefacecli.base.records import DecodedImage, ImageRef
 from fakefacecli.decode.image import DecodeLimits, read_image
+from fakefacecli.decode.primaries import Colours
 from fakefacecli.labelled.data import LabelledImage, read_data
 from fakefacecli.train.faces import CACHE_SCALE, CutOptions, LabelledFace, find_faces, read_face
 from fakefacecli.train.split import divide, near_pairs_of_both_labels
@@ -59,6 +60,18 @@ def test_ready_crops_are_used_where_they_lie(tmp_path: pathlib.Path) -> None:
     assert [face.path for face in faces] == [image.path for image in images]
     assert (left_out, {face.scale for face in faces}) == ({}, {1.0})
     assert not list((tmp_path / "cache").glob("*.png"))
+
+
+def test_a_ready_crop_is_read_as_a_scan_reads_it(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "crop.jpg"
+    xmp = b'<rdf:Description tiff:Orientation="6"/>'
+    wide = Colours((0.708, 0.292, 0.170, 0.797, 0.131, 0.046, 0.3127, 0.329)).profile()
+    Image.fromarray(drawn(0, False)).save(path, xmp=xmp, icc_profile=wide)
+    image = read_image(ImageRef(0, str(path), "a"), DecodeLimits())
+    assert isinstance(image, DecodedImage)
+    assert np.array_equal(read_face(str(path)), image.pixels)
+    with Image.open(path) as opened:
+        assert not np.array_equal(image.pixels, np.asarray(opened))
 
 
 def test_traits_tell_format_quality_metadata_and_sharpness(tmp_path: pathlib.Path) -> None:
