@@ -18,8 +18,8 @@ REASONS = {
     Reason.BETWEEN_THRESHOLDS: "between the thresholds",
     Reason.BELOW_LOW: "below the low threshold",
     Reason.FACE_TOO_SMALL: "the face is too small to judge",
-    Reason.FACE_TURNED: "the face is turned too far to judge",
-    Reason.FACE_CUT_OFF: "too much of the face's surroundings is cut off",
+    Reason.FACE_TURNED: "the face is turned too far",
+    Reason.FACE_CUT_OFF: "too near the photograph's edge",
 }
 HEAT_MEANS = "Heat: where the network found evidence for fake"
 NO_HEAT = "No evidence map: no place found that speaks for fake"

@@ -36,6 +36,7 @@ from fakefacecli.overlay.view import (
     draw_whole,
     heat_bar,
     heat_outside,
+    repeats_edge,
 )
 
 Style = tuple[int, Colour]  # height in pixels, colour
@@ -116,9 +117,10 @@ def _draw_headline(pen: ImageDraw.ImageDraw, verdict: Verdict) -> None:
     pen.rounded_rectangle(badge, radius=8, fill=COLOURS[verdict.label])
     _write(pen, (LEFT + 18, middle), word, (32, _ON_COLOUR[verdict.label]), "lm")
     score = score_text(verdict.fake_probability, verdict.thresholds)
-    score = shorten(f"p_fake {score}", 28, LEFT + VIEW_PX - across - 20)
+    room = LEFT + VIEW_PX - across - 20
+    score = shorten(f"p_fake {score}", 28, room)
     _write(pen, (across + 20, middle - 14), score, SCORE, "lm")
-    _write(pen, (across + 20, middle + 18), REASONS[verdict.reason], BODY, "lm")
+    _write(pen, (across + 20, middle + 18), shorten(REASONS[verdict.reason], 19, room), BODY, "lm")
 
 
 def _draw_scale(pen: ImageDraw.ImageDraw, verdict: Verdict) -> None:
@@ -160,7 +162,9 @@ def _draw_captions(
     whose = "networks'" if heat.contributions else "network's"
     hot = f"In grey, under the {whose} heat" if heat.values.any() else "In grey"
     hot += "; box: the face"
-    if frame.inner.overhangs(image):
+    if crop.levelled:
+        hot += "; slanting: turned level"
+    elif repeats_edge(image, crop):
         hot += "; edge repeated"
     _write(pen, (LEFT, PANEL_TOP + 8), bare, NOTE, "la")
     _write(pen, (RIGHT, PANEL_TOP + 8), hot, NOTE, "la")

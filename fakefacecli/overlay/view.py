@@ -84,11 +84,9 @@ def draw_views(
     frame = Frame.around(crop)
     pixels = _cut(image.pixels, frame)
     bare = hot = _scale(pixels)
-    # beyond the photograph's edge the network saw repeated pixels: heat is laid over those
-    if frame.inner.overhangs(image):
+    if repeats_edge(image, crop):  # heat is laid over what the network saw there
         inside = slice(frame.margin, frame.side - frame.margin)
-        if crop.side == crop.window.side and not crop.levelled:
-            pixels[inside, inside] = crop.pixels
+        pixels[inside, inside] = _edge_repeated(image.pixels, frame.inner)
         hot = _scale(pixels)
     left, top, right, bottom = frame.window
     size = right - left, bottom - top
@@ -101,6 +99,11 @@ def draw_views(
     if crop.levelled:
         _outline_turned(hot, frame.window, crop.roll)
     return bare, hot
+
+
+def repeats_edge(image: DecodedImage, crop: FaceCrop) -> bool:
+    """Whether the view under heat repeats the photograph's edge: not around a turned window."""
+    return not crop.levelled and Frame.around(crop).inner.overhangs(image)
 
 
 def draw_whole(
@@ -183,6 +186,13 @@ def _cut(pixels: Pixels, frame: Frame) -> Pixels:
         top:bottom, left:right
     ]
     return square
+
+
+def _edge_repeated(pixels: Pixels, frame: Frame) -> Pixels:
+    """A (side, side, 3) square of the photograph, its edge repeated where there is none."""
+    rows = np.clip(np.arange(frame.top, frame.top + frame.side), 0, len(pixels) - 1)
+    columns = np.clip(np.arange(frame.left, frame.left + frame.side), 0, pixels.shape[1] - 1)
+    return pixels[np.ix_(rows, columns)]
 
 
 def _scale(square: Pixels) -> Image.Image:

@@ -24,6 +24,7 @@ from fakefacecli.overlay.lettering import (
     HEAT_MEANS,
     MOSTLY_OUTSIDE,
     NO_HEAT,
+    REASONS,
     showable,
 )
 from fakefacecli.overlay.sheet import LEFT, PANEL_TOP, RIGHT, SHEET_PX, VIEWS_TOP
@@ -399,3 +400,36 @@ def test_a_window_that_was_turned_is_seen_whole() -> None:
         turned = replace(crop, roll=roll, levelled=True)
         corner = np.cos(np.radians(roll)) + abs(np.sin(np.radians(roll)))
         assert Frame.around(turned).side == pytest.approx(360 * corner, abs=2)
+
+
+@pytest.mark.parametrize("reason", Reason)
+def test_every_reason_fits_beside_its_label(written: list, reason: Reason) -> None:
+    image, crop = PLAIN
+    verdict = Verdict(0.5, Thresholds(0.01, 0.93), Label.INCONCLUSIVE, reason)
+    draw_overlay(image, crop, flat(crop, 0.0), verdict, MODEL)
+    [box] = [box for text, box in written if text == REASONS[reason]]
+    assert box[2] <= LEFT + VIEW_PX
+
+
+def test_a_reduced_window_repeats_the_edge_as_the_network_saw_it(written: list) -> None:
+    image, crop = SCENES["over the corner"]
+    small = np.ascontiguousarray(crop.pixels[::2, ::2])
+    reduced = replace(crop, pixels=small)
+    whole, less = (
+        view(draw_overlay(image, one, flat(one, 0.0), verdict_of(), MODEL), RIGHT)
+        for one in (crop, reduced)
+    )
+    assert np.array_equal(whole, less)
+
+
+def test_a_turned_window_says_so_and_repeats_nothing(written: list) -> None:
+    image, crop = SCENES["over the corner"]
+    turned = replace(crop, roll=20.0, levelled=True)
+    hot = view(draw_overlay(image, turned, flat(turned, 0.0), verdict_of(), MODEL), RIGHT)
+    [caption] = [text for text, _ in written if text.startswith("In grey")]
+    assert "slanting: turned level" in caption
+    assert "edge repeated" not in caption
+    left, top, _, _ = Frame.around(turned).window
+    grey = Image.new("RGB", (1, 1), (226, 229, 232)).convert("L").getpixel((0, 0))
+    corner = hot[top : top + 90, left : left + 90]  # an outline crosses it
+    assert (corner == grey).mean() > 0.8
