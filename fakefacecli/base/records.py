@@ -9,7 +9,15 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from fakefacecli.base.verdicts import Caveat, ErrorCode, Label, ProvenanceKind, Status, Verdict
+from fakefacecli.base.verdicts import (
+    Caveat,
+    Contribution,
+    ErrorCode,
+    Label,
+    ProvenanceKind,
+    Status,
+    Verdict,
+)
 
 Pixels = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
@@ -192,10 +200,12 @@ class FaceCrop:
 class Heatmap:
     """Where in a crop the evidence for "fake" is: `values` (h, w) float32 in [0, 1].
 
-    Where there is none at all, all values are zero.
+    Where there is none at all, all values are zero. `contributions` are those of a judge's
+    networks, in its order; none of a single network.
     """
 
     values: Floats
+    contributions: tuple[Contribution, ...] = ()
 
     def __post_init__(self) -> None:
         values = self.values

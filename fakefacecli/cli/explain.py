@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from fakefacecli.base.protocols import Detector
     from fakefacecli.base.records import DecodedImage, Face, ImageReport
+    from fakefacecli.models.judge import AnyCheckpoint
 
 
 class _NumberedPictures:
@@ -95,6 +96,7 @@ def explain(
     device: flags.Device = "auto",
 ) -> ExitCode:
     """Save an overlay of every face of one image and print a table."""
+    from fakefacecli.models.bundled import find_model
     from fakefacecli.scan.targets import check_picture
 
     refuse_empty({"IMAGE": image, "--out": out, "--model": model})
@@ -105,17 +107,20 @@ def explain(
     check_picture(target, image)
     pictures = _NumberedPictures(target, image)
     options = JudgeOptions(model, parse_thresholds(threshold), min_face, device)
-    report = _explained(image, pictures, options)
+    checkpoint = find_model(options.model)
+    report = _explained(image, pictures, options, checkpoint)
     if report.status is Status.ERROR:
         complain(f"{image}: {report.code}: {report.message}")
         return ExitCode.SOME_UNREADABLE
     _table(report, pictures.paths)
+    _contributions(report, checkpoint)
     return ExitCode.COMPLETE
 
 
-def _explained(image: str, pictures: _NumberedPictures, options: JudgeOptions) -> "ImageReport":
+def _explained(
+    image: str, pictures: _NumberedPictures, options: JudgeOptions, checkpoint: "AnyCheckpoint"
+) -> "ImageReport":
     """Judge the image as a scan would, and write an overlay of every face."""
-    from fakefacecli.models.bundled import find_model
     from fakefacecli.scan.build import build_decoder, build_judge
     from fakefacecli.scan.pipeline import Stages, scan
     from fakefacecli.scan.source import PathSource
@@ -123,7 +128,7 @@ def _explained(image: str, pictures: _NumberedPictures, options: JudgeOptions) -
     # unlike in a scan: who names a single link means the picture it leads to
     items = list(PathSource(SourceOptions((image,), follow_symlinks=True)))
     with stoppable() as stop:
-        judge = build_judge(options, find_model(options.model), stop, explains=True)
+        judge = build_judge(options, checkpoint, stop, explains=True)
         # one image is one batch: more lanes would only start threads
         judge = replace(judge, detector=_RoomCheckingDetector(judge.detector, pictures), lanes=1)
         decoder = build_decoder(DecodeOptions(workers=1), 1, 1, stop, follow_symlinks=True)
@@ -155,3 +160,23 @@ def _table(report: "ImageReport", paths: list[str]) -> None:
         )
     console.print(table)
     console.print("A verdict is evidence, not proof.")
+
+
+def _contributions(report: "ImageReport", checkpoint: "AnyCheckpoint") -> None:
+    """What each network of a judge added to the faces' scores; nothing of a single network."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from fakefacecli.models.judge import contributions, member_names, members_of
+    from fakefacecli.overlay.bars import amount_text
+
+    if not report.findings or not (names := member_names(checkpoint)):
+        return
+    parts = [(m.name, m.weight, m.checkpoint.card) for m in members_of(checkpoint)]
+    table = Table("face", *names)
+    for number, finding in enumerate(report.findings, 1):
+        row = contributions(parts, finding.verdict.opinions)
+        table.add_row(str(number), *map(amount_text, row))
+    console = Console(highlight=False)
+    console.print("What each network added to the score (above 0: for fake):")
+    console.print(table)

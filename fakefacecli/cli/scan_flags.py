@@ -62,7 +62,7 @@ class ScanFlags:
             help="Format of --report - (jsonl by default).",
         ),
     ] = None
-    overlays: Annotated[str | None, _output(metavar="DIR", help="Save Grad-CAM pictures.")] = None
+    overlays: Annotated[str | None, _output(metavar="DIR", help="Save heatmaps of faces.")] = None
     # None and not the default: --explain without --overlays is refused, and must be seen
     explain: Annotated[Explain | None, _output(help="Faces that get an overlay (flagged).")] = None
     copy_flagged: Annotated[str | None, _output(metavar="DIR", help="Copy flagged images.")] = None

@@ -13,7 +13,7 @@ from fakefacecli.base.options import DecodeOptions, Explain, JudgeOptions, Preci
 from fakefacecli.decode.image import DecodeLimits
 from fakefacecli.decode.pool import WorkerDecoder
 from fakefacecli.detect.cascade import MtcnnDetector
-from fakefacecli.models.backbones import TIMM, last_block
+from fakefacecli.models.backbones import TIMM
 from fakefacecli.models.checkpoint import load
 from fakefacecli.models.folding import folded
 from fakefacecli.models.judge import AnyCheckpoint, EarlyExit, JudgeCard, Member, members_of
@@ -21,7 +21,8 @@ from fakefacecli.models.precision import bfloat16_copy, in_bfloat16
 from fakefacecli.models.preprocess import prepare, region
 from fakefacecli.overlay.writer import OverlayWriter
 from fakefacecli.scan.classify import Network, TorchClassifier
-from fakefacecli.scan.explain import GradCamExplainer, JudgeExplainer
+from fakefacecli.scan.explain import JudgeExplainer, NetworkExplainer
+from fakefacecli.scan.heat import layer_of, rule_of
 from fakefacecli.scan.pipeline import Judge, Stages
 
 _TORCH = ("torch", "torchvision", "facenet-pytorch")
@@ -121,14 +122,16 @@ def _early_exit(options: JudgeOptions, checkpoint: AnyCheckpoint) -> EarlyExit |
     return card.early_exit
 
 
-def _explainer(member: Network) -> GradCamExplainer:
-    # a copy, as Grad-CAM hooks into the network while other threads judge with it
+def _explainer(member: Network) -> NetworkExplainer:
+    # a copy, as explaining hooks into the network while other threads judge with it
     shown, card = copy.deepcopy(member.network), member.card
-    return GradCamExplainer(
+    rule = rule_of(card)
+    return NetworkExplainer(
         shown,
-        last_block(shown, card.backbone, card.input_px),
+        layer_of(shown, card, rule),
         lambda crops: prepare(crops, card, member.device),
         region=lambda crop: region(crop, card),
+        method=rule.method,
     )
 
 

@@ -170,7 +170,7 @@ def _explain(
     ]
     for start in range(0, len(chosen), _OVERLAYS_AT_ONCE):
         part = chosen[start : start + _OVERLAYS_AT_ONCE]
-        heats = explainer.explain([crop for crop, _ in part])
+        heats = explainer.explain([crop for crop, _ in part], [verdict for _, verdict in part])
         for (crop, verdict), heat in zip(part, heats, strict=True):
             stop()
             image = by_frame[crop.ref.index, crop.frame]

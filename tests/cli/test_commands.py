@@ -1,6 +1,7 @@
 """The smaller commands, and what starts without torch."""
 
 import pathlib
+import re
 import subprocess
 import sys
 
@@ -11,7 +12,9 @@ from fakefacecli.base.errors import ExitCode
 from fakefacecli.base.extras import how_to_install
 from fakefacecli.cli import doctor
 from fakefacecli.decode import formats
-from tests.builders import PHOTOS
+from fakefacecli.models.bundled import find_model
+from fakefacecli.overlay.sheet import SHEET_PX
+from tests.builders import PHOTOS, put
 from tests.command import fakeface, powerless
 
 WATCH_IMPORTS = """
@@ -53,8 +56,26 @@ def test_explain_saves_a_picture_and_prints_a_table(tmp_path: pathlib.Path) -> N
     assert done.returncode == ExitCode.COMPLETE, done.stderr
     assert "flagged" in done.stdout
     assert "generated_000.jpg.overlay.jpg" in done.stdout
+    assert "What each network added" not in done.stdout
     with Image.open(tmp_path / "generated_000.jpg.overlay.jpg") as picture:
         assert min(picture.size) > 300
+
+
+@pytest.mark.slow
+def test_explain_prints_what_each_network_of_a_judge_added(tmp_path: pathlib.Path) -> None:
+    card = find_model("fakeface-judge-2026.11").card
+    put(tmp_path / "a.jpg", 400)
+    done = fakeface("explain", "a.jpg", "--model", card.name, "--device", "cpu", cwd=tmp_path)
+    assert done.returncode == ExitCode.COMPLETE, done.stderr
+    faces, added = done.stdout.split("What each network added")
+    cells = [line.strip("│").split("│") for line in added.splitlines() if line.startswith("│")]
+    [[_, *amounts]] = cells
+    assert len(amounts) == 4
+    logit = sum(map(float, amounts)) + card.bias
+    [p_fake] = re.findall(r"│ (0\.\d{4}) +│", faces)
+    assert card.calibration.probability(logit) == pytest.approx(float(p_fake), abs=0.01)
+    with Image.open(tmp_path / "a.jpg.overlay.jpg") as picture:
+        assert picture.size[1] > SHEET_PX[1]  # the bars
 
 
 def two_faces() -> Image.Image:
