@@ -10,7 +10,7 @@ Petsiuk, Das and Saenko, "RISE", BMVC 2018, arXiv:1806.07421: the pixels of a ne
 hottest first, are replaced by those of the blurred input (deletion), or put into the blurred input
 (insertion), and the network is asked after each twentieth. Its score is sigmoid(logit), as members
 have no calibration of their own; the judge's is p_fake. The figure is the area under the curve of
-insertion less that of deletion: 0 is what heat without any meaning gives, more is better. Pixels of
+insertion less that of deletion: heat without any meaning gives 0 on average, more is better. Pixels of
 equal heat come in an order that is drawn once for all methods. Two controls: heat drawn at random
 (14 x 14 cells), and a Gaussian in the middle.
 
@@ -41,6 +41,7 @@ from fakefacecli.base.options import JudgeOptions, Precision
 from fakefacecli.base.records import Box, Face, FaceCrop, ImageRef, Window
 from fakefacecli.base.verdicts import Label, Verdict
 from fakefacecli.models.bundled import find_model
+from fakefacecli.models.precision import has_bfloat16
 from fakefacecli.models.preprocess import normalised, region, shrink
 from fakefacecli.scan.build import build_judge, pick_device
 from fakefacecli.scan.classify import Network, TorchClassifier
@@ -66,6 +67,8 @@ class Measure:
     insertion: np.ndarray
     deletion: np.ndarray
     seconds: float
+    whole: float  # mean score of the faces as they are, and blurred
+    blurred: float
 
     @property
     def figure(self) -> np.ndarray:
@@ -82,6 +85,8 @@ class Measure:
             "faces": count,
             "insertion": float(self.insertion.mean()),
             "deletion": float(self.deletion.mean()),
+            "score": self.whole,
+            "blurred": self.blurred,
             "figure": float(self.figure.mean()),
             "low": float(low),
             "high": float(high),
@@ -281,9 +286,10 @@ def rules_of(member: Network) -> list[HeatRule]:
 
 
 def ask(member: Network, inputs: torch.Tensor) -> torch.Tensor:
-    """The logits of inputs; on a GPU in bfloat16, which moves an area by less than 0.01."""
-    kind = inputs.device.type
-    with torch.autocast(kind, torch.bfloat16, enabled=kind == "cuda"):
+    """The logits of inputs, in bfloat16 where the device has it."""
+    device = str(inputs.device)
+    kind, _, _ = device.partition(":")
+    with torch.autocast(kind, torch.bfloat16, enabled=has_bfloat16(device)):
         return member.network(inputs)[:, 0].float()
 
 
@@ -297,7 +303,7 @@ def measure(subject: Subject, method: str, heat: Heat, at_once: int, began: floa
     shares = torch.linspace(0, 1, STEPS + 1, device=heat.device)
     each = 2 * (STEPS - 1) + 2  # both curves, whose ends are the same two pictures
     faces_at_once = max(1, at_once // each)
-    insertion, deletion = [], []
+    insertion, deletion, ends = [], [], []
     for start in range(0, len(ranks), faces_at_once):
         part = slice(start, start + faces_at_once)
         pictures = [
@@ -310,8 +316,13 @@ def measure(subject: Subject, method: str, heat: Heat, at_once: int, began: floa
         inner = scores[:, 2:].reshape(len(scores), 2, STEPS - 1)
         insertion.append(area(torch.cat([first, inner[:, 0], last], 1)))
         deletion.append(area(torch.cat([last, inner[:, 1], first], 1)))
-    ends = torch.cat(insertion).cpu().numpy(), torch.cat(deletion).cpu().numpy()
-    return Measure(subject.name, method, *ends, time.monotonic() - began)
+        ends.append(scores[:, :2])
+    areas = torch.cat(insertion).cpu().numpy(), torch.cat(deletion).cpu().numpy()
+    blurred, whole = torch.cat(ends).mean(0).tolist()
+    seconds = time.monotonic() - began
+    found = Measure(subject.name, method, *areas, seconds, whole, blurred)
+    say(f"  {subject.name}, {method}: {found.figure.mean():+.3f}, {found.seconds:.1f} s")
+    return found
 
 
 def steps_of(
@@ -463,8 +474,8 @@ def markdown(facts: dict[str, Any], rows: Sequence[dict[str, Any]]) -> str:
     lines = [
         ", ".join(f"{name}: {value}" for name, value in facts.items()),
         "",
-        "| of | method | faces | insertion | deletion | insertion - deletion | s |",
-        "| --- | --- | --- | --- | --- | --- | --- |",
+        "| of | method | faces | score, blurred | insertion | deletion | insertion - deletion | s |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     tops = {
         name: max(row["figure"] for row in rows if row["of"] == name)
@@ -474,6 +485,7 @@ def markdown(facts: dict[str, Any], rows: Sequence[dict[str, Any]]) -> str:
         mark = "**" if row["figure"] == tops[row["of"]] else ""
         lines.append(
             f"| {row['of']} | {mark}{row['method'].replace('_', '-')}{mark} | {row['faces']} "
+            f"| {row['score']:.3f}, {row['blurred']:.3f} "
             f"| {row['insertion']:.3f} | {row['deletion']:.3f} "
             f"| {row['figure']:+.3f} ({row['low']:+.3f} to {row['high']:+.3f}) "
             f"| {row['seconds']} |"
