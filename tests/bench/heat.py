@@ -10,9 +10,11 @@ Petsiuk, Das and Saenko, "RISE", BMVC 2018, arXiv:1806.07421: the pixels of a ne
 hottest first, are replaced by those of the blurred input (deletion), or put into the blurred input
 (insertion), and the network is asked after each twentieth. Its score is sigmoid(logit), as members
 have no calibration of their own; the judge's is p_fake. The figure is the area under the curve of
-insertion less that of deletion: heat without any meaning gives 0 on average, more is better. Pixels of
-equal heat come in an order that is drawn once for all methods. Two controls: heat drawn at random
-(14 x 14 cells), and a Gaussian in the middle.
+insertion less that of deletion: heat without any meaning gives 0 on average, more is better. The
+table has the scores of the blurred faces too: where these are as high as the others, blur hides no
+evidence, and --baseline grey (the mean colour instead) may say more. Pixels of equal heat come
+in an order that is drawn once for all methods. Two controls: heat drawn at random (14 x 14 cells),
+and a Gaussian in the middle.
 
 Of the judge all members' inputs are changed together, at the same places of the window.
 
@@ -116,7 +118,7 @@ def main() -> None:
     say(f"{args.model} on {device}, {time.monotonic() - began:.0f} s")
     crops, verdicts, looked_at = flagged(args.data, args.faces, classifier)
     say(f"{len(crops)} flagged of {looked_at} fakes, {time.monotonic() - began:.0f} s")
-    runs = [MemberRun(member, crops, args.at_once) for member in classifier.members]
+    runs = [MemberRun(member, crops, args.at_once, args.baseline) for member in classifier.members]
     measures: list[Measure] = []
     best: dict[str, HeatRule] = {}
     for run in runs:
@@ -135,7 +137,7 @@ def main() -> None:
         "flagged": len(crops),
         "fakes looked at": looked_at,
         "steps": STEPS,
-        "blur": BLUR,
+        "baseline": f"blur of {BLUR:.3f}" if args.baseline == "blur" else "grey",
         "seconds": round(time.monotonic() - began),
     }
     rows = [measure.row() for measure in measures]
@@ -156,6 +158,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--device", default="auto")
     parser.add_argument("--members", nargs="*", help="only these, and not the judge")
     parser.add_argument("--at-once", type=int, default=0, help="pictures a pass (2048; CPU 64)")
+    parser.add_argument("--baseline", choices=("blur", "grey"), default="blur")
     parser.add_argument("--out", type=pathlib.Path)
     args = parser.parse_args()
     args.at_once = args.at_once or (64 if pick_device(args.device) == "cpu" else 2048)
@@ -215,14 +218,14 @@ def window(folder: pathlib.Path, row: dict[str, str]) -> FaceCrop:
 class MemberRun:
     """A member, the faces it takes for fake, and its inputs of all faces, made once."""
 
-    def __init__(self, member: Network, crops: Sequence[FaceCrop], at_once: int):
+    def __init__(self, member: Network, crops: Sequence[FaceCrop], at_once: int, base: str):
         self.member, self.crops, self.at_once = member, crops, at_once
         card = member.card
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             stack = np.stack(list(pool.map(lambda crop: shrink(crop, card), crops)))
         bytes_ = torch.from_numpy(stack).to(member.device).permute(0, 3, 1, 2)
         self.inputs = normalised(bytes_, card)
-        self.blurred = blur(self.inputs)
+        self.blurred = blur(self.inputs) if base == "blur" else torch.zeros_like(self.inputs)
         self.places = {crop.ref.path: place for place, crop in enumerate(crops)}
         with torch.inference_mode():
             parts = self.inputs.split(64)
@@ -474,7 +477,7 @@ def markdown(facts: dict[str, Any], rows: Sequence[dict[str, Any]]) -> str:
     lines = [
         ", ".join(f"{name}: {value}" for name, value in facts.items()),
         "",
-        "| of | method | faces | score, blurred | insertion | deletion | insertion - deletion | s |",
+        "| of | method | faces | score, baseline | insertion | deletion | ins. - del. | s |",
         "| --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     tops = {
