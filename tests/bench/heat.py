@@ -10,9 +10,11 @@ Petsiuk, Das and Saenko, "RISE", BMVC 2018, arXiv:1806.07421: the pixels of a ne
 hottest first, are replaced by those of the blurred input (deletion), or put into the blurred input
 (insertion), and the network is asked after each twentieth. Its score is sigmoid(logit), as members
 have no calibration of their own; the judge's is p_fake. The figure is the area under the curve of
-insertion less that of deletion: 0 is what heat without any meaning gives, more is better. Pixels of
-equal heat come in an order that is drawn once for all methods. Two controls: heat drawn at random
-(14 x 14 cells), and a Gaussian in the middle.
+insertion less that of deletion: heat without any meaning gives 0 on average, more is better. The
+table has the scores of the blurred faces too: where these are as high as the others, blur hides no
+evidence, and --baseline grey (the mean colour instead) may say more. Pixels of equal heat come
+in an order that is drawn once for all methods. Two controls: heat drawn at random (14 x 14 cells),
+and a Gaussian in the middle.
 
 Of the judge all members' inputs are changed together, at the same places of the window.
 
@@ -41,6 +43,7 @@ from fakefacecli.base.options import JudgeOptions, Precision
 from fakefacecli.base.records import Box, Face, FaceCrop, ImageRef, Window
 from fakefacecli.base.verdicts import Label, Verdict
 from fakefacecli.models.bundled import find_model
+from fakefacecli.models.precision import has_bfloat16
 from fakefacecli.models.preprocess import normalised, region, shrink
 from fakefacecli.scan.build import build_judge, pick_device
 from fakefacecli.scan.classify import Network, TorchClassifier
@@ -66,6 +69,8 @@ class Measure:
     insertion: np.ndarray
     deletion: np.ndarray
     seconds: float
+    whole: float  # mean score of the faces as they are, and blurred
+    blurred: float
 
     @property
     def figure(self) -> np.ndarray:
@@ -82,6 +87,8 @@ class Measure:
             "faces": count,
             "insertion": float(self.insertion.mean()),
             "deletion": float(self.deletion.mean()),
+            "score": self.whole,
+            "blurred": self.blurred,
             "figure": float(self.figure.mean()),
             "low": float(low),
             "high": float(high),
@@ -111,7 +118,7 @@ def main() -> None:
     say(f"{args.model} on {device}, {time.monotonic() - began:.0f} s")
     crops, verdicts, looked_at = flagged(args.data, args.faces, classifier)
     say(f"{len(crops)} flagged of {looked_at} fakes, {time.monotonic() - began:.0f} s")
-    runs = [MemberRun(member, crops, args.at_once) for member in classifier.members]
+    runs = [MemberRun(member, crops, args.at_once, args.baseline) for member in classifier.members]
     measures: list[Measure] = []
     best: dict[str, HeatRule] = {}
     for run in runs:
@@ -130,7 +137,7 @@ def main() -> None:
         "flagged": len(crops),
         "fakes looked at": looked_at,
         "steps": STEPS,
-        "blur": BLUR,
+        "baseline": f"blur of {BLUR:.3f}" if args.baseline == "blur" else "grey",
         "seconds": round(time.monotonic() - began),
     }
     rows = [measure.row() for measure in measures]
@@ -151,6 +158,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--device", default="auto")
     parser.add_argument("--members", nargs="*", help="only these, and not the judge")
     parser.add_argument("--at-once", type=int, default=0, help="pictures a pass (2048; CPU 64)")
+    parser.add_argument("--baseline", choices=("blur", "grey"), default="blur")
     parser.add_argument("--out", type=pathlib.Path)
     args = parser.parse_args()
     args.at_once = args.at_once or (64 if pick_device(args.device) == "cpu" else 2048)
@@ -210,14 +218,14 @@ def window(folder: pathlib.Path, row: dict[str, str]) -> FaceCrop:
 class MemberRun:
     """A member, the faces it takes for fake, and its inputs of all faces, made once."""
 
-    def __init__(self, member: Network, crops: Sequence[FaceCrop], at_once: int):
+    def __init__(self, member: Network, crops: Sequence[FaceCrop], at_once: int, base: str):
         self.member, self.crops, self.at_once = member, crops, at_once
         card = member.card
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             stack = np.stack(list(pool.map(lambda crop: shrink(crop, card), crops)))
         bytes_ = torch.from_numpy(stack).to(member.device).permute(0, 3, 1, 2)
         self.inputs = normalised(bytes_, card)
-        self.blurred = blur(self.inputs)
+        self.blurred = blur(self.inputs) if base == "blur" else torch.zeros_like(self.inputs)
         self.places = {crop.ref.path: place for place, crop in enumerate(crops)}
         with torch.inference_mode():
             parts = self.inputs.split(64)
@@ -281,9 +289,10 @@ def rules_of(member: Network) -> list[HeatRule]:
 
 
 def ask(member: Network, inputs: torch.Tensor) -> torch.Tensor:
-    """The logits of inputs; on a GPU in bfloat16, which moves an area by less than 0.01."""
-    kind = inputs.device.type
-    with torch.autocast(kind, torch.bfloat16, enabled=kind == "cuda"):
+    """The logits of inputs, in bfloat16 where the device has it."""
+    device = str(inputs.device)
+    kind, _, _ = device.partition(":")
+    with torch.autocast(kind, torch.bfloat16, enabled=has_bfloat16(device)):
         return member.network(inputs)[:, 0].float()
 
 
@@ -297,7 +306,7 @@ def measure(subject: Subject, method: str, heat: Heat, at_once: int, began: floa
     shares = torch.linspace(0, 1, STEPS + 1, device=heat.device)
     each = 2 * (STEPS - 1) + 2  # both curves, whose ends are the same two pictures
     faces_at_once = max(1, at_once // each)
-    insertion, deletion = [], []
+    insertion, deletion, ends = [], [], []
     for start in range(0, len(ranks), faces_at_once):
         part = slice(start, start + faces_at_once)
         pictures = [
@@ -310,8 +319,13 @@ def measure(subject: Subject, method: str, heat: Heat, at_once: int, began: floa
         inner = scores[:, 2:].reshape(len(scores), 2, STEPS - 1)
         insertion.append(area(torch.cat([first, inner[:, 0], last], 1)))
         deletion.append(area(torch.cat([last, inner[:, 1], first], 1)))
-    ends = torch.cat(insertion).cpu().numpy(), torch.cat(deletion).cpu().numpy()
-    return Measure(subject.name, method, *ends, time.monotonic() - began)
+        ends.append(scores[:, :2])
+    areas = torch.cat(insertion).cpu().numpy(), torch.cat(deletion).cpu().numpy()
+    blurred, whole = torch.cat(ends).mean(0).tolist()
+    seconds = time.monotonic() - began
+    found = Measure(subject.name, method, *areas, seconds, whole, blurred)
+    say(f"  {subject.name}, {method}: {found.figure.mean():+.3f}, {found.seconds:.1f} s")
+    return found
 
 
 def steps_of(
@@ -463,8 +477,8 @@ def markdown(facts: dict[str, Any], rows: Sequence[dict[str, Any]]) -> str:
     lines = [
         ", ".join(f"{name}: {value}" for name, value in facts.items()),
         "",
-        "| of | method | faces | insertion | deletion | insertion - deletion | s |",
-        "| --- | --- | --- | --- | --- | --- | --- |",
+        "| of | method | faces | score, baseline | insertion | deletion | ins. - del. | s |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     tops = {
         name: max(row["figure"] for row in rows if row["of"] == name)
@@ -474,6 +488,7 @@ def markdown(facts: dict[str, Any], rows: Sequence[dict[str, Any]]) -> str:
         mark = "**" if row["figure"] == tops[row["of"]] else ""
         lines.append(
             f"| {row['of']} | {mark}{row['method'].replace('_', '-')}{mark} | {row['faces']} "
+            f"| {row['score']:.3f}, {row['blurred']:.3f} "
             f"| {row['insertion']:.3f} | {row['deletion']:.3f} "
             f"| {row['figure']:+.3f} ({row['low']:+.3f} to {row['high']:+.3f}) "
             f"| {row['seconds']} |"
