@@ -58,10 +58,10 @@ class HeatRule:
 # for each backbone and view the most faithful rule of FINER and of all methods at the last layer,
 # by insertion less deletion (tests/bench/heat.py; the figures are in docs/models.md)
 HEAT_RULES: dict[tuple[str, str], HeatRule] = {
-    ("timm/vit_base_patch16_clip_quickgelu_224", "window"): HeatRule(Method.GRAD_CAM),
+    ("timm/vit_base_patch16_clip_quickgelu_224", "window"): HeatRule(Method.GRADIENT_ROLLOUT),
     ("timm/tf_efficientnet_lite2", "window"): HeatRule(Method.GRAD_CAM),
-    ("timm/tf_efficientnet_lite2", "native"): HeatRule(Method.GRAD_CAM),
-    ("inception_resnet_v1", "window"): HeatRule(Method.GRAD_CAM),
+    ("timm/tf_efficientnet_lite2", "native"): HeatRule(Method.GRAD_CAM, "blocks.4"),
+    ("inception_resnet_v1", "window"): HeatRule(Method.GRAD_CAM_PLUS_PLUS, "repeat_2"),
 }
 # the last layer that has twice as many rows and columns as the last block
 FINER = {"timm/tf_efficientnet_lite2": "blocks.4", "inception_resnet_v1": "repeat_2"}
