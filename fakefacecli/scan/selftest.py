@@ -67,7 +67,7 @@ def self_test(model: str, device: str) -> SelfTest:
         box_off_px=max(abs(a - b) for a, b in zip(edges, golden["box"], strict=True)),
         members=_members(finding, wanted.get("members", {})),
     )
-    _check(found)
+    check(found)
     return found
 
 
@@ -80,7 +80,8 @@ def _members(
     return tuple((name, said[name], wanted[name]) for name in said)
 
 
-def _check(found: SelfTest) -> None:
+def check(found: SelfTest) -> None:
+    """Raise ModelRefused where a self-test found something else than it must."""
     if abs(found.p_fake - found.wanted) > _P_FAKE_OFF:
         raise ModelRefused(
             f"{found.model}: p_fake {found.p_fake:.4f} on the shipped photograph, wanted "
