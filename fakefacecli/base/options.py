@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 
-from fakefacecli.base.text import printable
+from fakefacecli.base.text import in_json
 from fakefacecli.base.verdicts import Label, Thresholds
 
 # JSON Lines is the default on stdout: one row per line, readable before the run ends
@@ -174,7 +174,7 @@ def described(options: ScanOptions) -> dict[str, object]:
 
 def _shown(value: object) -> object:
     if isinstance(value, str):
-        return printable(str(value))
+        return in_json(str(value))[0]
     if isinstance(value, set | frozenset):
         return sorted(map(_shown, value), key=str)  # a set's own order changes from run to run
     if isinstance(value, tuple | list):

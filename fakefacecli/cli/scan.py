@@ -109,7 +109,7 @@ def _check_together(flags: ScanFlags, reports: tuple[ReportTarget, ...]) -> None
 
 
 def _source(flags: ScanFlags) -> SourceOptions:
-    from fakefacecli.scan.source import read_listing
+    from fakefacecli.scan.listing import read_listing
 
     listed: tuple[str, ...] = ()
     if flags.files_from is not None:

@@ -1,9 +1,9 @@
 """Report rows and the three formats they are written in.
 
-One row per face; exactly one for an image without a face or with an error. File names are written
-by `text.printable`, so that every row leads to its exact file and holds no control character;
-records have names as the system has them. A CSV cell of text that a spreadsheet could take for a
-formula gets an apostrophe before it (OWASP, "CSV Injection").
+One row per face; exactly one for an image without a face or with an error. Every row leads to its
+exact file: a CSV holds names as `text.printable` writes them, without a control character; JSON
+holds the names themselves, and the bytes of those that are not Unicode. A CSV cell of text that a
+spreadsheet could take for a formula gets an apostrophe before it (OWASP, "CSV Injection").
 """
 
 import csv
@@ -16,7 +16,7 @@ from typing import Any
 
 from fakefacecli.base.protocols import ReportWriter
 from fakefacecli.base.records import FaceFinding, ImageReport
-from fakefacecli.base.text import printable
+from fakefacecli.base.text import in_json, printable
 
 SCHEMA_VERSION = 1
 COLUMNS = (
@@ -29,6 +29,8 @@ COLUMNS = (
 )
 # behind the others, where a judge of several networks judged
 JUDGE_COLUMNS = ("roll", "members")
+# of these JSON also holds the bytes, base64 in NAME_bytes, where they are not UTF-8
+FILE_COLUMNS = ("path", "overlay")
 # The apostrophe is among them: a cell that starts with one gets one more, so that a reader can
 # always take off the first. The last four are full-width forms, which some spreadsheets read like
 # the first four
@@ -54,6 +56,7 @@ class RowFacts:
 def rows_of(report: ImageReport, facts: RowFacts) -> Iterator[Row]:
     """The rows of one image, each with every one of COLUMNS; None where nothing is known.
 
+    FILE_COLUMNS hold names as the system has them, which each writer writes in its own way.
     Of a judge of several networks there are JUDGE_COLUMNS as well: by how many degrees the face is
     turned, and the logit of each network by its name.
     """
@@ -61,7 +64,7 @@ def rows_of(report: ImageReport, facts: RowFacts) -> Iterator[Row]:
     common |= {
         "schema_version": SCHEMA_VERSION,
         "run_id": facts.run_id,
-        "path": printable(report.ref.path),
+        "path": report.ref.path,
         "sha256": report.facts.sha256,
         "bytes": report.facts.size,
         "format": report.facts.format,
@@ -110,7 +113,7 @@ def _face_cells(number: int, finding: FaceFinding, facts: RowFacts) -> Row:
         "reason": str(verdict.reason),
         "threshold_low": verdict.thresholds.low,
         "threshold_high": verdict.thresholds.high,
-        "overlay": overlay and printable(overlay),
+        "overlay": overlay,
         "frame": finding.frame,
         **dict(zip(("width", "height"), finding.frame_size or (), strict=False)),
         **of_judge,
@@ -147,12 +150,22 @@ class CsvWriter:
         writer = csv.writer(text, lineterminator="\n")
         for row in rows_of(report, self.facts):
             logits = row.pop("members", None) or {}
+            row |= {name: printable(row[name]) for name in FILE_COLUMNS if row[name]}
             cells = [*row.values(), *map(logits.get, self.facts.members)]
             writer.writerow([guarded(cell) for cell in cells])
         return text.getvalue()
 
     def end(self, header: Mapping[str, Any]) -> str:
         return ""
+
+
+def _json_row(row: Row) -> str:
+    for name in FILE_COLUMNS:
+        if row[name]:
+            row[name], data = in_json(row[name])
+            row |= {f"{name}_bytes": data} if data else {}
+    # ASCII: whatever lies in a name, nothing invisible or of a terminal's own reaches a screen
+    return json.dumps(row)
 
 
 class JsonLinesWriter:
@@ -167,7 +180,7 @@ class JsonLinesWriter:
         return ""
 
     def rows(self, report: ImageReport) -> str:
-        return "".join(json.dumps(row) + "\n" for row in rows_of(report, self.facts))
+        return "".join(_json_row(row) + "\n" for row in rows_of(report, self.facts))
 
     def end(self, header: Mapping[str, Any]) -> str:
         return json.dumps({"schema_version": SCHEMA_VERSION, "run": header}) + "\n"
@@ -190,7 +203,7 @@ class JsonWriter:
         # commas go before rows, because no row knows that it is the last
         text = ""
         for row in rows_of(report, self.facts):
-            text += self._between + json.dumps(row)
+            text += self._between + _json_row(row)
             self._between = ",\n"
         return text
 

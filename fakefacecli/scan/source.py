@@ -7,9 +7,8 @@ import os
 import stat
 from collections import Counter
 from collections.abc import Callable, Iterator
-from typing import IO
 
-from fakefacecli.base.errors import NothingToDo, UsageError
+from fakefacecli.base.errors import NothingToDo
 from fakefacecli.base.options import SourceOptions
 from fakefacecli.base.records import ImageRef, Unreadable
 from fakefacecli.base.verdicts import ErrorCode
@@ -23,9 +22,6 @@ IMAGE_SUFFIXES = frozenset(
         *("jp2", "j2k", "j2c", "jpc", "jpf", "jpx", "ppm", "pgm", "pbm", "pnm", "pfm", "tga"),
     )
 )
-# a listing is held in memory: these allow a million paths of 256 bytes, but no endless stream
-LISTING_BYTES = 256 << 20
-LISTING_PATHS = 4_000_000
 _OWN_PARTS = ".fakeface-"  # files.atomic_write's unfinished files
 # what file managers leave in folders: AppleDouble companions ("._" before the name of a file that
 # was copied from a Mac) and the settings and thumbnails of a folder
@@ -177,33 +173,6 @@ def common_folder(inputs: list[str]) -> str:
         for path in inputs
     ]
     return os.path.commonpath([os.path.abspath(folder) for folder in folders])
-
-
-def listing_bytes(handle: IO[bytes]) -> bytes:
-    """All of a --files-from listing; UsageError when it is too long to be one."""
-    data = handle.read(LISTING_BYTES + 1)
-    if len(data) > LISTING_BYTES:
-        raise UsageError(
-            f"the --files-from listing has more than {LISTING_BYTES >> 20} MiB; is it a listing? "
-            "If so, split it"
-        )
-    return data
-
-
-def read_listing(data: bytes, zero: bool) -> tuple[str, ...]:
-    """The paths in a --files-from listing: separated by newlines, or by NUL with `zero`.
-
-    Where every line ends in CR LF the CR belongs to the line's end, not to the name.
-    """
-    if not zero and b"\0" in data:
-        raise UsageError("the --files-from listing holds NUL bytes; read it with -0")
-    if not zero and data.count(b"\r\n") == data.count(b"\n"):
-        data = data.replace(b"\r\n", b"\n")
-    between = b"\0" if zero else b"\n"
-    if data.count(between) > LISTING_PATHS:
-        raise UsageError(f"the --files-from listing has over {LISTING_PATHS:,} paths; split it")
-    entries = data.split(between)
-    return tuple(os.fsdecode(entry) for entry in entries if entry)
 
 
 def problem_of(error: OSError, what: str = "file") -> Problem:

@@ -7,12 +7,12 @@ import sys
 
 import pytest
 
-from fakefacecli.base.errors import NothingToDo, UsageError
+from fakefacecli.base.errors import NothingToDo
 from fakefacecli.base.options import SourceOptions
 from fakefacecli.base.records import ImageRef, Unreadable
 from fakefacecli.base.verdicts import ErrorCode
 from fakefacecli.decode import formats
-from fakefacecli.scan.source import PathSource, read_listing
+from fakefacecli.scan.source import PathSource
 from tests.builders import ROOT
 
 JPEG = b"\xff\xd8\xff\xe0 the rest does not matter to a walk"
@@ -154,15 +154,6 @@ def test_a_tree_deeper_than_pythons_recursion_is_walked(
         subprocess.run(["rm", "-rf", "d"], check=True)  # shutil.rmtree recurses too deep
     assert isinstance(item, ImageRef)
     assert item.path.count("d/") == 1100
-
-
-def test_listings_are_split_at_newlines_or_nul() -> None:
-    assert read_listing(b"a.jpg\nb c.jpg\n\n", zero=False) == ("a.jpg", "b c.jpg")
-    assert read_listing(b"a.jpg\r\nb.jpg\r\n", zero=False) == ("a.jpg", "b.jpg")
-    assert read_listing(b"a\r\nb\n", zero=False) == ("a\r", "b")
-    assert read_listing(b"a\nb.jpg\0c.jpg\0", zero=True) == ("a\nb.jpg", "c.jpg")
-    with pytest.raises(UsageError, match="-0"):
-        read_listing(b"a\0b", zero=False)
 
 
 def ftyp(major: bytes, *compatible: bytes) -> bytes:
