@@ -67,10 +67,11 @@ class Precision(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ReportTarget:
-    """One `--report`: a file, or "-" for stdout, in one of REPORT_FORMATS."""
+    """One `--report`: a file, or "-" for stdout, in one of REPORT_FORMATS; `bom` marks a CSV."""
 
     path: str
     format: str
+    bom: bool = False
 
     @property
     def is_stdout(self) -> bool:
@@ -139,6 +140,7 @@ class ScanOptions:
     verify_hash: bool = False
     since_last: bool = False
     list_skipped: str | None = None
+    csv_bom: bool = False
 
     @property
     def affecting_rows(self) -> dict[str, object]:

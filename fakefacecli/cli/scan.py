@@ -81,6 +81,7 @@ def scan_options(flags: ScanFlags) -> ScanOptions:
         verify_hash=flags.verify_hash,
         since_last=flags.since_last,
         list_skipped=flags.list_skipped,
+        csv_bom=flags.csv_bom,
     )
 
 
@@ -89,7 +90,7 @@ def _reports(flags: ScanFlags) -> tuple[ReportTarget, ...]:
 
     if flags.format_ is not None and flags.format_ not in REPORT_FORMATS:
         raise UsageError(f"--format {flags.format_}: wanted csv, json or jsonl")
-    return tuple(report_target(path, flags.format_) for path in flags.report or ())
+    return tuple(report_target(path, flags.format_, flags.csv_bom) for path in flags.report or ())
 
 
 def _check_together(flags: ScanFlags, reports: tuple[ReportTarget, ...]) -> None:
@@ -98,6 +99,8 @@ def _check_together(flags: ScanFlags, reports: tuple[ReportTarget, ...]) -> None
         {
             "--report - can be given once": on_stdout > 1,
             "--format goes with --report -": flags.format_ and not on_stdout,
+            "--csv-bom goes with a --report in CSV, or with --list-skipped": flags.csv_bom
+            and not (flags.list_skipped or any(target.bom for target in reports)),
             "-0 goes with --files-from": flags.zero and flags.files_from is None,
             "--explain goes with --overlays": flags.explain is not None and not flags.overlays,
             "--resume goes with a --report FILE": flags.resume and len(reports) == on_stdout,

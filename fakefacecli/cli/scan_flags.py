@@ -62,6 +62,9 @@ class ScanFlags:
             help="Format of --report - (jsonl by default).",
         ),
     ] = None
+    csv_bom: Annotated[
+        bool, _output("--csv-bom", help="Begin CSV files with a byte order mark, for Excel.")
+    ] = False
     overlays: Annotated[str | None, _output(metavar="DIR", help="Save Grad-CAM pictures.")] = None
     # None and not the default: --explain without --overlays is refused, and must be seen
     explain: Annotated[Explain | None, _output(help="Faces that get an overlay (flagged).")] = None

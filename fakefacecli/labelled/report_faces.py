@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from fakefacecli.base.errors import NothingToDo, UsageError
 from fakefacecli.base.records import Box, ImageRef, Unreadable
-from fakefacecli.base.text import exact, from_json
+from fakefacecli.base.text import exact, from_json, printable
 from fakefacecli.labelled.data import LabelledImage
 from fakefacecli.labelled.faces import FaceReader, FoundFace, Missed, face_in_box
 from fakefacecli.scan.crop import cut
@@ -61,7 +61,7 @@ def read_report(path: str) -> list[ScannedImage]:
 
 
 def _read_table(path: str) -> "pd.DataFrame":
-    """The rows of a report, their paths exact; all other cells of a CSV are text."""
+    """The rows of a report, their paths as in a CSV; all cells of a CSV are text."""
     import pandas as pd
 
     if path.lower().endswith(".csv"):
@@ -70,8 +70,7 @@ def _read_table(path: str) -> "pd.DataFrame":
         if not isinstance(table.index, pd.RangeIndex):  # pandas took the first cells for names
             raise ValueError("rows with more cells than columns")
         # the apostrophe that keeps spreadsheets from running a cell, see reports.rows.guarded
-        table = pd.DataFrame({name: table[name].str.removeprefix("'") for name in table})
-        return table.assign(path=table["path"].map(exact)) if "path" in table else table
+        return pd.DataFrame({name: table[name].str.removeprefix("'") for name in table})
     with open(path, encoding="utf-8") as handle:
         if path.lower().endswith(".json"):
             rows = json.load(handle)["rows"]
@@ -79,7 +78,9 @@ def _read_table(path: str) -> "pd.DataFrame":
             rows = [row for line in handle if "run" not in (row := json.loads(line))]
     if not isinstance(rows, list):
         raise TypeError("no list of rows")
-    rows = [row | {"path": from_json(row["path"], row.get("path_bytes"))} for row in rows]
+    for row in rows:
+        # pandas cannot group by names that are not UTF-8
+        row["path"] = printable(from_json(row["path"], row.get("path_bytes")))
     return pd.DataFrame(rows, dtype=object)  # numbers as they are: a gap makes no 1 a 1.0
 
 
@@ -87,7 +88,7 @@ def _images(table: "pd.DataFrame") -> list[ScannedImage]:
     faces = table[table["face"].map(bool).astype(bool)]  # an empty cell, or null: no face
     return [
         ScannedImage(
-            path=of["path"].iloc[0],
+            path=exact(of["path"].iloc[0]),
             sha256=of["sha256"].iloc[0],
             faces=tuple(
                 (int(number), _box(*corners))

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from fakefacecli.base.options import ReportTarget
 from fakefacecli.base.protocols import ReportWriter
 from fakefacecli.base.records import FaceFinding, ImageReport
 from fakefacecli.base.text import in_json, printable
@@ -35,6 +36,9 @@ FILE_COLUMNS = ("path", "overlay")
 # always take off the first. The last four are full-width forms, which some spreadsheets read like
 # the first four
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "'", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+
+# by this mark Excel knows a CSV in UTF-8; without it, it takes the local 8-bit encoding
+BOM = "\ufeff"
 
 Row = dict[str, Any]
 
@@ -131,19 +135,20 @@ def csv_column(member: str) -> str:
 
 
 class CsvWriter:
-    """RFC 4180 with LF line ends; an empty cell where nothing is known.
+    """RFC 4180 with LF line ends; an empty cell where nothing is known; with `bom` a mark first.
 
     A cell holds no table, so each network of a judge has a column of its own, behind the others.
     """
 
     live = True
 
-    def __init__(self, facts: RowFacts):
+    def __init__(self, facts: RowFacts, bom: bool = False):
         self.facts = facts
+        self.bom = bom
 
     def start(self, header: Mapping[str, Any]) -> str:
         of_judge = ("roll", *map(csv_column, self.facts.members)) if self.facts.members else ()
-        return ",".join((*COLUMNS, *of_judge)) + "\n"
+        return BOM * self.bom + ",".join((*COLUMNS, *of_judge)) + "\n"
 
     def rows(self, report: ImageReport) -> str:
         text = io.StringIO()
@@ -211,8 +216,8 @@ class JsonWriter:
         return "\n]}\n"
 
 
-def writer_for(format_name: str, facts: RowFacts) -> ReportWriter:
-    """The writer of one of options.REPORT_FORMATS."""
-    if format_name == "csv":
-        return CsvWriter(facts)
-    return JsonWriter(facts) if format_name == "json" else JsonLinesWriter(facts)
+def writer_for(target: ReportTarget, facts: RowFacts) -> ReportWriter:
+    """The writer of a report in the format of `target`."""
+    if target.format == "csv":
+        return CsvWriter(facts, target.bom)
+    return JsonWriter(facts) if target.format == "json" else JsonLinesWriter(facts)

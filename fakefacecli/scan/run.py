@@ -70,7 +70,7 @@ def run_scan(options: ScanOptions, callbacks: Callbacks) -> Outcome:
     checkpoint = find_model(options.judge.model)
     check_targets(options)
     with contextlib.ExitStack() as stack:
-        skipped = stack.enter_context(SkippedList(options.list_skipped))
+        skipped = stack.enter_context(SkippedList(options.list_skipped, options.csv_bom))
         source = PathSource(options.source, skipped.add)
         for target in options.reports:
             if not target.is_stdout:

@@ -11,18 +11,19 @@ from fakefacecli.base.options import REPORT_FORMATS, ReportTarget, ScanOptions
 from fakefacecli.scan.source import looks_like_image
 
 
-def report_target(path: str, format_name: str | None) -> ReportTarget:
+def report_target(path: str, format_name: str | None, csv_bom: bool = False) -> ReportTarget:
     """The target of one --report; raises UsageError when its suffix names no format."""
     suffix = os.path.splitext(path)[1].lower().removeprefix(".")
     if path == "-":
-        return ReportTarget(path, format_name or "jsonl")
+        format_name = format_name or "jsonl"
+        return ReportTarget(path, format_name, csv_bom and format_name == "csv")
     if suffix not in REPORT_FORMATS:
         known = ", ".join(f".{name}" for name in REPORT_FORMATS)
         raise UsageError(
             f"--report {path}: its suffix is none of {known}; rename it, "
             "or use --report - with --format"
         )
-    return ReportTarget(path, suffix)
+    return ReportTarget(path, suffix, csv_bom and suffix == "csv")
 
 
 def check_targets(options: ScanOptions) -> None:

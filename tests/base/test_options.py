@@ -36,13 +36,14 @@ EVERY = ScanOptions(
     verify_hash=True,
     since_last=True,
     list_skipped="skipped.csv",
+    csv_bom=True,
 )
 DEFAULT = ScanOptions(SourceOptions(("in",)))
 
 
 def test_a_reports_header_shows_every_option_in_one_flat_object() -> None:
     assert json.dumps(described(EVERY)) == (
-        r'{"paths": ["in", "b\\u001b.jpg"], "listed": 1, "recursive": false, '
+        r'{"paths": ["in", "b\u001b.jpg"], "listed": 1, "recursive": false, '
         '"include": ["*.jpg", "*.png"], "exclude": ["old"], "follow_symlinks": true, '
         '"reports": ["out.csv", "-"], "overlays": "shown", "explain": "all", '
         '"copy_flagged": "copies", "model": "m.safetensors", '
@@ -51,7 +52,7 @@ def test_a_reports_header_shows_every_option_in_one_flat_object() -> None:
         '"max_pixels": 1000, "frames": "sample", '
         '"fail_on": ["flagged", "inconclusive"], "resume": true, '
         '"state": "state.db", "verify_hash": true, "since_last": true, '
-        '"list_skipped": "skipped.csv"}'
+        '"list_skipped": "skipped.csv", "csv_bom": true}'
     )
     assert json.dumps(described(DEFAULT)) == (
         '{"paths": ["in"], "listed": 0, "recursive": true, "include": [], "exclude": [], '
