@@ -55,10 +55,10 @@ class PathSource:
         self.skipped.clear()
         check_exist(self.options.paths)
         inputs = [*self.options.paths, *self.options.listed]
-        base = common_folder(inputs)
+        base = common_folder(inputs, self._is_walked)
         seen: set[str] = set()
         count = itertools.count()
-        for path, problem in itertools.chain.from_iterable(map(self._named, inputs)):
+        for path, problem in itertools.chain.from_iterable(map(self._input, inputs)):
             name = os.path.relpath(path, base)
             if len(inputs) > 1:  # the names of one tree differ, so none need be remembered
                 if name in seen:
@@ -68,8 +68,8 @@ class PathSource:
             ref = ImageRef(next(count), path, name.replace(os.sep, "/"))
             yield ref if problem is None else Unreadable(ref, *problem)
 
-    def _named(self, path: str) -> Iterator[Found]:
-        """The files of an input that the user named; a file is taken whatever its suffix."""
+    def _input(self, path: str) -> Iterator[Found]:
+        """The files of an argument or a listed path; a file is taken whatever its suffix."""
         try:
             kind = os.lstat(path).st_mode
             if stat.S_ISLNK(kind) and self.options.follow_symlinks:
@@ -77,10 +77,21 @@ class PathSource:
         except OSError as error:
             yield path, problem_of(error)
             return
-        if stat.S_ISDIR(kind):
+        if self._is_walked(path):
             yield from self._walk(path)
         else:
             yield path, special(kind)
+
+    def _is_walked(self, path: str) -> bool:
+        """Whether an input is a folder whose files are taken, not a file or a link to leave alone.
+
+        An argument that is a link to a folder is that folder. A listing may come from `find`,
+        which also lists the links inside a folder: those are left alone, as in a walk.
+        """
+        if not os.path.isdir(path):
+            return False
+        follow = self.options.follow_symlinks or path.endswith("/")
+        return follow or not os.path.islink(path) or path in self.options.paths
 
     def _walk(self, root: str) -> Iterator[Found]:
         """Everything below `root`, sorted by name, depth first."""
@@ -162,15 +173,12 @@ def check_exist(paths: tuple[str, ...]) -> None:
             raise NothingToDo(f"no such file or folder: {path}; nothing was scanned")
 
 
-def common_folder(inputs: list[str]) -> str:
+def common_folder(inputs: list[str], is_walked: Callable[[str], bool] = os.path.isdir) -> str:
     """The folder that names are relative to: the innermost that holds every input."""
     if not inputs:
         return os.curdir
     folders = [
-        path
-        if os.path.isdir(path) and not os.path.islink(path.rstrip("/"))
-        else os.path.dirname(os.path.abspath(path))
-        for path in inputs
+        path if is_walked(path) else os.path.dirname(os.path.abspath(path)) for path in inputs
     ]
     return os.path.commonpath([os.path.abspath(folder) for folder in folders])
 

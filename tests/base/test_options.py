@@ -48,7 +48,8 @@ def test_a_reports_header_shows_every_option_in_one_flat_object() -> None:
         '"reports": ["out.csv", "-"], "overlays": "shown", "explain": "all", '
         '"copy_flagged": "copies", "model": "m.safetensors", '
         '"thresholds": {"low": 0.25, "high": 0.75}, "min_face_px": 50, "device": "cpu", '
-        '"precision": "fp32", "batch_size": 8, "workers": 3, "timeout_s": 2.5, '
+        '"precision": "fp32", "batch_size": 8, "early_exit": false, "workers": 3, '
+        '"timeout_s": 2.5, '
         '"max_pixels": 1000, "frames": "sample", '
         '"fail_on": ["flagged", "inconclusive"], "resume": true, '
         '"state": "state.db", "verify_hash": true, "since_last": true, '
@@ -57,12 +58,12 @@ def test_a_reports_header_shows_every_option_in_one_flat_object() -> None:
     assert json.dumps(described(DEFAULT)) == (
         '{"paths": ["in"], "listed": 0, "recursive": true, "include": [], "exclude": [], '
         '"follow_symlinks": false, "reports": [], "overlays": null, "explain": "flagged", '
-        '"copy_flagged": null, "model": "inception-resnet-v1", "thresholds": null, '
+        '"copy_flagged": null, "model": "fakeface-judge-2026.11", "thresholds": null, '
         '"min_face_px": 40, "device": "auto", "precision": "auto", "batch_size": 16, '
-        '"workers": 2, "timeout_s": 10.0, "max_pixels": 100000000, "frames": "sample", '
+        '"early_exit": false, "workers": 2, "timeout_s": 10.0, "max_pixels": 100000000, "frames": "sample", '
         '"fail_on": [], '
         '"resume": false, "state": null, "verify_hash": false, "since_last": false, '
-        '"list_skipped": null}'
+        '"list_skipped": null, "csv_bom": false}'
     )
 
 

@@ -90,6 +90,34 @@ def test_links_are_followed_only_when_asked(tree: pathlib.Path, tmp_path: pathli
     assert len(found) == 8
 
 
+@pytest.mark.parametrize("how", ["plain", "a link to a link", "beside another input"])
+def test_a_folder_named_by_a_link_is_walked(
+    how: str, tree: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tree.parent)
+    os.symlink("in", "uploads")
+    os.symlink("uploads", "latest")
+    (tree / "linked").symlink_to(tree / "a")
+    (tree / "link.jpg").symlink_to(tree / "b.jpg")
+    named = "latest" if how == "a link to a link" else "uploads"
+    more = ("in/b.jpg",) if how == "beside another input" else ()
+    source = PathSource(SourceOptions((named, *more)))
+    found = [item.path for item in source if isinstance(item, ImageRef)]
+    inside = (".hidden/e.jpeg", "a/c.PNG", "b.jpg", "upload-0001", "z/deep/er/d.webp")
+    assert found == [*(f"{named}/{name}" for name in inside), *more]
+    assert source.skipped == {"not an image": 1, "symbolic link": 2}
+    if not more:
+        assert names(source) == list(inside)
+
+
+def test_a_listed_link_to_a_folder_is_left_alone_as_in_a_walk(tree: pathlib.Path) -> None:
+    (tree / "linked").symlink_to(tree / "a")
+    [item] = PathSource(SourceOptions(listed=(str(tree / "linked"),)))
+    assert isinstance(item, Unreadable)
+    assert item.ref.name == "linked"
+    assert item.code is ErrorCode.NOT_A_FILE
+
+
 def test_a_named_link_is_a_row_that_says_how_to_follow_it(tree: pathlib.Path) -> None:
     (tree / "link.jpg").symlink_to(tree / "b.jpg")
     [item] = PathSource(SourceOptions((str(tree / "link.jpg"),)))
