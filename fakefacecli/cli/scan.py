@@ -2,7 +2,7 @@
 
 import contextlib
 
-from fakefacecli.base.errors import EXIT_CODE_MEANINGS, ExitCode, NothingToDo, UsageError
+from fakefacecli.base.errors import EXIT_CODE_MEANINGS, ExitCode, UsageError
 from fakefacecli.base.options import (
     REPORT_FORMATS,
     DecodeOptions,
@@ -147,8 +147,11 @@ def _list_inputs(options: ScanOptions, quiet: bool) -> ExitCode | None:
     """--dry-run: print the files a scan would read, after the checks of model and outputs."""
     from fakefacecli.base.records import Unreadable
     from fakefacecli.models.bundled import find_model
+    from fakefacecli.scan.run import require_inputs
     from fakefacecli.scan.source import PathSource
     from fakefacecli.scan.targets import check_targets
+
+    require_inputs(options)
 
     # both only to be refused now what a real run would refuse
     find_model(options.judge.model)
@@ -161,8 +164,6 @@ def _list_inputs(options: ScanOptions, quiet: bool) -> ExitCode | None:
         else:
             images += 1
             say(printable(item.path) + "\n")
-    if not images + refused:
-        raise NothingToDo("no image found in the inputs")
     if not quiet:
         complain(f"dry run: {images} images to scan, {refused} unreadable; nothing was written")
     return ExitCode.SOME_UNREADABLE if refused else None

@@ -63,10 +63,7 @@ def run_scan(options: ScanOptions, callbacks: Callbacks) -> Outcome:
     Raises a FakeFaceError; then no report was replaced, and the journal beside the first report
     holds what was finished.
     """
-    if (
-        next(iter(PathSource(options.source)), None) is None
-    ):  # before a model is read, let alone loaded
-        raise NothingToDo("no image found in the inputs; nothing was scanned or written")
+    require_inputs(options)  # before a model is read, let alone loaded
     checkpoint = find_model(options.judge.model)
     check_targets(options)
     with contextlib.ExitStack() as stack:
@@ -83,6 +80,14 @@ def run_scan(options: ScanOptions, callbacks: Callbacks) -> Outcome:
             return _scan_and_report(source, output, state, callbacks, skipped)
         except Interrupted as stopped:
             raise (stopped.resumable() if output.resumable else stopped) from None
+
+
+def require_inputs(options: ScanOptions) -> None:
+    """Raise NothingToDo where the inputs hold no image; with --since-last they may be empty."""
+    found = next(iter(PathSource(options.source)), None)
+    # a queue that was emptied is a night without new images, and not a mistake in a command line
+    if found is None and not (options.state and options.since_last):
+        raise NothingToDo("no image found in the inputs; nothing was scanned or written")
 
 
 def exit_code_of(tally: Tally, fail_on: frozenset[Label]) -> ExitCode:

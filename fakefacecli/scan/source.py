@@ -217,8 +217,11 @@ def _leads_back(link: str) -> bool:
 
 
 def _matches(name: str, globs: tuple[str, ...]) -> bool:
+    # whatever the case: cameras write .JPG, people --include "*.jpg"
+    name = name.lower()
     base = os.path.basename(name)
-    return any(fnmatch.fnmatchcase(name, g) or fnmatch.fnmatchcase(base, g) for g in globs)
+    patterns = [glob.lower() for glob in globs]
+    return any(fnmatch.fnmatchcase(name, g) or fnmatch.fnmatchcase(base, g) for g in patterns)
 
 
 def _has_image_suffix(name: str) -> bool:

@@ -60,8 +60,8 @@ def test_a_reports_header_shows_every_option_in_one_flat_object() -> None:
         '"follow_symlinks": false, "reports": [], "overlays": null, "explain": "flagged", '
         '"copy_flagged": null, "model": "fakeface-judge-2026.11", "thresholds": null, '
         '"min_face_px": 40, "device": "auto", "precision": "auto", "batch_size": 16, '
-        '"early_exit": false, "workers": 2, "timeout_s": 10.0, "max_pixels": 100000000, "frames": "sample", '
-        '"fail_on": [], '
+        '"early_exit": false, "workers": 2, "timeout_s": 10.0, "max_pixels": 100000000, '
+        '"frames": "sample", "fail_on": [], '
         '"resume": false, "state": null, "verify_hash": false, "since_last": false, '
         '"list_skipped": null, "csv_bom": false}'
     )
@@ -69,13 +69,13 @@ def test_a_reports_header_shows_every_option_in_one_flat_object() -> None:
 
 def test_an_older_versions_journal_and_state_know_the_same_options_again() -> None:
     assert json.dumps(EVERY.affecting_rows) == (
-        '{"decoding": 2, '
+        '{"decoding": 2, "early_exit": false, '
         '"explain": "all", "frames": "sample", '
         '"max_pixels": 1000, "min_face_px": 50, "overlays": "shown", '
         '"precision": "fp32", "since_last": true, "thresholds": [0.25, 0.75], "timeout_s": 2.5}'
     )
     assert json.dumps(DEFAULT.affecting_rows) == (
-        '{"decoding": 2, '
+        '{"decoding": 2, "early_exit": false, '
         '"explain": "none", "frames": "sample", '
         '"max_pixels": 100000000, "min_face_px": 40, "overlays": null, '
         '"precision": "auto", "since_last": false, "thresholds": null, "timeout_s": 10.0}'

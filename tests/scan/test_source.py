@@ -60,6 +60,13 @@ def test_globs_match_the_name_or_its_last_part(tree: pathlib.Path) -> None:
     assert walk(tree, exclude=("z", "*.PNG", ".hidden/*")) == ["b.jpg", "upload-0001"]
 
 
+def test_globs_match_whatever_the_case(tree: pathlib.Path) -> None:
+    (tree / "IMG_1.JPG").write_bytes(JPEG)
+    assert walk(tree, include=("*.jpg",)) == ["IMG_1.JPG", "b.jpg"]
+    assert walk(tree, include=("A/*.png", "img_[0-9].*")) == ["IMG_1.JPG", "a/c.PNG"]
+    assert walk(tree, exclude=("*.JPG", "Z", "upload*", ".HIDDEN")) == ["a/c.PNG"]
+
+
 def test_an_included_name_is_taken_whatever_it_holds(tree: pathlib.Path) -> None:
     assert walk(tree, include=("*.txt",)) == ["a/notes.txt"]
 
