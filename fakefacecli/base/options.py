@@ -17,11 +17,18 @@ _RECORDS = ("source", "judge", "decode")  # the fields of ScanOptions that hold 
 
 
 class Explain(StrEnum):
-    """Which faces get a Grad-CAM overlay."""
+    """Which faces get a Grad-CAM overlay; inconclusive: those as well as the flagged ones."""
 
     FLAGGED = "flagged"
+    INCONCLUSIVE = "inconclusive"
     ALL = "all"
     NONE = "none"
+
+    def covers(self, label: Label) -> bool:
+        """Whether a face of this label gets one."""
+        if self in (Explain.ALL, Explain.NONE):
+            return self is Explain.ALL
+        return label is Label.FLAGGED or str(label) == str(self)
 
 
 class Progress(StrEnum):

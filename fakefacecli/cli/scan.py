@@ -1,6 +1,7 @@
 """`fakeface scan`: flags to options, a run, a summary, an exit code."""
 
 import contextlib
+from dataclasses import replace
 
 from fakefacecli.base.errors import EXIT_CODE_MEANINGS, ExitCode, UsageError
 from fakefacecli.base.options import (
@@ -175,9 +176,13 @@ def _run(options: ScanOptions, progress: Progress, quiet: bool) -> ExitCode:
 
     note = "" if quiet else journal_note(options)  # looked up before the run makes a journal
     with stoppable() as stop, contextlib.ExitStack() as stack:
-        on_report = stack.enter_context(progress_bar(options.source, progress, quiet))
-        on_start = (lambda: complain(note)) if note else (lambda: None)
-        outcome = run_scan(options, Callbacks(say, on_report, stop, on_start))
+        bar = stack.enter_context(progress_bar(options.source, progress, quiet))
+        callbacks = Callbacks(say, stop=stop)
+        if bar:
+            callbacks = replace(callbacks, on_report=bar.add, on_judging=bar.judging_begins)
+        if note:
+            callbacks = replace(callbacks, on_start=lambda: complain(note))
+        outcome = run_scan(options, callbacks)
         stack.close()  # takes the bar off the screen before the summary
         if not quiet:
             summary(options, outcome)

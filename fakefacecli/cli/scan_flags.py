@@ -67,7 +67,13 @@ class ScanFlags:
     ] = False
     overlays: Annotated[str | None, _output(metavar="DIR", help="Save Grad-CAM pictures.")] = None
     # None and not the default: --explain without --overlays is refused, and must be seen
-    explain: Annotated[Explain | None, _output(help="Faces that get an overlay (flagged).")] = None
+    explain: Annotated[
+        Explain | None,
+        _output(
+            metavar="flagged|inconclusive|all|none",
+            help="Faces that get an overlay (flagged; inconclusive: both).",
+        ),
+    ] = None
     copy_flagged: Annotated[str | None, _output(metavar="DIR", help="Copy flagged images.")] = None
 
     list_skipped: Annotated[

@@ -33,13 +33,15 @@ class Callbacks:
     """What the caller does along the way; each may raise to end the run.
 
     `say` writes report text to stdout, `on_start` is called once nothing can refuse the run any
-    more, `on_report` with every finished image, `stop` between steps.
+    more, `on_judging` once the model is loaded, `on_report` with every finished image, `stop`
+    between steps.
     """
 
     say: Callable[[str], None] = lambda text: None
     on_report: Callable[[ImageReport], None] = lambda report: None
     stop: Callable[[], None] = lambda: None
     on_start: Callable[[], None] = lambda: None
+    on_judging: Callable[[], None] = lambda: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +124,9 @@ def _scan_and_report(
         state.begin(output.head["run_id"])
     for report in output.start():
         callbacks.on_report(report)
-    pending = PendingReports(source, output, state, callbacks.stop, skipped.add)
+    pending = PendingReports(
+        source, output, state, callbacks.stop, skipped.add, callbacks.on_judging
+    )
     for report in pending:
         output.take(report)
         callbacks.on_report(report)

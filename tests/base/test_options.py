@@ -80,3 +80,13 @@ def test_an_older_versions_journal_and_state_know_the_same_options_again() -> No
         '"max_pixels": 100000000, "min_face_px": 40, "overlays": null, '
         '"precision": "auto", "since_last": false, "thresholds": null, "timeout_s": 10.0}'
     )
+
+
+def test_explain_covers_a_label_and_those_that_are_more_serious() -> None:
+    covered = {how: {label for label in Label if how.covers(label)} for how in Explain}
+    assert covered == {
+        Explain.FLAGGED: {Label.FLAGGED},
+        Explain.INCONCLUSIVE: {Label.FLAGGED, Label.INCONCLUSIVE},
+        Explain.ALL: set(Label),
+        Explain.NONE: set(),
+    }
