@@ -136,17 +136,19 @@ def _table(report: "ImageReport", paths: list[str]) -> None:
     if not report.findings:
         console.print(Text(printable(f"{report.ref.path}: no face found")))
         return
-    table = Table("face", "box", "size", "p_fake", "verdict", "reason", "overlay")
-    for number, (finding, path) in enumerate(zip(report.findings, paths, strict=True), 1):
+    table = Table("face", "box", "size", "p_fake", "verdict", "reason")
+    for number, finding in enumerate(report.findings, 1):
         box, verdict = finding.box, finding.verdict
         table.add_row(
             str(number),
             f"{box.left:.0f},{box.top:.0f} {box.right:.0f},{box.bottom:.0f}",
             f"{box.longer_side:.0f} px",
             f"{verdict.fake_probability:.4f}",
-            str(verdict.label),
-            str(verdict.reason),
-            Text(printable(path), overflow="fold"),
+            # with spaces, where a narrow terminal can break them
+            str(verdict.label).replace("_", " "),
+            str(verdict.reason).replace("_", " "),
         )
     console.print(table)
+    for number, path in enumerate(paths, 1):
+        console.print(Text(printable(f"face {number}: {path}")), soft_wrap=True)
     console.print("A verdict is evidence, not proof.")

@@ -143,7 +143,7 @@ def test_explain_refuses_empty_values(tmp_path: pathlib.Path) -> None:
 
 
 def test_models_are_listed_shown_and_verified(tmp_path: pathlib.Path) -> None:
-    assert "inception-resnet-v1 (default)" in fakeface("models", "list").stdout
+    assert "fakeface-judge-2026.11 (default)" in fakeface("models", "list").stdout
     shown = fakeface("models", "info", "inception-resnet-v1").stdout
     for words in ("0.9263", "0.2448", "StyleGAN2", "gpt-4o", "64 px"):
         assert words in shown
