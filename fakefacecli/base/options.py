@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 
-from fakefacecli.base.text import printable
+from fakefacecli.base.text import in_json
 from fakefacecli.base.verdicts import Label, Thresholds
 
 # JSON Lines is the default on stdout: one row per line, readable before the run ends
@@ -17,11 +17,18 @@ _RECORDS = ("source", "judge", "decode")  # the fields of ScanOptions that hold 
 
 
 class Explain(StrEnum):
-    """Which faces get a Grad-CAM overlay."""
+    """Which faces get a Grad-CAM overlay; inconclusive: those as well as the flagged ones."""
 
     FLAGGED = "flagged"
+    INCONCLUSIVE = "inconclusive"
     ALL = "all"
     NONE = "none"
+
+    def covers(self, label: Label) -> bool:
+        """Whether a face of this label gets one."""
+        if self in (Explain.ALL, Explain.NONE):
+            return self is Explain.ALL
+        return label is Label.FLAGGED or str(label) == str(self)
 
 
 class Progress(StrEnum):
@@ -67,10 +74,11 @@ class Precision(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ReportTarget:
-    """One `--report`: a file, or "-" for stdout, in one of REPORT_FORMATS."""
+    """One `--report`: a file, or "-" for stdout, in one of REPORT_FORMATS; `bom` marks a CSV."""
 
     path: str
     format: str
+    bom: bool = False
 
     @property
     def is_stdout(self) -> bool:
@@ -139,6 +147,7 @@ class ScanOptions:
     verify_hash: bool = False
     since_last: bool = False
     list_skipped: str | None = None
+    csv_bom: bool = False
 
     @property
     def affecting_rows(self) -> dict[str, object]:
@@ -174,7 +183,7 @@ def described(options: ScanOptions) -> dict[str, object]:
 
 def _shown(value: object) -> object:
     if isinstance(value, str):
-        return printable(str(value))
+        return in_json(str(value))[0]
     if isinstance(value, set | frozenset):
         return sorted(map(_shown, value), key=str)  # a set's own order changes from run to run
     if isinstance(value, tuple | list):

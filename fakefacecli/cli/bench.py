@@ -33,7 +33,7 @@ class BenchFlags:
         str | None,
         typer.Option("--json", metavar="FILE|-", help="Write the figures; - is stdout."),
     ] = None
-    runs: Annotated[int, typer.Option(min=1, max=100, help="Scans of the folder.")] = 3
+    runs: Annotated[int, typer.Option(metavar="N", min=1, max=100, help="Scans of the folder.")] = 3
     limit: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Only the first N images.")
     ] = None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fakefacecli.base.errors import CannotWrite, ExitCode, NothingToDo
+from fakefacecli.base.errors import ExitCode, NothingToDo
 from fakefacecli.base.files import atomic_write
 from fakefacecli.base.options import (
     DEFAULT_MODEL,
@@ -40,23 +40,18 @@ class _NumberedPictures:
         self.paths: list[str] = []
 
     def require_room(self, count: int) -> None:
-        """Raise CannotWrite if one of `count` pictures would replace a file other than `out`."""
+        """Raise CannotWrite if one of `count` pictures would replace what is no overlay of ours."""
         from fakefacecli.scan.targets import check_picture
 
         for number in range(1, count + 1):
-            path = self._path(number)
-            check_picture(path, self.image)
-            # the user named only the first: a file with a further name may be anything
-            if number > 1 and os.path.lexists(path):
-                raise CannotWrite(
-                    f"cannot write {path} for face {number}: it is there already; "
-                    "nothing was written; move it, or name another --out"
-                )
+            check_picture(self._path(number), self.image)
 
     def write(self, name: str, picture: "Image") -> None:
+        from fakefacecli.overlay.mark import save_marked
+
         path = self._path(len(self.paths) + 1)
         with atomic_write(path) as handle:
-            picture.save(handle, "PNG" if self.suffix.lower() == ".png" else "JPEG", quality=90)
+            save_marked(picture, handle, "PNG" if self.suffix.lower() == ".png" else "JPEG")
         self.paths.append(path)
 
     def _path(self, number: int) -> str:
@@ -87,7 +82,7 @@ def explain(
         typer.Option(
             metavar="FILE",
             help="The picture (default: IMAGE's name + .overlay.jpg, here); "
-            "further faces get -2, -3... before the suffix and replace no file.",
+            "further faces get -2, -3... before the suffix. Only overlays are replaced.",
         ),
     ] = None,
     model: flags.Model = DEFAULT_MODEL,
@@ -146,19 +141,21 @@ def _table(report: "ImageReport", paths: list[str]) -> None:
     if not report.findings:
         console.print(Text(printable(f"{report.ref.path}: no face found")))
         return
-    table = Table("face", "box", "size", "p_fake", "verdict", "reason", "overlay")
-    for number, (finding, path) in enumerate(zip(report.findings, paths, strict=True), 1):
+    table = Table("face", "box", "size", "p_fake", "verdict", "reason")
+    for number, finding in enumerate(report.findings, 1):
         box, verdict = finding.box, finding.verdict
         table.add_row(
             str(number),
             f"{box.left:.0f},{box.top:.0f} {box.right:.0f},{box.bottom:.0f}",
             f"{box.longer_side:.0f} px",
             f"{verdict.fake_probability:.4f}",
-            str(verdict.label),
-            str(verdict.reason),
-            Text(printable(path), overflow="fold"),
+            # with spaces, where a narrow terminal can break them
+            str(verdict.label).replace("_", " "),
+            str(verdict.reason).replace("_", " "),
         )
     console.print(table)
+    for number, path in enumerate(paths, 1):
+        console.print(Text(printable(f"face {number}: {path}")), soft_wrap=True)
     console.print("A verdict is evidence, not proof.")
 
 

@@ -11,6 +11,7 @@ from typing import Annotated, Any, ParamSpec, TypeVar, get_type_hints
 
 import typer
 
+DEVICES = "auto, cpu, cuda, cuda:N or mps"
 RUNNING = "Running"  # the panel of --help for what changes no result
 
 Flags = TypeVar("Flags")
@@ -55,12 +56,13 @@ def threshold(words: str, panel: str | None = None) -> Any:
 def min_face(words: str, panel: str | None = None) -> Any:
     """--min-face, in pixels."""
     # 12: the smallest window of the detector's first network
-    return typer.Option(min=12, max=2000, help=words, rich_help_panel=panel)
+    return typer.Option(metavar="N", min=12, max=2000, help=words, rich_help_panel=panel)
 
 
 def device(words: str | None = None, panel: str | None = None) -> Any:
     """--device, for scan.build.pick_device."""
-    return typer.Option(metavar="auto|cpu|cuda|cuda:N|mps", help=words, rich_help_panel=panel)
+    words = f"{words or 'Where it runs'}: {DEVICES}."
+    return typer.Option(metavar="DEVICE", help=words, rich_help_panel=panel)
 
 
 def precision(words: str, panel: str | None = None) -> Any:
@@ -70,12 +72,12 @@ def precision(words: str, panel: str | None = None) -> Any:
 
 def batch_size(panel: str | None = None) -> Any:
     """--batch-size of a scan."""
-    return typer.Option(min=1, max=1024, help="Images at once.", rich_help_panel=panel)
+    return typer.Option(metavar="N", min=1, max=1024, help="Images at once.", rich_help_panel=panel)
 
 
 def workers(words: str, panel: str | None = None) -> Any:
     """--workers; None stands for scan.build.default_workers."""
-    return typer.Option(min=1, max=64, help=words, rich_help_panel=panel)
+    return typer.Option(metavar="N", min=1, max=64, help=words, rich_help_panel=panel)
 
 
 def faces_only(panel: str | None = None) -> Any:
@@ -87,7 +89,7 @@ def faces_only(panel: str | None = None) -> Any:
 def faces_scale(default: str, panel: str | None = None) -> Any:
     """--faces-scale; `default` says which scale it is otherwise."""
     words = f"With --faces-only: a crop's side over the face's box ({default})."
-    return typer.Option(min=1.0, max=4.0, help=words, rich_help_panel=panel)
+    return typer.Option(metavar="X", min=1.0, max=4.0, help=words, rich_help_panel=panel)
 
 
 def progress(words: str) -> Any:
@@ -99,7 +101,7 @@ Quiet = Annotated[
     bool, typer.Option("--quiet", "-q", help="Only errors on stderr.", rich_help_panel=RUNNING)
 ]
 Model = Annotated[str, model("The model.")]
-Device = Annotated[str, device("As in scan.")]
+Device = Annotated[str, device("As in scan")]
 
 # of the commands that measure a model
 Data = Annotated[

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from fakefacecli.base.errors import NothingToDo, UsageError
 from fakefacecli.base.records import Box, ImageRef, Unreadable
-from fakefacecli.base.text import exact
+from fakefacecli.base.text import exact, from_json, printable
 from fakefacecli.labelled.data import LabelledImage
 from fakefacecli.labelled.faces import FaceReader, FoundFace, Missed, face_in_box
 from fakefacecli.scan.crop import cut
@@ -61,7 +61,7 @@ def read_report(path: str) -> list[ScannedImage]:
 
 
 def _read_table(path: str) -> "pd.DataFrame":
-    """The rows of a report, unchanged; all cells of a CSV are text."""
+    """The rows of a report, their paths as in a CSV; all cells of a CSV are text."""
     import pandas as pd
 
     if path.lower().endswith(".csv"):
@@ -78,6 +78,9 @@ def _read_table(path: str) -> "pd.DataFrame":
             rows = [row for line in handle if "run" not in (row := json.loads(line))]
     if not isinstance(rows, list):
         raise TypeError("no list of rows")
+    for row in rows:
+        # pandas cannot group by names that are not UTF-8
+        row["path"] = printable(from_json(row["path"], row.get("path_bytes")))
     return pd.DataFrame(rows, dtype=object)  # numbers as they are: a gap makes no 1 a 1.0
 
 

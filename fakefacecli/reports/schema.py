@@ -4,11 +4,12 @@ from enum import StrEnum
 from typing import Any
 
 from fakefacecli.base.verdicts import Caveat, ErrorCode, Label, ProvenanceKind, Reason, Status
-from fakefacecli.reports.rows import COLUMNS, JUDGE_COLUMNS, SCHEMA_VERSION
+from fakefacecli.reports.rows import COLUMNS, FILE_COLUMNS, JUDGE_COLUMNS, SCHEMA_VERSION
 
 Schema = dict[str, Any]
 
 _SHA256: Schema = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
+_BASE64: Schema = {"type": "string", "contentEncoding": "base64", "minLength": 1}
 _COUNT: Schema = {"type": "integer", "minimum": 0}
 _NUMBER: Schema = {"type": "integer", "minimum": 1}
 _FRACTION: Schema = {"type": "number", "minimum": 0, "maximum": 1}
@@ -72,7 +73,10 @@ def _row() -> Schema:
     judged = ("face", "p_fake", "verdict", "reason", "threshold_low", "threshold_high", "face_px")
     return {
         "type": "object",
-        "properties": {name: known[name] for name in (*COLUMNS, *JUDGE_COLUMNS)},
+        "properties": {
+            **{name: known[name] for name in (*COLUMNS, *JUDGE_COLUMNS)},
+            **{f"{name}_bytes": _BASE64 for name in FILE_COLUMNS},
+        },
         "required": list(COLUMNS),
         "additionalProperties": False,
         # a row without a face has no verdict cell filled, and a row of a face has all of them

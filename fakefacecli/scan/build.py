@@ -10,6 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from fakefacecli import __version__
 from fakefacecli.base.errors import UsageError
 from fakefacecli.base.options import DecodeOptions, Explain, JudgeOptions, Precision, ScanOptions
+from fakefacecli.base.surroundings import require_proc
 from fakefacecli.decode.image import DecodeLimits
 from fakefacecli.decode.pool import WorkerDecoder
 from fakefacecli.detect.cascade import MtcnnDetector
@@ -71,6 +72,7 @@ def build_judge(
 
     Raises UsageError for a device that is not there, ModelRefused for unsound weights.
     """
+    require_proc()
     import torch
 
     # weights near zero make denormals, which are 100 times slower on many CPUs

@@ -17,7 +17,7 @@ from fakefacecli.base.records import (
     Unreadable,
 )
 from fakefacecli.base.threads import in_lanes
-from fakefacecli.base.verdicts import Label, Status, Verdict
+from fakefacecli.base.verdicts import Status, Verdict
 from fakefacecli.models.window import WindowRule
 from fakefacecli.overlay.writer import draw_overlay, overlay_name
 from fakefacecli.scan.crop import cut
@@ -163,11 +163,7 @@ def _explain(
     if stages.overlays is None or explainer is None or stages.explain is Explain.NONE:
         return names
     by_frame = {(frame.ref.index, frame.frame): frame for frame in frames}
-    chosen = [
-        (crop, verdict)
-        for crop, verdict in judged
-        if stages.explain is Explain.ALL or verdict.label is Label.FLAGGED
-    ]
+    chosen = [(crop, verdict) for crop, verdict in judged if stages.explain.covers(verdict.label)]
     for start in range(0, len(chosen), _OVERLAYS_AT_ONCE):
         part = chosen[start : start + _OVERLAYS_AT_ONCE]
         heats = explainer.explain([crop for crop, _ in part], [verdict for _, verdict in part])

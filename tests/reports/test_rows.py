@@ -1,3 +1,4 @@
+import codecs
 import csv
 import dataclasses
 import io
@@ -6,6 +7,7 @@ import json
 import jsonschema
 import pytest
 
+from fakefacecli.base.options import ReportTarget
 from fakefacecli.base.records import ImageReport
 from fakefacecli.base.verdicts import Label, Opinion
 from fakefacecli.reports.rows import (
@@ -15,6 +17,7 @@ from fakefacecli.reports.rows import (
     RowFacts,
     guarded,
     rows_of,
+    writer_for,
 )
 from fakefacecli.reports.schema import report_schema
 from tests import builders
@@ -127,3 +130,16 @@ def test_a_message_is_escaped_in_its_row() -> None:
     raw = dataclasses.replace(builders.error(), message="lies in \x1b[31m a\\b \udcff")
     [row] = rows_of(raw, FACTS)
     assert row["error"] == r"lies in \u001b[31m a\\b \xff"
+
+
+def test_a_marked_csv_is_utf8_to_a_spreadsheet_and_the_rest_of_it_is_the_same() -> None:
+    name = "Фото Ёлка é.jpg"
+    texts = []
+    for bom in (False, True):
+        writer = writer_for(ReportTarget("r.csv", "csv", bom), FACTS)
+        text = writer.start({}) + writer.rows(builders.report(0.95, name=name)) + writer.end({})
+        texts.append(text.encode())
+    plain, marked = texts
+    assert marked == codecs.BOM_UTF8 + plain
+    [row] = csv.DictReader(io.StringIO(marked.decode("utf-8-sig")))
+    assert row["path"] == f"in/{name}"

@@ -286,3 +286,24 @@ def test_a_file_that_is_no_longer_regular_is_not_known(tmp_path: pathlib.Path) -
         os.mkfifo(tmp_path / "x.jpg")
         assert state.find(report.ref) is None
         assert state.find(ImageRef(0, "a\0b", "a")) is None
+
+
+@pytest.mark.parametrize("how", ["a folder", "a listing", "a folder without images"])
+def test_an_emptied_queue_gives_an_empty_report(
+    how: str, tmp_path: pathlib.Path, no_torch: dict[str, str]
+) -> None:
+    (tmp_path / "queue").mkdir()
+    (tmp_path / "list").touch()
+    if how == "a folder without images":
+        (tmp_path / "queue" / "notes.txt").write_bytes(b"text")
+    inputs = ("--files-from", tmp_path / "list") if how == "a listing" else (tmp_path / "queue",)
+    report, remember = tmp_path / "new.csv", ("--state", tmp_path / "s.db", "--since-last")
+    done = fakeface("scan", *inputs, "--report", report, *remember, env=no_torch)
+    assert done.returncode == ExitCode.COMPLETE, done.stderr
+    assert rows(report) == []
+    assert report.read_text().startswith("schema_version,")
+    assert fakeface("scan", *inputs, *remember, "--dry-run").returncode == ExitCode.COMPLETE
+    # without --since-last nothing says that this is not a slip in the command line
+    assert fakeface("scan", *inputs, *remember[:2]).returncode == ExitCode.NOTHING_TO_DO
+    gone = fakeface("scan", tmp_path / "gone", "--report", report, *remember)
+    assert gone.returncode == ExitCode.NOTHING_TO_DO
