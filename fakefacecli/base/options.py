@@ -40,6 +40,14 @@ class Frames(StrEnum):
     ALL = "all"
 
 
+class Turns(StrEnum):
+    """Whether faces are also looked for in the picture turned by quarters; auto: in doubt."""
+
+    AUTO = "auto"
+    NEVER = "never"
+    ALWAYS = "always"
+
+
 class Projection(StrEnum):
     """How vectors are laid out in the plane; auto: UMAP where it is installed, else t-SNE."""
 
@@ -107,6 +115,7 @@ class JudgeOptions:
     precision: Precision = Precision.AUTO
     batch_size: int = 16
     early_exit: bool = False
+    turns: Turns = Turns.AUTO
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +166,7 @@ class ScanOptions:
             "since_last": self.since_last,
             "thresholds": thresholds and [thresholds.low, thresholds.high],
             "timeout_s": self.decode.timeout_s,
+            "turns": str(self.judge.turns),
         }
 
 

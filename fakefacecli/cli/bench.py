@@ -15,6 +15,7 @@ from fakefacecli.base.options import (
     Precision,
     ScanOptions,
     SourceOptions,
+    Turns,
 )
 from fakefacecli.base.text import printable
 from fakefacecli.cli import flags
@@ -39,6 +40,7 @@ class BenchFlags:
     ] = None
     model: Annotated[str, flags.model("A bundled model or a checkpoint.")] = DEFAULT_MODEL
     min_face: Annotated[int, flags.min_face("Smallest face looked for, in px.")] = 40
+    turns: Annotated[Turns, flags.turns()] = Turns.AUTO
     device: Annotated[str, flags.device()] = "auto"
     precision: Annotated[Precision, flags.precision("What faces are judged in.")] = Precision.AUTO
     batch_size: Annotated[int, flags.batch_size()] = 16
@@ -58,7 +60,13 @@ def bench(given: BenchFlags) -> ExitCode:
     options = ScanOptions(
         SourceOptions((given.folder,)),
         judge=JudgeOptions(
-            given.model, None, given.min_face, given.device, given.precision, given.batch_size
+            given.model,
+            None,
+            given.min_face,
+            given.device,
+            given.precision,
+            given.batch_size,
+            turns=given.turns,
         ),
         decode=DecodeOptions(given.workers or default_workers()),
     )

@@ -90,6 +90,12 @@ def faces_scale(default: str, panel: str | None = None) -> Any:
     return typer.Option(min=1.0, max=4.0, help=words, rich_help_panel=panel)
 
 
+def turns(panel: str | None = None) -> Any:
+    """--turns."""
+    words = "Look for faces in the picture turned by quarters too (auto: where in doubt)."
+    return typer.Option(help=words, rich_help_panel=panel)
+
+
 def progress(words: str) -> Any:
     """--progress."""
     return typer.Option(help=words, rich_help_panel=RUNNING)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from fakefacecli.base.options import DEFAULT_MODEL, Explain, Frames, Precision, Progress
+from fakefacecli.base.options import DEFAULT_MODEL, Explain, Frames, Precision, Progress, Turns
 from fakefacecli.cli import flags
 from fakefacecli.cli.flags import RUNNING
 
@@ -87,6 +87,7 @@ class ScanFlags:
             JUDGING,
         ),
     ] = 40
+    turns: Annotated[Turns, flags.turns(JUDGING)] = Turns.AUTO
     fail_on: Annotated[
         str | None,
         _judging(

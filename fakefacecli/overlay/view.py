@@ -94,7 +94,7 @@ def draw_views(
     hot.paste(Image.fromarray(warm(under, laid)), (left, top))
     _outline(hot, frame.place(crop.face.box), LIGHT, DARK, 3)
     if crop.levelled:
-        _outline_turned(hot, frame.window, crop.roll)
+        _outline_turned(hot, frame.window, crop.turned)
     return bare, hot
 
 

@@ -26,9 +26,10 @@ COLUMNS = (
     *("threshold_low", "threshold_high", "image_verdict", "provenance", "provenance_detail"),
     *("overlay", "model", "model_sha256", "elapsed_ms", "warning"),
     *("frame", "frames", "frames_judged"),
+    *("roll", "turn"),
 )
 # behind the others, where a judge of several networks judged
-JUDGE_COLUMNS = ("roll", "members")
+JUDGE_COLUMNS = ("members",)
 # The apostrophe is among them: a cell that starts with one gets one more, so that a reader can
 # always take off the first. The last four are full-width forms, which some spreadsheets read like
 # the first four
@@ -54,8 +55,8 @@ class RowFacts:
 def rows_of(report: ImageReport, facts: RowFacts) -> Iterator[Row]:
     """The rows of one image, each with every one of COLUMNS; None where nothing is known.
 
-    Of a judge of several networks there are JUDGE_COLUMNS as well: by how many degrees the face is
-    turned, and the logit of each network by its name.
+    Of a judge of several networks there are JUDGE_COLUMNS as well: the logit of each network by its
+    name.
     """
     common: Row = dict.fromkeys((*COLUMNS, *JUDGE_COLUMNS) if facts.members else COLUMNS)
     common |= {
@@ -95,7 +96,7 @@ def _face_cells(number: int, finding: FaceFinding, facts: RowFacts) -> Row:
     of_judge: Row = {}
     if facts.members:
         logits = {opinion.member: round(opinion.logit, 4) for opinion in verdict.opinions}
-        of_judge = {"roll": round(finding.roll, 1), "members": logits}
+        of_judge = {"members": logits}
     # rounded to what can be meant: further digits differ between processors
     return {
         "face": number,
@@ -112,6 +113,8 @@ def _face_cells(number: int, finding: FaceFinding, facts: RowFacts) -> Row:
         "threshold_high": verdict.thresholds.high,
         "overlay": overlay and printable(overlay),
         "frame": finding.frame,
+        "roll": round(finding.roll, 1),
+        "turn": finding.turn,
         **dict(zip(("width", "height"), finding.frame_size or (), strict=False)),
         **of_judge,
     }
@@ -139,8 +142,7 @@ class CsvWriter:
         self.facts = facts
 
     def start(self, header: Mapping[str, Any]) -> str:
-        of_judge = ("roll", *map(csv_column, self.facts.members)) if self.facts.members else ()
-        return ",".join((*COLUMNS, *of_judge)) + "\n"
+        return ",".join((*COLUMNS, *map(csv_column, self.facts.members))) + "\n"
 
     def rows(self, report: ImageReport) -> str:
         text = io.StringIO()

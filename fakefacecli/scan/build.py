@@ -13,6 +13,7 @@ from fakefacecli.base.options import DecodeOptions, Explain, JudgeOptions, Preci
 from fakefacecli.decode.image import DecodeLimits
 from fakefacecli.decode.pool import WorkerDecoder
 from fakefacecli.detect.cascade import MtcnnDetector
+from fakefacecli.detect.turns import TurningDetector
 from fakefacecli.models.backbones import TIMM, last_block
 from fakefacecli.models.checkpoint import load
 from fakefacecli.models.folding import folded
@@ -83,7 +84,7 @@ def build_judge(
         members.append(_network(member, options.precision, device))
         stop()
     return Judge(
-        detector=MtcnnDetector(device, options.min_face_px),
+        detector=TurningDetector(MtcnnDetector(device, options.min_face_px), options.turns, device),
         classifier=TorchClassifier(members, card, options.thresholds, early_exit),
         window=card.window,
         explainer=JudgeExplainer(members, [_explainer(m) for m in members]) if explains else None,

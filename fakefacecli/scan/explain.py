@@ -137,7 +137,7 @@ class JudgeExplainer:
         else:
             maps = self._added_up(crops)
         return [
-            Heatmap(_turned_back(values, crop.roll) if crop.levelled else values)
+            Heatmap(_turned_back(values, crop.turned) if crop.levelled else values)
             for values, crop in zip(maps, crops, strict=True)
         ]
 

@@ -196,6 +196,7 @@ def _report(
             verdict=verdict,
             overlay=names.get((crop.ref.index, crop.number)),
             roll=crop.roll,
+            turn=crop.face.turn,
             frame=crop.frame,
             frame_size=None if sizes[crop.frame] == own else sizes[crop.frame],
         )
