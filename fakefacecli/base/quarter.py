@@ -7,7 +7,16 @@ from dataclasses import replace
 
 import numpy as np
 
-from fakefacecli.base.records import TURNS, Box, DecodedImage, Face, Floats, Pixels, Window
+from fakefacecli.base.records import (
+    TURNS,
+    Box,
+    DecodedImage,
+    Face,
+    FaceCrop,
+    Floats,
+    Pixels,
+    Window,
+)
 
 QUARTERS = TURNS[1:]
 _RIGHT, _HALF = 90, 180
@@ -43,6 +52,19 @@ def window_in_picture(window: Window, image: DecodedImage, turn: int) -> Window:
     if turn == _HALF:
         return Window(image.width - left - side, image.height - top - side, side)
     return Window(image.width - top - side, left, side) if turn else window
+
+
+def box_in_crop(crop: FaceCrop) -> Box:
+    """The face's box in the pixels of its window, before that is reduced: turned as it is."""
+    face, window = crop.face, crop.window
+    box = Box(
+        face.box.left - window.left,
+        face.box.top - window.top,
+        face.box.right - window.left,
+        face.box.bottom - window.top,
+    )
+    moved, _ = _moved(replace(face, box=box), (window.side, window.side), face.turn)
+    return moved
 
 
 def _moved(face: Face, size: tuple[int, int], turn: int) -> tuple[Box, Floats]:

@@ -11,7 +11,7 @@ from fakefacecli.base.errors import ExitCode, UsageError
 from fakefacecli.base.options import DEFAULT_MODEL, JudgeOptions, Turns
 from fakefacecli.base.text import printable
 from fakefacecli.cli.console import complain, error_boundary, stoppable
-from fakefacecli.cli.flags import Data, Device, FacesOnly, FacesScale, MinFace, takes, turns
+from fakefacecli.cli.flags import Data, Device, FacesOnly, FacesScale, LookTurned, MinFace, takes
 from fakefacecli.cli.labelled import labelled_images, open_model, report_missed
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class EvaluateFlags:
         int, typer.Option(min=20, max=100_000, help="Bootstrap resamples of an interval.")
     ] = 1000
     min_face: MinFace = 40
-    turns: Annotated[Turns, turns()] = Turns.AUTO
+    turns: LookTurned = Turns.AUTO
     device: Device = "auto"
 
     @property

@@ -37,8 +37,8 @@ def cut(image: DecodedImage, face: Face, number: int, rule: WindowRule | float) 
         )
     roll = face.roll
     side = rule.span * face.box.longer_side
-    # cards that level their windows round the side first, those of single networks the edges
-    window = _around(face.box, max(1, round(side)) if rule.levels else side)
+    exact = rule.exact_corner or not rule.levels
+    window = _around(face.box, side if exact else max(1, round(side)))
     levelled = rule.level_from <= abs(roll) <= rule.level_to
     pixels = _turned(image, face.box, window.side, roll) if levelled else _plain(image, window)
     if rule.most_px and window.side > rule.most_px:

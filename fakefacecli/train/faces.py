@@ -27,18 +27,18 @@ from fakefacecli.decode.pool import WorkerDecoder
 from fakefacecli.detect.cascade import MtcnnDetector
 from fakefacecli.detect.turns import TurningDetector
 from fakefacecli.labelled.data import LabelledImage
-from fakefacecli.models.window import WindowRule
+from fakefacecli.models.window import WindowRule, window_of_network
 from fakefacecli.scan.classify import unfit
 from fakefacecli.scan.crop import cut
 from fakefacecli.train.traits import Traits, sharpness_of, traits_of
 
 CACHE_SCALE = 1.3  # room for shifts and turns around the window a card names
 # of cards without a rule; 512 px are more than any backbone here looks at
-PLAIN_WINDOW = WindowRule(CACHE_SCALE, most_px=512)
+PLAIN_WINDOW = window_of_network(CACHE_SCALE, most_px=512)
 _AT_ONCE = 8  # photographs
 # of the index: 1 named faces of two --min-face alike, 2 read JPEG qualities otherwise. A mixture of
 # old and new qualities would tell images apart by when they were read. 3 looked for upright faces
-# alone
+# alone, and turned none level for cards without a rule
 _VERSION = 4
 
 Entry = dict[str, Any]
