@@ -148,6 +148,7 @@ class ScanOptions:
     verify_hash: bool = False
     since_last: bool = False
     list_skipped: str | None = None
+    max_memory: int | None = None  # bytes; None: a quarter of what is there
 
     @property
     def affecting_rows(self) -> dict[str, object]:

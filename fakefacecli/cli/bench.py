@@ -8,6 +8,7 @@ import typer
 
 from fakefacecli.base.errors import ExitCode
 from fakefacecli.base.files import atomic_write
+from fakefacecli.base.memory import parse_size
 from fakefacecli.base.options import (
     DEFAULT_MODEL,
     DecodeOptions,
@@ -44,6 +45,7 @@ class BenchFlags:
     device: Annotated[str, flags.device()] = "auto"
     precision: Annotated[Precision, flags.precision("What faces are judged in.")] = Precision.AUTO
     batch_size: Annotated[int, flags.batch_size()] = 16
+    max_memory: Annotated[str | None, flags.max_memory()] = None
     workers: Annotated[int | None, flags.workers("Decoder processes (default: one per core).")] = (
         None
     )
@@ -69,6 +71,7 @@ def bench(given: BenchFlags) -> ExitCode:
             turns=given.turns,
         ),
         decode=DecodeOptions(given.workers or default_workers()),
+        max_memory=parse_size(given.max_memory) if given.max_memory is not None else None,
     )
     if given.json_ and given.json_ != "-":
         check_file(given.json_)  # now rather than after minutes of measuring

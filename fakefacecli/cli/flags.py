@@ -11,6 +11,8 @@ from typing import Annotated, Any, ParamSpec, TypeVar, get_type_hints
 
 import typer
 
+from fakefacecli.base.options import Turns
+
 RUNNING = "Running"  # the panel of --help for what changes no result
 
 Flags = TypeVar("Flags")
@@ -90,6 +92,12 @@ def faces_scale(default: str, panel: str | None = None) -> Any:
     return typer.Option(min=1.0, max=4.0, help=words, rich_help_panel=panel)
 
 
+def max_memory(panel: str | None = None) -> Any:
+    """--max-memory, for memory.parse_size."""
+    words = "What pictures may take beside the model, such as 2G (default: a quarter of all)."
+    return typer.Option(metavar="SIZE", help=words, rich_help_panel=panel)
+
+
 def turns(panel: str | None = None) -> Any:
     """--turns."""
     words = "Look for faces in the picture turned by quarters too (auto: where in doubt)."
@@ -104,6 +112,7 @@ def progress(words: str) -> Any:
 Quiet = Annotated[
     bool, typer.Option("--quiet", "-q", help="Only errors on stderr.", rich_help_panel=RUNNING)
 ]
+LookTurned = Annotated[Turns, turns()]
 Model = Annotated[str, model("The model.")]
 Device = Annotated[str, device("As in scan.")]
 

@@ -3,6 +3,7 @@
 import contextlib
 
 from fakefacecli.base.errors import EXIT_CODE_MEANINGS, ExitCode, NothingToDo, UsageError
+from fakefacecli.base.memory import parse_size
 from fakefacecli.base.options import (
     REPORT_FORMATS,
     DecodeOptions,
@@ -81,6 +82,7 @@ def scan_options(flags: ScanFlags) -> ScanOptions:
         verify_hash=flags.verify_hash,
         since_last=flags.since_last,
         list_skipped=flags.list_skipped,
+        max_memory=parse_size(flags.max_memory) if flags.max_memory is not None else None,
     )
 
 

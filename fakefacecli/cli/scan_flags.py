@@ -137,6 +137,7 @@ class ScanFlags:
     max_pixels: Annotated[
         int, _running(min=1, max=1_000_000_000, help="Largest image decoded.")
     ] = 100_000_000
+    max_memory: Annotated[str | None, flags.max_memory(RUNNING)] = None
     resume: Annotated[
         bool, _running("--resume", help="Go on from an interrupted run's journal.")
     ] = False
