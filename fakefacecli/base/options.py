@@ -47,6 +47,14 @@ class Frames(StrEnum):
     ALL = "all"
 
 
+class Turns(StrEnum):
+    """Whether faces are also looked for in the picture turned by quarters; auto: in doubt."""
+
+    AUTO = "auto"
+    NEVER = "never"
+    ALWAYS = "always"
+
+
 class Projection(StrEnum):
     """How vectors are laid out in the plane; auto: UMAP where it is installed, else t-SNE."""
 
@@ -115,6 +123,7 @@ class JudgeOptions:
     precision: Precision = Precision.AUTO
     batch_size: int = 16
     early_exit: bool = False
+    turns: Turns = Turns.AUTO
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +157,7 @@ class ScanOptions:
     since_last: bool = False
     list_skipped: str | None = None
     csv_bom: bool = False
+    max_memory: int | None = None  # bytes; None: a quarter of what is there
 
     @property
     def affecting_rows(self) -> dict[str, object]:
@@ -166,6 +176,7 @@ class ScanOptions:
             "since_last": self.since_last,
             "thresholds": thresholds and [thresholds.low, thresholds.high],
             "timeout_s": self.decode.timeout_s,
+            "turns": str(self.judge.turns),
         }
 
 

@@ -104,6 +104,7 @@ def _figures(runs: Sequence[Run], stages: Stages, options: ScanOptions) -> dict[
             "workers": options.decode.workers,
             "batch_size": options.judge.batch_size,
             "min_face_px": options.judge.min_face_px,
+            "turns": str(options.judge.turns),
             "model": options.judge.model,
             "runs": len(runs),
         },

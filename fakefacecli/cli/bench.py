@@ -8,6 +8,7 @@ import typer
 
 from fakefacecli.base.errors import ExitCode
 from fakefacecli.base.files import atomic_write
+from fakefacecli.base.memory import parse_size
 from fakefacecli.base.options import (
     DEFAULT_MODEL,
     DecodeOptions,
@@ -15,6 +16,7 @@ from fakefacecli.base.options import (
     Precision,
     ScanOptions,
     SourceOptions,
+    Turns,
 )
 from fakefacecli.base.text import printable
 from fakefacecli.cli import flags
@@ -39,9 +41,11 @@ class BenchFlags:
     ] = None
     model: Annotated[str, flags.model("A bundled model or a checkpoint.")] = DEFAULT_MODEL
     min_face: Annotated[int, flags.min_face("Smallest face looked for, in px.")] = 40
+    turns: Annotated[Turns, flags.turns()] = Turns.AUTO
     device: Annotated[str, flags.device()] = "auto"
     precision: Annotated[Precision, flags.precision("What faces are judged in.")] = Precision.AUTO
     batch_size: Annotated[int, flags.batch_size()] = 16
+    max_memory: Annotated[str | None, flags.max_memory()] = None
     workers: Annotated[int | None, flags.workers("Decoder processes (default: one per core).")] = (
         None
     )
@@ -58,9 +62,16 @@ def bench(given: BenchFlags) -> ExitCode:
     options = ScanOptions(
         SourceOptions((given.folder,)),
         judge=JudgeOptions(
-            given.model, None, given.min_face, given.device, given.precision, given.batch_size
+            given.model,
+            None,
+            given.min_face,
+            given.device,
+            given.precision,
+            given.batch_size,
+            turns=given.turns,
         ),
         decode=DecodeOptions(given.workers or default_workers()),
+        max_memory=parse_size(given.max_memory) if given.max_memory is not None else None,
     )
     if given.json_ and given.json_ != "-":
         check_file(given.json_)  # now rather than after minutes of measuring

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fakefacecli.base.errors import ExitCode, UsageError
-from fakefacecli.base.options import DEFAULT_MODEL, JudgeOptions
+from fakefacecli.base.options import DEFAULT_MODEL, JudgeOptions, Turns
 from fakefacecli.base.text import printable
 from fakefacecli.cli.console import complain, error_boundary, stoppable
-from fakefacecli.cli.flags import Data, Device, FacesOnly, FacesScale, MinFace, takes
+from fakefacecli.cli.flags import Data, Device, FacesOnly, FacesScale, LookTurned, MinFace, takes
 from fakefacecli.cli.labelled import labelled_images, open_model, report_missed
 
 if TYPE_CHECKING:
@@ -59,6 +59,7 @@ class EvaluateFlags:
         typer.Option(metavar="N", min=20, max=100_000, help="Bootstrap resamples of an interval."),
     ] = 1000
     min_face: MinFace = 40
+    turns: LookTurned = Turns.AUTO
     device: Device = "auto"
 
     @property
@@ -68,7 +69,9 @@ class EvaluateFlags:
 
     def opened(self, model: str, stop: Callable[[], None]) -> "AbstractContextManager[Subject]":
         """One of the models, ready to judge faces as the flags say."""
-        options = JudgeOptions(model, min_face_px=self.min_face, device=self.device)
+        options = JudgeOptions(
+            model, min_face_px=self.min_face, device=self.device, turns=self.turns
+        )
         return open_model(options, (self.faces_only, self.faces_scale), stop)
 
 

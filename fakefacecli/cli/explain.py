@@ -3,7 +3,7 @@
 import contextlib
 import os
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -16,6 +16,7 @@ from fakefacecli.base.options import (
     Explain,
     JudgeOptions,
     SourceOptions,
+    Turns,
 )
 from fakefacecli.base.text import printable
 from fakefacecli.base.verdicts import Status
@@ -74,9 +75,11 @@ class _RoomCheckingDetector:
         return found
 
 
-@error_boundary
-def explain(
-    image: Annotated[str, typer.Argument(metavar="IMAGE", help="One image.")],
+@dataclass(frozen=True, slots=True)
+class ExplainFlags:
+    """What was typed after `fakeface explain`."""
+
+    image: Annotated[str, typer.Argument(metavar="IMAGE", help="One image.", show_default=False)]
     out: Annotated[
         str | None,
         typer.Option(
@@ -84,24 +87,36 @@ def explain(
             help="The picture (default: IMAGE's name + .overlay.jpg, here); "
             "further faces get -2, -3... before the suffix. Only overlays are replaced.",
         ),
-    ] = None,
-    model: flags.Model = DEFAULT_MODEL,
-    threshold: Annotated[str | None, flags.threshold("As in scan.")] = None,
-    min_face: Annotated[int, flags.min_face("Smallest face looked for, px, as in scan.")] = 40,
-    device: flags.Device = "auto",
-) -> ExitCode:
+    ] = None
+    model: flags.Model = DEFAULT_MODEL
+    threshold: Annotated[str | None, flags.threshold("As in scan.")] = None
+    min_face: Annotated[int, flags.min_face("Smallest face looked for, px, as in scan.")] = 40
+    turns: Annotated[Turns, flags.turns()] = Turns.AUTO
+    device: flags.Device = "auto"
+
+
+@error_boundary
+@flags.takes(ExplainFlags)
+def explain(given: ExplainFlags) -> ExitCode:
     """Save an overlay of every face of one image and print a table."""
     from fakefacecli.models.bundled import find_model
     from fakefacecli.scan.targets import check_picture
 
-    refuse_empty({"IMAGE": image, "--out": out, "--model": model})
+    image = given.image
+    refuse_empty({"IMAGE": image, "--out": given.out, "--model": given.model})
     # a folder would be walked like a scan's, and have many reports
     if os.path.isdir(image):
         raise NothingToDo(f"{image} is a folder; explain takes one image")
-    target = out or f"{os.path.basename(image)}.overlay.jpg"
+    target = given.out or f"{os.path.basename(image)}.overlay.jpg"
     check_picture(target, image)
     pictures = _NumberedPictures(target, image)
-    options = JudgeOptions(model, parse_thresholds(threshold), min_face, device)
+    options = JudgeOptions(
+        given.model,
+        parse_thresholds(given.threshold),
+        given.min_face,
+        given.device,
+        turns=given.turns,
+    )
     checkpoint = find_model(options.model)
     report = _explained(image, pictures, options, checkpoint)
     if report.status is Status.ERROR:

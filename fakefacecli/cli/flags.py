@@ -11,6 +11,8 @@ from typing import Annotated, Any, ParamSpec, TypeVar, get_type_hints
 
 import typer
 
+from fakefacecli.base.options import Turns
+
 DEVICES = "auto, cpu, cuda, cuda:N or mps"
 RUNNING = "Running"  # the panel of --help for what changes no result
 
@@ -92,6 +94,18 @@ def faces_scale(default: str, panel: str | None = None) -> Any:
     return typer.Option(metavar="X", min=1.0, max=4.0, help=words, rich_help_panel=panel)
 
 
+def max_memory(panel: str | None = None) -> Any:
+    """--max-memory, for memory.parse_size."""
+    words = "What pictures may take beside the model, such as 2G (default: a quarter of all)."
+    return typer.Option(metavar="SIZE", help=words, rich_help_panel=panel)
+
+
+def turns(panel: str | None = None) -> Any:
+    """--turns."""
+    words = "Look for faces in the picture turned by quarters too (auto: where in doubt)."
+    return typer.Option(help=words, rich_help_panel=panel)
+
+
 def progress(words: str) -> Any:
     """--progress."""
     return typer.Option(help=words, rich_help_panel=RUNNING)
@@ -100,6 +114,7 @@ def progress(words: str) -> Any:
 Quiet = Annotated[
     bool, typer.Option("--quiet", "-q", help="Only errors on stderr.", rich_help_panel=RUNNING)
 ]
+LookTurned = Annotated[Turns, turns()]
 Model = Annotated[str, model("The model.")]
 Device = Annotated[str, device("As in scan")]
 

@@ -4,6 +4,7 @@ import contextlib
 from dataclasses import replace
 
 from fakefacecli.base.errors import EXIT_CODE_MEANINGS, ExitCode, UsageError
+from fakefacecli.base.memory import parse_size
 from fakefacecli.base.options import (
     REPORT_FORMATS,
     DecodeOptions,
@@ -83,6 +84,7 @@ def scan_options(flags: ScanFlags) -> ScanOptions:
         since_last=flags.since_last,
         list_skipped=flags.list_skipped,
         csv_bom=flags.csv_bom,
+        max_memory=parse_size(flags.max_memory) if flags.max_memory is not None else None,
     )
 
 
@@ -141,6 +143,7 @@ def _judge(flags: ScanFlags) -> JudgeOptions:
         precision=flags.precision,
         batch_size=flags.batch_size,
         early_exit=flags.early_exit,
+        turns=flags.turns,
     )
 
 

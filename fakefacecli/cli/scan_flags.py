@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from fakefacecli.base.options import DEFAULT_MODEL, Explain, Frames, Precision, Progress
+from fakefacecli.base.options import DEFAULT_MODEL, Explain, Frames, Precision, Progress, Turns
 from fakefacecli.cli import flags
 from fakefacecli.cli.flags import RUNNING
 
@@ -100,6 +100,7 @@ class ScanFlags:
             JUDGING,
         ),
     ] = 40
+    turns: Annotated[Turns, flags.turns(JUDGING)] = Turns.AUTO
     fail_on: Annotated[
         str | None,
         _judging(
@@ -149,6 +150,7 @@ class ScanFlags:
     max_pixels: Annotated[
         int, _running(metavar="N", min=1, max=1_000_000_000, help="Largest image decoded.")
     ] = 100_000_000
+    max_memory: Annotated[str | None, flags.max_memory(RUNNING)] = None
     resume: Annotated[
         bool, _running("--resume", help="Go on from an interrupted run's journal.")
     ] = False

@@ -81,6 +81,7 @@ def _options(flags: TrainFlags, device: str, ready_scale: float | None) -> Train
         device=device,
         workers=flags.workers or default_workers(),
         min_face_px=flags.min_face,
+        turns=flags.turns,
         resume=flags.resume,
         allow_shortcuts=flags.allow_shortcuts,
         freeze=flags.freeze,

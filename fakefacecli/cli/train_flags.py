@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from fakefacecli.base.options import Progress
+from fakefacecli.base.options import Progress, Turns
 from fakefacecli.cli import flags
 from fakefacecli.cli.flags import RUNNING
 from fakefacecli.train.options import TrainOptions
@@ -31,6 +31,7 @@ class TrainFlags:
         str | None, _data(metavar="DIR", help="Where cut faces are kept (FILE.faces).")
     ] = None
     min_face: Annotated[int, flags.min_face("Smallest face cut out, in px.", DATA)] = 40
+    turns: Annotated[Turns, flags.turns(DATA)] = Turns.AUTO
     allow_shortcuts: Annotated[
         bool, _data("--allow-shortcuts", help="Train although file traits tell the classes apart.")
     ] = False

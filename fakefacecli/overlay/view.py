@@ -97,7 +97,7 @@ def draw_views(
     hot.paste(Image.fromarray(warm(under, laid, opacity)), (left, top))
     _outline(hot, frame.place(crop.face.box), LIGHT, DARK, 3)
     if crop.levelled:
-        _outline_turned(hot, frame.window, crop.roll)
+        _outline_turned(hot, frame.window, crop.turned)
     return bare, hot
 
 

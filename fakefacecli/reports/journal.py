@@ -63,6 +63,7 @@ def _finding_to_plain(finding: FaceFinding) -> list[Any]:
         [[said.member, said.logit] for said in verdict.opinions],
         finding.frame,
         finding.frame_size,
+        finding.turn,
     ]
 
 
@@ -93,13 +94,12 @@ def from_plain(plain: Plain) -> ImageReport:
 def _finding_from_plain(plain: list[Any]) -> FaceFinding:
     box, score, (probability, low, high), label, reason, overlay, *later = plain
     # a journal of an older version has fewer of these
-    usual: list[Any] = [0.0, (), 1, None]
-    roll, said, frame, size = [*later, *usual[len(later) :]]
+    usual: list[Any] = [0.0, (), 1, None, 0]
+    roll, said, frame, size, turn = [*later, *usual[len(later) :]]
     opinions = tuple(Opinion(*opinion) for opinion in said)
     verdict = Verdict(probability, Thresholds(low, high), Label(label), Reason(reason), opinions)
-    return FaceFinding(
-        Box(*box), score, verdict, overlay, roll, frame, tuple(size) if size else None
-    )
+    size = tuple(size) if size else None
+    return FaceFinding(Box(*box), score, verdict, overlay, roll, frame, size, turn)
 
 
 class Journal:

@@ -27,9 +27,10 @@ COLUMNS = (
     *("threshold_low", "threshold_high", "image_verdict", "provenance", "provenance_detail"),
     *("overlay", "model", "model_sha256", "elapsed_ms", "warning"),
     *("frame", "frames", "frames_judged"),
+    *("roll", "turn"),
 )
 # behind the others, where a judge of several networks judged
-JUDGE_COLUMNS = ("roll", "members")
+JUDGE_COLUMNS = ("members",)
 # of these JSON also holds the bytes, base64 in NAME_bytes, where they are not UTF-8
 FILE_COLUMNS = ("path", "overlay")
 # The apostrophe is among them: a cell that starts with one gets one more, so that a reader can
@@ -61,8 +62,8 @@ def rows_of(report: ImageReport, facts: RowFacts) -> Iterator[Row]:
     """The rows of one image, each with every one of COLUMNS; None where nothing is known.
 
     FILE_COLUMNS hold names as the system has them, which each writer writes in its own way.
-    Of a judge of several networks there are JUDGE_COLUMNS as well: by how many degrees the face is
-    turned, and the logit of each network by its name.
+    Of a judge of several networks there are JUDGE_COLUMNS as well: the logit of each network by its
+    name.
     """
     common: Row = dict.fromkeys((*COLUMNS, *JUDGE_COLUMNS) if facts.members else COLUMNS)
     common |= {
@@ -102,7 +103,7 @@ def _face_cells(number: int, finding: FaceFinding, facts: RowFacts) -> Row:
     of_judge: Row = {}
     if facts.members:
         logits = {opinion.member: round(opinion.logit, 4) for opinion in verdict.opinions}
-        of_judge = {"roll": round(finding.roll, 1), "members": logits}
+        of_judge = {"members": logits}
     # rounded to what can be meant: further digits differ between processors
     return {
         "face": number,
@@ -119,6 +120,8 @@ def _face_cells(number: int, finding: FaceFinding, facts: RowFacts) -> Row:
         "threshold_high": verdict.thresholds.high,
         "overlay": overlay,
         "frame": finding.frame,
+        "roll": round(finding.roll, 1),
+        "turn": finding.turn,
         **dict(zip(("width", "height"), finding.frame_size or (), strict=False)),
         **of_judge,
     }
@@ -147,7 +150,7 @@ class CsvWriter:
         self.bom = bom
 
     def start(self, header: Mapping[str, Any]) -> str:
-        of_judge = ("roll", *map(csv_column, self.facts.members)) if self.facts.members else ()
+        of_judge = map(csv_column, self.facts.members)
         return BOM * self.bom + ",".join((*COLUMNS, *of_judge)) + "\n"
 
     def rows(self, report: ImageReport) -> str:

@@ -3,6 +3,7 @@
 from enum import StrEnum
 from typing import Any
 
+from fakefacecli.base.records import TURNS
 from fakefacecli.base.verdicts import Caveat, ErrorCode, Label, ProvenanceKind, Reason, Status
 from fakefacecli.reports.rows import COLUMNS, FILE_COLUMNS, JUDGE_COLUMNS, SCHEMA_VERSION
 
@@ -42,6 +43,7 @@ def _optional() -> Schema:
         **dict.fromkeys(("x1", "y1", "x2", "y2"), number),
         "face_px": {"type": "number", "exclusiveMinimum": 0},
         "roll": {"type": "number", "minimum": -180, "maximum": 180},
+        "turn": {"enum": list(TURNS)},
         "detection_score": _FRACTION,
         "p_fake": _FRACTION,
         "verdict": _one_of(Label),

@@ -9,11 +9,13 @@ from importlib.metadata import PackageNotFoundError, version
 
 from fakefacecli import __version__
 from fakefacecli.base.errors import UsageError
+from fakefacecli.base.memory import Memory, default_limit
 from fakefacecli.base.options import DecodeOptions, Explain, JudgeOptions, Precision, ScanOptions
 from fakefacecli.base.surroundings import require_proc
 from fakefacecli.decode.image import DecodeLimits
 from fakefacecli.decode.pool import WorkerDecoder
 from fakefacecli.detect.cascade import MtcnnDetector
+from fakefacecli.detect.turns import TurningDetector
 from fakefacecli.models.backbones import TIMM
 from fakefacecli.models.checkpoint import load
 from fakefacecli.models.folding import folded
@@ -41,6 +43,7 @@ def build(
 
     The caller closes the decoder: its processes run from now on.
     """
+    memory = Memory(options.max_memory or default_limit())
     draws = bool(options.overlays) and options.explain is not Explain.NONE
     judge = build_judge(options.judge, checkpoint, stop, explains=draws)
     return Stages(
@@ -54,7 +57,9 @@ def build(
             options.judge.batch_size,
             stop,
             follow_symlinks=options.source.follow_symlinks,
+            memory=memory,
         ),
+        memory=memory,
     )
 
 
@@ -86,7 +91,7 @@ def build_judge(
         members.append(_network(member, options.precision, device))
         stop()
     return Judge(
-        detector=MtcnnDetector(device, options.min_face_px),
+        detector=TurningDetector(MtcnnDetector(device, options.min_face_px), options.turns, device),
         classifier=TorchClassifier(members, card, options.thresholds, early_exit),
         window=card.window,
         explainer=JudgeExplainer(members, [_explainer(m) for m in members]) if explains else None,
@@ -144,6 +149,7 @@ def build_decoder(
     stop: Callable[[], None] = lambda: None,
     *,
     follow_symlinks: bool = False,
+    memory: Memory | None = None,
 ) -> WorkerDecoder:
     """The decoder for a judge with `lanes` lanes and batches of `batch_size` images.
 
@@ -158,7 +164,7 @@ def build_decoder(
     # with one lane nobody asks for images while a batch is judged: those of the next batch must be
     # decoded ahead, or judging and decoding would take turns
     ahead = max(2 * options.workers + 2, batch_size) if lanes == 1 else None
-    return WorkerDecoder(options.workers, limits, ahead, stop=stop)
+    return WorkerDecoder(options.workers, limits, ahead, stop=stop, memory=memory)
 
 
 def _lanes(batch_size: int) -> int:

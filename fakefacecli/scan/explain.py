@@ -122,7 +122,7 @@ class JudgeExplainer:
         else:
             heats = self._added_up(crops, verdicts)
         return [
-            Heatmap(_turned_back(heat.values, crop.roll), heat.contributions)
+            Heatmap(_turned_back(heat.values, crop.turned), heat.contributions)
             if crop.levelled
             else heat
             for heat, crop in zip(heats, crops, strict=True)

@@ -51,20 +51,34 @@ def of_judge(probability: float) -> ImageReport:
 
 def test_a_judge_of_several_networks_says_what_each_says() -> None:
     [row] = rows_of(of_judge(0.95), OF_JUDGE)
-    assert tuple(row) == (*COLUMNS, "roll", "members")
+    assert tuple(row) == (*COLUMNS, "members")
     assert (row["roll"], row["members"]) == (-12.3, {"wide": 1.2346, "near": -0.5})
     [empty] = rows_of(builders.error(), OF_JUDGE)
     assert (empty["roll"], empty["members"]) == (None, None)
+
+
+def test_every_report_says_how_a_face_is_turned_and_by_which_turn_it_was_found() -> None:
+    report = builders.report(0.5)
+    face = dataclasses.replace(report.findings[0], roll=-92.34, turn=90)
+    report = dataclasses.replace(report, findings=(face,))
+    [row] = rows_of(report, FACTS)
+    assert (row["roll"], row["turn"]) == (-92.3, 90)
+    [cells] = csv.DictReader(
+        io.StringIO(CsvWriter(FACTS).start({}) + CsvWriter(FACTS).rows(report))
+    )
+    assert (cells["roll"], cells["turn"]) == ("-92.3", "90")
+    [empty] = rows_of(builders.report(), FACTS)
+    assert (empty["roll"], empty["turn"]) == (None, None)
 
 
 def test_a_csv_has_a_column_for_each_network_of_a_judge() -> None:
     writer = CsvWriter(OF_JUDGE)
     text = writer.start({}) + writer.rows(of_judge(0.95)) + writer.rows(builders.error())
     face, error = csv.DictReader(io.StringIO(text))
-    names = ("roll", "logit_wide", "logit_near")
+    names = ("logit_wide", "logit_near")
     assert tuple(face) == (*COLUMNS, *names)
-    assert [face[name] for name in names] == ["-12.3", "1.2346", "-0.5"]
-    assert [error[name] for name in names] == ["", "", ""]
+    assert [face[name] for name in names] == ["1.2346", "-0.5"]
+    assert [error[name] for name in names] == ["", ""]
 
 
 def test_rows_of_a_judge_fit_the_schema() -> None:
