@@ -15,7 +15,7 @@ import time
 import pytest
 
 from fakefacecli.base.errors import ExitCode
-from fakefacecli.base.options import DEFAULT_MODEL
+from fakefacecli.base.options import DEFAULT_NETWORK
 from fakefacecli.base.records import ImageRef, ImageReport
 from fakefacecli.base.verdicts import ErrorCode, Status
 from fakefacecli.models.bundled import BUNDLED
@@ -90,7 +90,7 @@ def test_verdicts_under_other_settings_are_not_mixed_up(
     flags: tuple[str, ...],
 ) -> None:
     if flags == ("--model",):
-        data = pathlib.Path(BUNDLED[DEFAULT_MODEL].path).read_bytes()
+        data = pathlib.Path(BUNDLED[DEFAULT_NETWORK].path).read_bytes()
         (tmp_path / "m.safetensors").write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
         flags = ("--model", str(tmp_path / "m.safetensors"))
     assert asks_for_judging(no_torch, folder, "--state", state, *flags)
