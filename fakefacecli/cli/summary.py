@@ -58,7 +58,9 @@ def summary(options: ScanOptions, outcome: Outcome) -> None:
     # images per second of those that were judged now: the others took no time
     rate = ""
     if outcome.seconds > 0 and (judged := tally.images - outcome.resumed - outcome.known):
-        rate = f"{judged / outcome.seconds:.1f} images/s"
+        speed = judged / outcome.seconds
+        # a slow one not as 0.0
+        rate = f"{speed:.1f} images/s" if speed >= 0.1 else f"{speed:.2g} images/s"
     table.add_row("images", str(tally.images), rate)
     if outcome.resumed:
         table.add_row("", str(outcome.resumed), "of them finished before this run was resumed")
