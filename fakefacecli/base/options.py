@@ -40,6 +40,13 @@ class Frames(StrEnum):
     ALL = "all"
 
 
+class Detectors(StrEnum):
+    """Which detectors look for faces: MTCNN alone, or CenterFace as well, for what it misses."""
+
+    MTCNN = "mtcnn"
+    BOTH = "both"
+
+
 class Projection(StrEnum):
     """How vectors are laid out in the plane; auto: UMAP where it is installed, else t-SNE."""
 
@@ -107,6 +114,7 @@ class JudgeOptions:
     precision: Precision = Precision.AUTO
     batch_size: int = 16
     early_exit: bool = False
+    detector: Detectors = Detectors.BOTH
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +155,7 @@ class ScanOptions:
         thresholds = self.judge.thresholds
         return {
             "decoding": DECODING,
+            "detector": str(self.judge.detector),
             "early_exit": self.judge.early_exit,
             "explain": str(self.explain) if self.overlays else "none",
             "frames": str(self.decode.frames),

@@ -9,7 +9,15 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from fakefacecli.base.verdicts import Caveat, ErrorCode, Label, ProvenanceKind, Status, Verdict
+from fakefacecli.base.verdicts import (
+    Caveat,
+    DetectorName,
+    ErrorCode,
+    Label,
+    ProvenanceKind,
+    Status,
+    Verdict,
+)
 
 Pixels = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
@@ -128,11 +136,15 @@ class Box:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Face:
-    """A detected face: `landmarks` (5, 2) float32, eyes, nose, mouth corners; `score` in [0, 1]."""
+    """A detected face: `landmarks` (5, 2) float32, eyes, nose, mouth corners; `score` in [0, 1].
+
+    Scores of two detectors cannot be compared.
+    """
 
     box: Box
     landmarks: Floats
     score: float
+    detector: DetectorName = DetectorName.MTCNN
 
     def __post_init__(self) -> None:
         if self.landmarks.shape != (5, 2):
@@ -220,6 +232,7 @@ class FaceFinding:
     roll: float = 0.0
     frame: int = 1
     frame_size: tuple[int, int] | None = None
+    detector: DetectorName = DetectorName.MTCNN
 
 
 @dataclass(frozen=True, slots=True)

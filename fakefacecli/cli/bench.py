@@ -11,6 +11,7 @@ from fakefacecli.base.files import atomic_write
 from fakefacecli.base.options import (
     DEFAULT_MODEL,
     DecodeOptions,
+    Detectors,
     JudgeOptions,
     Precision,
     ScanOptions,
@@ -22,6 +23,9 @@ from fakefacecli.cli.console import complain, error_boundary, say, stoppable
 
 if TYPE_CHECKING:
     from rich.table import Table
+
+
+_SHOWN = {"detect_second": "second detector"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,7 @@ class BenchFlags:
     ] = None
     model: Annotated[str, flags.model("A bundled model or a checkpoint.")] = DEFAULT_MODEL
     min_face: Annotated[int, flags.min_face("Smallest face looked for, in px.")] = 40
+    detector: Annotated[Detectors, flags.detector()] = Detectors.BOTH
     device: Annotated[str, flags.device()] = "auto"
     precision: Annotated[Precision, flags.precision("What faces are judged in.")] = Precision.AUTO
     batch_size: Annotated[int, flags.batch_size()] = 16
@@ -58,7 +63,12 @@ def bench(given: BenchFlags) -> ExitCode:
     options = ScanOptions(
         SourceOptions((given.folder,)),
         judge=JudgeOptions(
-            given.model, None, given.min_face, given.device, given.precision, given.batch_size
+            model=given.model,
+            min_face_px=given.min_face,
+            device=given.device,
+            precision=given.precision,
+            batch_size=given.batch_size,
+            detector=given.detector,
         ),
         decode=DecodeOptions(given.workers or default_workers()),
     )
@@ -118,7 +128,7 @@ def _table(found: dict[str, Any]) -> "Table":
         one, more = ("process", "processes") if name == "decode" else ("thread", "threads")
         hands = f"{stage['hands']} {one if stage['hands'] == 1 else more}"
         share = f"{100 * stage['share_of_time']['median']:.0f} %"
-        table.add_row(f"{name}, {hands}", *_medians(stage), share)
+        table.add_row(f"{_SHOWN.get(name, name)}, {hands}", *_medians(stage), share)
     table.add_row("decode only", *_medians(found["decode_only"]), "")
     table.add_row("end to end", *_medians(found["end_to_end"]), "", style="bold")
     return table

@@ -8,10 +8,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fakefacecli.base.errors import ExitCode, UsageError
-from fakefacecli.base.options import DEFAULT_MODEL, JudgeOptions
+from fakefacecli.base.options import DEFAULT_MODEL, Detectors, JudgeOptions
 from fakefacecli.base.text import printable
 from fakefacecli.cli.console import complain, error_boundary, stoppable
-from fakefacecli.cli.flags import Data, Device, FacesOnly, FacesScale, MinFace, takes
+from fakefacecli.cli.flags import (
+    Data,
+    Device,
+    FacesOnly,
+    FacesScale,
+    MinFace,
+    detector,
+    takes,
+)
 from fakefacecli.cli.labelled import labelled_images, open_model, report_missed
 
 if TYPE_CHECKING:
@@ -54,6 +62,7 @@ class EvaluateFlags:
         int, typer.Option(min=20, max=100_000, help="Bootstrap resamples of an interval.")
     ] = 1000
     min_face: MinFace = 40
+    detector: Annotated[Detectors, detector()] = Detectors.BOTH
     device: Device = "auto"
 
     @property
@@ -63,7 +72,9 @@ class EvaluateFlags:
 
     def opened(self, model: str, stop: Callable[[], None]) -> "AbstractContextManager[Subject]":
         """One of the models, ready to judge faces as the flags say."""
-        options = JudgeOptions(model, min_face_px=self.min_face, device=self.device)
+        options = JudgeOptions(
+            model, min_face_px=self.min_face, device=self.device, detector=self.detector
+        )
         return open_model(options, (self.faces_only, self.faces_scale), stop)
 
 

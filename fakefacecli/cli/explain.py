@@ -3,7 +3,7 @@
 import contextlib
 import os
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,12 +13,13 @@ from fakefacecli.base.files import atomic_write
 from fakefacecli.base.options import (
     DEFAULT_MODEL,
     DecodeOptions,
+    Detectors,
     Explain,
     JudgeOptions,
     SourceOptions,
 )
 from fakefacecli.base.text import printable
-from fakefacecli.base.verdicts import Status
+from fakefacecli.base.verdicts import DetectorName, Status
 from fakefacecli.cli import flags
 from fakefacecli.cli.console import complain, error_boundary, stoppable
 from fakefacecli.cli.parse import parse_thresholds, refuse_empty
@@ -78,9 +79,11 @@ class _RoomCheckingDetector:
         return found
 
 
-@error_boundary
-def explain(
-    image: Annotated[str, typer.Argument(metavar="IMAGE", help="One image.")],
+@dataclass(frozen=True, slots=True)
+class ExplainFlags:
+    """What was typed after `fakeface explain`."""
+
+    image: Annotated[str, typer.Argument(metavar="IMAGE", help="One image.")]
     out: Annotated[
         str | None,
         typer.Option(
@@ -88,23 +91,35 @@ def explain(
             help="The picture (default: IMAGE's name + .overlay.jpg, here); "
             "further faces get -2, -3... before the suffix and replace no file.",
         ),
-    ] = None,
-    model: flags.Model = DEFAULT_MODEL,
-    threshold: Annotated[str | None, flags.threshold("As in scan.")] = None,
-    min_face: Annotated[int, flags.min_face("Smallest face looked for, px, as in scan.")] = 40,
-    device: flags.Device = "auto",
-) -> ExitCode:
+    ] = None
+    model: flags.Model = DEFAULT_MODEL
+    threshold: Annotated[str | None, flags.threshold("As in scan.")] = None
+    min_face: Annotated[int, flags.min_face("Smallest face looked for, px, as in scan.")] = 40
+    detector: Annotated[Detectors, flags.detector()] = Detectors.BOTH
+    device: flags.Device = "auto"
+
+
+@error_boundary
+@flags.takes(ExplainFlags)
+def explain(given: ExplainFlags) -> ExitCode:
     """Save an overlay of every face of one image and print a table."""
     from fakefacecli.scan.targets import check_picture
 
-    refuse_empty({"IMAGE": image, "--out": out, "--model": model})
+    image = given.image
+    refuse_empty({"IMAGE": image, "--out": given.out, "--model": given.model})
     # a folder would be walked like a scan's, and have many reports
     if os.path.isdir(image):
         raise NothingToDo(f"{image} is a folder; explain takes one image")
-    target = out or f"{os.path.basename(image)}.overlay.jpg"
+    target = given.out or f"{os.path.basename(image)}.overlay.jpg"
     check_picture(target, image)
     pictures = _NumberedPictures(target, image)
-    options = JudgeOptions(model, parse_thresholds(threshold), min_face, device)
+    options = JudgeOptions(
+        given.model,
+        parse_thresholds(given.threshold),
+        given.min_face,
+        given.device,
+        detector=given.detector,
+    )
     report = _explained(image, pictures, options)
     if report.status is Status.ERROR:
         complain(f"{image}: {report.code}: {report.message}")
@@ -154,4 +169,11 @@ def _table(report: "ImageReport", paths: list[str]) -> None:
             Text(printable(path), overflow="fold"),
         )
     console.print(table)
+    alone = [
+        str(number)
+        for number, finding in enumerate(report.findings, 1)
+        if finding.detector is DetectorName.CENTERFACE
+    ]
+    if alone:
+        console.print(f"Found by CenterFace alone: face {', '.join(alone)}.")
     console.print("A verdict is evidence, not proof.")

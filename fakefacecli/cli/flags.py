@@ -58,6 +58,11 @@ def min_face(words: str, panel: str | None = None) -> Any:
     return typer.Option(min=12, max=2000, help=words, rich_help_panel=panel)
 
 
+def detector(words: str = "As in scan.", panel: str | None = None) -> Any:
+    """--detector."""
+    return typer.Option(help=words, rich_help_panel=panel)
+
+
 def device(words: str | None = None, panel: str | None = None) -> Any:
     """--device, for scan.build.pick_device."""
     return typer.Option(metavar="auto|cpu|cuda|cuda:N|mps", help=words, rich_help_panel=panel)

@@ -26,11 +26,16 @@ Name = Annotated[str, typer.Argument(metavar="NAME|FILE", help="A bundled model 
 @app.command("list")
 @error_boundary
 def list_() -> None:
-    """List the bundled models."""
+    """List the bundled models, and the weights of the second detector."""
     from rich.console import Console
     from rich.table import Table
 
-    from fakefacecli.models.bundled import BUNDLED, find_model
+    from fakefacecli.models.bundled import (
+        BUNDLED,
+        SECOND_DETECTOR,
+        find_model,
+        second_detector_file,
+    )
     from fakefacecli.models.judge import members_of
 
     table = Table("name", "networks", "input", "LOW", "HIGH", "sha256")
@@ -46,6 +51,9 @@ def list_() -> None:
             str(thresholds.high),
             checkpoint.sha256[:12],
         )
+    second = SECOND_DETECTOR
+    second_detector_file()  # a file that was changed is refused, as those above are
+    table.add_row(f"{second.name} (detector)", "CenterFace", "any", "", "", second.sha256[:12])
     console = Console(highlight=False)
     if not console.is_terminal:  # a pipe has no width to cut names for
         console.width = 200
@@ -152,13 +160,16 @@ def verify(
     ] = None,
 ) -> ExitCode:
     """Check that a model's file is whole: its hash (bundled models), its card, every weight."""
-    from fakefacecli.models.bundled import BUNDLED, find_model
+    from fakefacecli.models.bundled import BUNDLED, SECOND_DETECTOR, find_model
     from fakefacecli.models.checkpoint import load
     from fakefacecli.models.judge import JudgeCheckpoint, members_of
 
     code = ExitCode.COMPLETE
-    for name in names or BUNDLED:
+    for name in names or (*BUNDLED, SECOND_DETECTOR.name):
         try:
+            if name == SECOND_DETECTOR.name:
+                _verify_detector()
+                continue
             checkpoint = find_model(name)
             for member in members_of(checkpoint):
                 # a hash and a card do not show that every weight fits the network
@@ -170,6 +181,15 @@ def verify(
             complain(str(error))
             code = error.exit_code
     return code
+
+
+def _verify_detector() -> None:
+    """Check the second detector's file and load it; ModelRefused where it is not as shipped."""
+    from fakefacecli.detect.second import CenterFaceDetector
+    from fakefacecli.models.bundled import SECOND_DETECTOR
+
+    CenterFaceDetector()
+    typer.echo(f"{SECOND_DETECTOR.name}: ok, sha256 {SECOND_DETECTOR.sha256}")
 
 
 @app.command("selftest")

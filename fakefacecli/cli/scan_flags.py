@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from fakefacecli.base.options import DEFAULT_MODEL, Explain, Frames, Precision, Progress
+from fakefacecli.base.options import DEFAULT_MODEL, Detectors, Explain, Frames, Precision, Progress
 from fakefacecli.cli import flags
 from fakefacecli.cli.flags import RUNNING
 
@@ -87,6 +87,9 @@ class ScanFlags:
             JUDGING,
         ),
     ] = 40
+    detector: Annotated[
+        Detectors, flags.detector("Who looks for faces: MTCNN, or CenterFace as well.", JUDGING)
+    ] = Detectors.BOTH
     fail_on: Annotated[
         str | None,
         _judging(

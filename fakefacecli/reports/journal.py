@@ -17,6 +17,7 @@ from fakefacecli.base.files import atomic_write, cannot_write, in_the_way, open_
 from fakefacecli.base.records import Box, FaceFinding, FileFacts, ImageRef, ImageReport, Provenance
 from fakefacecli.base.verdicts import (
     Caveat,
+    DetectorName,
     ErrorCode,
     Label,
     Opinion,
@@ -63,6 +64,7 @@ def _finding_to_plain(finding: FaceFinding) -> list[Any]:
         [[said.member, said.logit] for said in verdict.opinions],
         finding.frame,
         finding.frame_size,
+        finding.detector,
     ]
 
 
@@ -93,12 +95,19 @@ def from_plain(plain: Plain) -> ImageReport:
 def _finding_from_plain(plain: list[Any]) -> FaceFinding:
     box, score, (probability, low, high), label, reason, overlay, *later = plain
     # a journal of an older version has fewer of these
-    usual: list[Any] = [0.0, (), 1, None]
-    roll, said, frame, size = [*later, *usual[len(later) :]]
+    usual: list[Any] = [0.0, (), 1, None, DetectorName.MTCNN]
+    roll, said, frame, size, detector = [*later, *usual[len(later) :]]
     opinions = tuple(Opinion(*opinion) for opinion in said)
     verdict = Verdict(probability, Thresholds(low, high), Label(label), Reason(reason), opinions)
     return FaceFinding(
-        Box(*box), score, verdict, overlay, roll, frame, tuple(size) if size else None
+        Box(*box),
+        score,
+        verdict,
+        overlay,
+        roll,
+        frame,
+        frame_size=tuple(size) if size else None,
+        detector=DetectorName(detector),
     )
 
 

@@ -26,6 +26,7 @@ COLUMNS = (
     *("threshold_low", "threshold_high", "image_verdict", "provenance", "provenance_detail"),
     *("overlay", "model", "model_sha256", "elapsed_ms", "warning"),
     *("frame", "frames", "frames_judged"),
+    "detector",
 )
 # behind the others, where a judge of several networks judged
 JUDGE_COLUMNS = ("roll", "members")
@@ -112,6 +113,7 @@ def _face_cells(number: int, finding: FaceFinding, facts: RowFacts) -> Row:
         "threshold_high": verdict.thresholds.high,
         "overlay": overlay and printable(overlay),
         "frame": finding.frame,
+        "detector": str(finding.detector),
         **dict(zip(("width", "height"), finding.frame_size or (), strict=False)),
         **of_judge,
     }

@@ -9,10 +9,20 @@ from importlib.metadata import PackageNotFoundError, version
 
 from fakefacecli import __version__
 from fakefacecli.base.errors import UsageError
-from fakefacecli.base.options import DecodeOptions, Explain, JudgeOptions, Precision, ScanOptions
+from fakefacecli.base.options import (
+    DecodeOptions,
+    Detectors,
+    Explain,
+    JudgeOptions,
+    Precision,
+    ScanOptions,
+)
+from fakefacecli.base.protocols import Detector
 from fakefacecli.decode.image import DecodeLimits
 from fakefacecli.decode.pool import WorkerDecoder
+from fakefacecli.detect.both import BothDetectors
 from fakefacecli.detect.cascade import MtcnnDetector
+from fakefacecli.detect.second import CenterFaceDetector
 from fakefacecli.models.backbones import TIMM, last_block
 from fakefacecli.models.checkpoint import load
 from fakefacecli.models.folding import folded
@@ -29,7 +39,7 @@ _TORCH = ("torch", "torchvision", "facenet-pytorch")
 # of over 32 MB is asked of the system anew each time: a face took 72 ms in batches of 16, 57 in 2
 _FACES_ON_CPU = 4
 _FACES_ON_GPU = 64
-_PACKAGES = (*_TORCH, "pillow", "pillow-heif", "numpy", "grad-cam")
+_PACKAGES = (*_TORCH, "onnxruntime", "pillow", "pillow-heif", "numpy", "grad-cam")
 
 
 def build(
@@ -83,7 +93,7 @@ def build_judge(
         members.append(_network(member, options.precision, device))
         stop()
     return Judge(
-        detector=MtcnnDetector(device, options.min_face_px),
+        detector=build_detector(options, device),
         classifier=TorchClassifier(members, card, options.thresholds, early_exit),
         window=card.window,
         explainer=JudgeExplainer(members, [_explainer(m) for m in members]) if explains else None,
@@ -92,6 +102,14 @@ def build_judge(
         precision="bf16" if any(member.quick for member in members) else "fp32",
         lanes=_lanes(options.batch_size) if device == "cpu" else 1,
     )
+
+
+def build_detector(options: JudgeOptions, device: str) -> Detector:
+    """The detectors that `options` name, on torch's `device`."""
+    cascade = MtcnnDetector(device, options.min_face_px)
+    if options.detector is Detectors.MTCNN:
+        return cascade
+    return BothDetectors(cascade, CenterFaceDetector(device, options.min_face_px))
 
 
 def _network(member: Member, precision: Precision, device: str) -> Network:

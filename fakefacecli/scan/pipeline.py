@@ -198,6 +198,7 @@ def _report(
             roll=crop.roll,
             frame=crop.frame,
             frame_size=None if sizes[crop.frame] == own else sizes[crop.frame],
+            detector=crop.face.detector,
         )
         for crop, verdict in judged
     )
