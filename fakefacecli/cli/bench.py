@@ -43,7 +43,7 @@ class BenchFlags:
     ] = None
     model: Annotated[str, flags.model("A bundled model or a checkpoint.")] = DEFAULT_MODEL
     min_face: Annotated[int, flags.min_face("Smallest face looked for, in px.")] = 40
-    detector: Annotated[Detectors, flags.detector()] = Detectors.BOTH
+    detector: flags.Detector = Detectors.BOTH
     device: Annotated[str, flags.device()] = "auto"
     precision: Annotated[Precision, flags.precision("What faces are judged in.")] = Precision.AUTO
     batch_size: Annotated[int, flags.batch_size()] = 16

@@ -13,11 +13,11 @@ from fakefacecli.base.text import printable
 from fakefacecli.cli.console import complain, error_boundary, stoppable
 from fakefacecli.cli.flags import (
     Data,
+    Detector,
     Device,
     FacesOnly,
     FacesScale,
     MinFace,
-    detector,
     takes,
 )
 from fakefacecli.cli.labelled import labelled_images, open_model, report_missed
@@ -62,7 +62,7 @@ class EvaluateFlags:
         int, typer.Option(min=20, max=100_000, help="Bootstrap resamples of an interval.")
     ] = 1000
     min_face: MinFace = 40
-    detector: Annotated[Detectors, detector()] = Detectors.BOTH
+    detector: Detector = Detectors.BOTH
     device: Device = "auto"
 
     @property

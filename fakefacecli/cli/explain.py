@@ -95,7 +95,7 @@ class ExplainFlags:
     model: flags.Model = DEFAULT_MODEL
     threshold: Annotated[str | None, flags.threshold("As in scan.")] = None
     min_face: Annotated[int, flags.min_face("Smallest face looked for, px, as in scan.")] = 40
-    detector: Annotated[Detectors, flags.detector()] = Detectors.BOTH
+    detector: flags.Detector = Detectors.BOTH
     device: flags.Device = "auto"
 
 

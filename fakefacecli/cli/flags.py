@@ -11,6 +11,8 @@ from typing import Annotated, Any, ParamSpec, TypeVar, get_type_hints
 
 import typer
 
+from fakefacecli.base.options import Detectors
+
 RUNNING = "Running"  # the panel of --help for what changes no result
 
 Flags = TypeVar("Flags")
@@ -58,7 +60,7 @@ def min_face(words: str, panel: str | None = None) -> Any:
     return typer.Option(min=12, max=2000, help=words, rich_help_panel=panel)
 
 
-def detector(words: str = "As in scan.", panel: str | None = None) -> Any:
+def detector(words: str, panel: str | None = None) -> Any:
     """--detector."""
     return typer.Option(help=words, rich_help_panel=panel)
 
@@ -105,6 +107,7 @@ Quiet = Annotated[
 ]
 Model = Annotated[str, model("The model.")]
 Device = Annotated[str, device("As in scan.")]
+Detector = Annotated[Detectors, detector("As in scan.")]
 
 # of the commands that measure a model
 Data = Annotated[

@@ -1,9 +1,9 @@
-"""`python -m tests.bench.second_detector PHOTOS`: what the second detector finds, and what it costs.
+"""`python -m tests.bench.second_detector PHOTOS`: what the second detector finds and costs.
 
-PHOTOS holds faces.csv (file, x0, y0, x1, y1, px, clear), a person's list of faces. Of those that are
-clear and of 40 px and more it counts what MTCNN finds, and both detectors, by size. It lists rows
-that are two boxes of one face, times both settings by turns from the file to the verdict, and with
---sheet FILE draws the new faces side by side, each with its verdict, for a person to look at.
+PHOTOS holds faces.csv (file, x0, y0, x1, y1, px, clear), a person's list of faces. Of those that
+are clear and of 40 px and more it counts what MTCNN finds, and both detectors, by size. It lists
+rows that are two boxes of one face, times both settings by turns from the file to the verdict, and
+with --sheet FILE draws the new faces side by side, each with its verdict, for a person to look at.
 """
 
 import argparse
@@ -48,7 +48,7 @@ def main() -> None:
             decoder = build_decoder(DecodeOptions(default_workers()), judge.lanes, 16)
             stages[str(detector)] = Stages(stack.enter_context(contextlib.closing(decoder)), judge)
         items = list(PathSource(SourceOptions((args.photos,))))
-        for name, parts in stages.items():
+        for parts in stages.values():
             list(scan(items[:8], parts, 16))  # warm-up
         for _ in range(args.runs):
             for name, parts in stages.items():
