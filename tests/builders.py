@@ -118,5 +118,5 @@ class FakeClassifier:
 class FakeExplainer:
     """Heat everywhere."""
 
-    def explain(self, crops: Sequence[FaceCrop]) -> list[Heatmap]:
+    def explain(self, crops: Sequence[FaceCrop], verdicts: Sequence[Verdict]) -> list[Heatmap]:
         return [Heatmap(np.ones(crop.pixels.shape[:2], np.float32)) for crop in crops]

@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 
-from fakefacecli.base.text import printable
+from fakefacecli.base.text import in_json
 from fakefacecli.base.verdicts import Label, Thresholds
 
 # JSON Lines is the default on stdout: one row per line, readable before the run ends
@@ -17,11 +17,18 @@ _RECORDS = ("source", "judge", "decode")  # the fields of ScanOptions that hold 
 
 
 class Explain(StrEnum):
-    """Which faces get a Grad-CAM overlay."""
+    """Which faces get a Grad-CAM overlay; inconclusive: those as well as the flagged ones."""
 
     FLAGGED = "flagged"
+    INCONCLUSIVE = "inconclusive"
     ALL = "all"
     NONE = "none"
+
+    def covers(self, label: Label) -> bool:
+        """Whether a face of this label gets one."""
+        if self in (Explain.ALL, Explain.NONE):
+            return self is Explain.ALL
+        return label is Label.FLAGGED or str(label) == str(self)
 
 
 class Progress(StrEnum):
@@ -45,6 +52,14 @@ class Detectors(StrEnum):
 
     MTCNN = "mtcnn"
     BOTH = "both"
+
+
+class Turns(StrEnum):
+    """Whether faces are also looked for in the picture turned by quarters; auto: in doubt."""
+
+    AUTO = "auto"
+    NEVER = "never"
+    ALWAYS = "always"
 
 
 class Projection(StrEnum):
@@ -74,10 +89,11 @@ class Precision(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ReportTarget:
-    """One `--report`: a file, or "-" for stdout, in one of REPORT_FORMATS."""
+    """One `--report`: a file, or "-" for stdout, in one of REPORT_FORMATS; `bom` marks a CSV."""
 
     path: str
     format: str
+    bom: bool = False
 
     @property
     def is_stdout(self) -> bool:
@@ -115,6 +131,7 @@ class JudgeOptions:
     batch_size: int = 16
     early_exit: bool = False
     detector: Detectors = Detectors.BOTH
+    turns: Turns = Turns.AUTO
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +164,8 @@ class ScanOptions:
     verify_hash: bool = False
     since_last: bool = False
     list_skipped: str | None = None
+    csv_bom: bool = False
+    max_memory: int | None = None  # bytes; None: a quarter of what is there
 
     @property
     def affecting_rows(self) -> dict[str, object]:
@@ -166,6 +185,7 @@ class ScanOptions:
             "since_last": self.since_last,
             "thresholds": thresholds and [thresholds.low, thresholds.high],
             "timeout_s": self.decode.timeout_s,
+            "turns": str(self.judge.turns),
         }
 
 
@@ -183,7 +203,7 @@ def described(options: ScanOptions) -> dict[str, object]:
 
 def _shown(value: object) -> object:
     if isinstance(value, str):
-        return printable(str(value))
+        return in_json(str(value))[0]
     if isinstance(value, set | frozenset):
         return sorted(map(_shown, value), key=str)  # a set's own order changes from run to run
     if isinstance(value, tuple | list):

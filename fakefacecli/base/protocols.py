@@ -55,9 +55,9 @@ class Classifier(Protocol):
 
 
 class Explainer(Protocol):
-    """Shows where in a crop the evidence for "fake" lies."""
+    """Shows where in a crop the evidence for "fake" lies, given its verdict."""
 
-    def explain(self, crops: Sequence[FaceCrop]) -> list[Heatmap]: ...
+    def explain(self, crops: Sequence[FaceCrop], verdicts: Sequence[Verdict]) -> list[Heatmap]: ...
 
 
 class PictureWriter(Protocol):

@@ -4,6 +4,7 @@ Pixel coordinates are those of the upright image (EXIF orientation applied), x t
 down, in pixels; right and bottom edges are exclusive.
 """
 
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy.typing as npt
 
 from fakefacecli.base.verdicts import (
     Caveat,
+    Contribution,
     DetectorName,
     ErrorCode,
     Label,
@@ -21,6 +23,7 @@ from fakefacecli.base.verdicts import (
 
 Pixels = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
+TURNS = (0, 90, 180, 270)
 
 # Records check themselves when they are made: a wrong shape or range would otherwise give wrong
 # scores some stages later, without an error. Those with an array have eq=False: == of arrays is an
@@ -138,12 +141,14 @@ class Box:
 class Face:
     """A detected face: `landmarks` (5, 2) float32, eyes, nose, mouth corners; `score` in [0, 1].
 
-    Scores of two detectors cannot be compared.
+    It was found in its picture turned clockwise by `turn` degrees (0, 90, 180 or 270); box and
+    landmarks are those of the picture as it is. Scores of two detectors cannot be compared.
     """
 
     box: Box
     landmarks: Floats
     score: float
+    turn: int = 0
     detector: DetectorName = DetectorName.MTCNN
 
     def __post_init__(self) -> None:
@@ -151,6 +156,22 @@ class Face:
             raise ValueError(f"landmarks {self.landmarks.shape} found, wanted (5, 2)")
         if not 0.0 <= self.score <= 1.0:
             raise ValueError(f"detection score {self.score} found, wanted 0..1")
+        if self.turn not in TURNS:
+            raise ValueError(f"a turn of {self.turn} found, wanted one of {TURNS}")
+
+    @property
+    def roll(self) -> float:
+        """How far the line from the left to the right eye is turned from level, clockwise as seen.
+
+        In degrees, -180..180; 0 where both lie in one place.
+        """
+        (left_x, left_y), (right_x, right_y) = self.landmarks[:2].tolist()
+        return math.degrees(math.atan2(right_y - left_y, right_x - left_x))
+
+    @property
+    def tilt(self) -> float:
+        """What is left of `roll` in the picture turned by `turn`, -180..180 degrees."""
+        return (self.roll + self.turn + 180) % 360 - 180 if self.turn else self.roll
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,8 +193,9 @@ class FaceCrop:
 
     `pixels` (n, n, 3) uint8 RGB, n the window's side unless that was reduced; what lies outside
     the image repeats its edge. `roll` is how far the line from the left to the right eye is turned
-    from level, in degrees, clockwise as seen; with `levelled` the pixels are turned back by it
-    about the window's centre. `outside` is the share of the window beyond the image.
+    from level, in degrees, clockwise as seen. The pixels are turned back by `turned` degrees about
+    the window's centre: by a face's quarter turn, and by what is left of its roll where the rule of
+    the window levels that. `outside` is the share of the window beyond the image.
     """
 
     ref: ImageRef
@@ -182,7 +204,7 @@ class FaceCrop:
     window: Window
     pixels: Pixels
     roll: float = 0.0
-    levelled: bool = False
+    turned: float = 0.0
     outside: float = 0.0
     frame: int = 1
 
@@ -199,15 +221,22 @@ class FaceCrop:
         """The side of `pixels`."""
         return len(self.pixels)
 
+    @property
+    def levelled(self) -> bool:
+        """Whether the pixels are turned at all."""
+        return self.turned != 0
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Heatmap:
     """Where in a crop the evidence for "fake" is: `values` (h, w) float32 in [0, 1].
 
-    Where there is none at all, all values are zero.
+    Where there is none at all, all values are zero. `contributions` are those of a judge's
+    networks, in its order; none of a single network.
     """
 
     values: Floats
+    contributions: tuple[Contribution, ...] = ()
 
     def __post_init__(self) -> None:
         values = self.values
@@ -221,8 +250,8 @@ class Heatmap:
 class FaceFinding:
     """A face and its verdict; `overlay` is a path under the overlays folder, with slashes.
 
-    `roll` is that of its FaceCrop, in degrees. `frame` counts from 1 among the pictures of the
-    file, and `frame_size` (width, height) is its size where that is not the report's.
+    `roll` and `turn` are those of its Face, in degrees. `frame` counts from 1 among the pictures of
+    the file, and `frame_size` (width, height) is its size where that is not the report's.
     """
 
     box: Box
@@ -232,6 +261,7 @@ class FaceFinding:
     roll: float = 0.0
     frame: int = 1
     frame_size: tuple[int, int] | None = None
+    turn: int = 0
     detector: DetectorName = DetectorName.MTCNN
 
 

@@ -1,6 +1,9 @@
-"""File names for people, terminals and reports: printable, and reversible to the exact name."""
+"""File names for people, terminals and reports: each leads back to the exact name."""
 
+import base64
+import os
 import re
+import sys
 import unicodedata
 
 # Unicode categories. Cc/Cf: terminal escapes, bidirectional overrides; Cs: bytes that are not UTF-8
@@ -33,6 +36,24 @@ def exact(text: str) -> str:
     return _ESCAPE.sub(_unescape, text)
 
 
+def in_json(name: str) -> tuple[str, str | None]:
+    """A name as JSON holds it, and the base64 of its bytes where JSON cannot hold it.
+
+    JSON (RFC 8259) is Unicode: a name whose bytes are UTF-8 stands there as it is, and its writer
+    escapes control characters. Any other name is made `printable`.
+    """
+    data = os.fsencode(name)
+    try:
+        return data.decode("utf-8"), None
+    except UnicodeDecodeError:
+        return printable(name), base64.b64encode(data).decode("ascii")
+
+
+def from_json(name: str, name_bytes: str | None) -> str:
+    """The name that `in_json` was given; ValueError when `name_bytes` is not base64."""
+    return os.fsdecode(base64.b64decode(name_bytes, validate=True) if name_bytes else name.encode())
+
+
 def _escape(char: str) -> str:
     if char in _SHORT:
         return _SHORT[char]
@@ -49,4 +70,6 @@ def _unescape(match: re.Match[str]) -> str:
     if whole in _LONG:
         return _LONG[whole]
     code = int(whole[2:], 16)
+    if code > sys.maxunicode:  # a text that `printable` did not make
+        return whole
     return chr(code + 0xDC00 if whole[1] == "x" else code)

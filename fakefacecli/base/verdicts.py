@@ -97,6 +97,24 @@ class Opinion:
 
 
 @dataclass(frozen=True, slots=True)
+class Contribution:
+    """What a network of a judge added to the judge's logit; `sees` says what it looked at.
+
+    `logit` is its raw score, None if it was not asked.
+    """
+
+    member: str
+    weight: float
+    logit: float | None
+    sees: str = ""
+
+    @property
+    def amount(self) -> float | None:
+        """Its weighted logit, positive for "fake"; None if it was not asked."""
+        return None if self.logit is None else self.weight * self.logit
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """One face judged: `fake_probability` is calibrated, in [0, 1].
 

@@ -107,6 +107,7 @@ def _figures(runs: Sequence[Run], stages: Stages, options: ScanOptions) -> dict[
             "batch_size": options.judge.batch_size,
             "min_face_px": options.judge.min_face_px,
             "detector": str(options.judge.detector),
+            "turns": str(options.judge.turns),
             "model": options.judge.model,
             "runs": len(runs),
         },

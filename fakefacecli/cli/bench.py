@@ -8,6 +8,7 @@ import typer
 
 from fakefacecli.base.errors import ExitCode
 from fakefacecli.base.files import atomic_write
+from fakefacecli.base.memory import parse_size
 from fakefacecli.base.options import (
     DEFAULT_MODEL,
     DecodeOptions,
@@ -16,6 +17,7 @@ from fakefacecli.base.options import (
     Precision,
     ScanOptions,
     SourceOptions,
+    Turns,
 )
 from fakefacecli.base.text import printable
 from fakefacecli.cli import flags
@@ -37,16 +39,18 @@ class BenchFlags:
         str | None,
         typer.Option("--json", metavar="FILE|-", help="Write the figures; - is stdout."),
     ] = None
-    runs: Annotated[int, typer.Option(min=1, max=100, help="Scans of the folder.")] = 3
+    runs: Annotated[int, typer.Option(metavar="N", min=1, max=100, help="Scans of the folder.")] = 3
     limit: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Only the first N images.")
     ] = None
     model: Annotated[str, flags.model("A bundled model or a checkpoint.")] = DEFAULT_MODEL
     min_face: Annotated[int, flags.min_face("Smallest face looked for, in px.")] = 40
     detector: flags.Detector = Detectors.BOTH
+    turns: Annotated[Turns, flags.turns()] = Turns.AUTO
     device: Annotated[str, flags.device()] = "auto"
     precision: Annotated[Precision, flags.precision("What faces are judged in.")] = Precision.AUTO
     batch_size: Annotated[int, flags.batch_size()] = 16
+    max_memory: Annotated[str | None, flags.max_memory()] = None
     workers: Annotated[int | None, flags.workers("Decoder processes (default: one per core).")] = (
         None
     )
@@ -69,8 +73,10 @@ def bench(given: BenchFlags) -> ExitCode:
             precision=given.precision,
             batch_size=given.batch_size,
             detector=given.detector,
+            turns=given.turns,
         ),
         decode=DecodeOptions(given.workers or default_workers()),
+        max_memory=parse_size(given.max_memory) if given.max_memory is not None else None,
     )
     if given.json_ and given.json_ != "-":
         check_file(given.json_)  # now rather than after minutes of measuring

@@ -31,10 +31,19 @@ class CalibrateFlags:
     target_fpr: Annotated[
         float,
         typer.Option(
-            min=1e-6, max=0.5, help="The part of real faces that may be flagged: sets HIGH."
+            metavar="X",
+            min=1e-6,
+            max=0.5,
+            help="The part of real faces that may be flagged: sets HIGH.",
         ),
     ] = 0.01
-    method: Annotated[Method, typer.Option(help="How logits become probabilities.")] = Method.PLATT
+    method: Annotated[
+        Method,
+        typer.Option(
+            metavar="METHOD",
+            help="How logits become probabilities: platt, temperature or isotonic.",
+        ),
+    ] = Method.PLATT
     faces_only: FacesOnly = False
     faces_scale: FacesScale = None
     min_face: MinFace = 40

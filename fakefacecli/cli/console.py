@@ -14,6 +14,7 @@ from typing import NoReturn, ParamSpec
 import typer
 
 from fakefacecli.base.errors import ExitCode, FakeFaceError, Interrupted
+from fakefacecli.base.surroundings import fault_of_surroundings
 from fakefacecli.base.text import printable
 from fakefacecli.cli.streams import sturdy_streams, to_stdout
 
@@ -37,6 +38,7 @@ def error_boundary(command: Callable[P, ExitCode | None]) -> Callable[P, None]:
 
     def code_of(*args: P.args, **kwargs: P.kwargs) -> ExitCode:
         try:
+            _let_interrupts_be_raised()
             code = command(*args, **kwargs) or ExitCode.COMPLETE
             sys.stdout.flush()  # a full disk may be noticed only now
         except FakeFaceError as error:
@@ -47,14 +49,28 @@ def error_boundary(command: Callable[P, ExitCode | None]) -> Callable[P, None]:
         except KeyboardInterrupt:  # outside `stoppable`: nothing was begun
             complain("stopped by SIGINT")
             code = ExitCode.SIGINT
-        except Exception:  # noqa: BLE001 - the boundary: anything else is a bug of ours
-            for line in traceback.format_exc().splitlines():
-                complain(line)
-            complain("internal error; please report the lines above")
-            code = ExitCode.INTERNAL
+        except Exception as error:  # noqa: BLE001 - the boundary: anything else is a bug of ours
+            code = _unexpected(error)
         return code
 
     return run
+
+
+def _let_interrupts_be_raised() -> None:
+    # until here Ctrl-C ended the process at once (__main__). A command may have to clean up
+    if getattr(signal.getsignal(signal.SIGINT), "__module__", "") == "fakefacecli.__main__":
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _unexpected(error: Exception) -> ExitCode:
+    fault = fault_of_surroundings(error)
+    if fault:
+        complain(str(fault))
+        return fault.exit_code
+    for line in traceback.format_exc().splitlines():
+        complain(line)
+    complain("internal error; please report the lines above")
+    return ExitCode.INTERNAL
 
 
 def start(app: Callable[[], None]) -> None:
@@ -67,6 +83,8 @@ def start(app: Callable[[], None]) -> None:
         except FakeFaceError as error:
             complain(str(error))
             sys.exit(int(error.exit_code))
+        except Exception as error:  # noqa: BLE001 - as in `error_boundary`, outside any command
+            sys.exit(int(_unexpected(error)))
 
 
 def complain(line: str) -> None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @error_boundary
 def doctor(
-    device: Annotated[str, flags.device("Where the self-test runs.")] = "auto",
+    device: Annotated[str, flags.device("Where the self-test runs")] = "auto",
 ) -> ExitCode:
     """Show versions and devices, check the bundled models and judge a shipped photograph."""
     from fakefacecli.models.bundled import BUNDLED

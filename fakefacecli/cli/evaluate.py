@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fakefacecli.base.errors import ExitCode, UsageError
-from fakefacecli.base.options import DEFAULT_MODEL, Detectors, JudgeOptions
+from fakefacecli.base.options import DEFAULT_MODEL, Detectors, JudgeOptions, Turns
 from fakefacecli.base.text import printable
 from fakefacecli.cli.console import complain, error_boundary, stoppable
 from fakefacecli.cli.flags import (
@@ -17,6 +17,7 @@ from fakefacecli.cli.flags import (
     Device,
     FacesOnly,
     FacesScale,
+    LookTurned,
     MinFace,
     takes,
 )
@@ -38,7 +39,8 @@ class EvaluateFlags:
         str, typer.Option(metavar="DIR", help="Where page, JSON, scores and pictures go.")
     ]
     model: Annotated[
-        str | None, typer.Option(metavar="NAME|FILE", help="The model.", show_default=DEFAULT_MODEL)
+        str | None,
+        typer.Option(metavar="NAME|FILE", help=f"The model; without it {DEFAULT_MODEL}"),
     ] = None
     compare: Annotated[
         tuple[str, str] | None,
@@ -56,13 +58,18 @@ class EvaluateFlags:
     faces_scale: FacesScale = None
     grid: Annotated[bool, typer.Option("--grid/--no-grid", help="Judge degraded faces too.")] = True
     mistakes: Annotated[
-        int, typer.Option(min=0, max=500, help="Mistakes of each kind shown with overlays.")
+        int,
+        typer.Option(
+            metavar="N", min=0, max=500, help="Mistakes of each kind shown with overlays."
+        ),
     ] = 12
     resamples: Annotated[
-        int, typer.Option(min=20, max=100_000, help="Bootstrap resamples of an interval.")
+        int,
+        typer.Option(metavar="N", min=20, max=100_000, help="Bootstrap resamples of an interval."),
     ] = 1000
     min_face: MinFace = 40
     detector: Detector = Detectors.BOTH
+    turns: LookTurned = Turns.AUTO
     device: Device = "auto"
 
     @property
@@ -73,7 +80,11 @@ class EvaluateFlags:
     def opened(self, model: str, stop: Callable[[], None]) -> "AbstractContextManager[Subject]":
         """One of the models, ready to judge faces as the flags say."""
         options = JudgeOptions(
-            model, min_face_px=self.min_face, device=self.device, detector=self.detector
+            model,
+            min_face_px=self.min_face,
+            device=self.device,
+            detector=self.detector,
+            turns=self.turns,
         )
         return open_model(options, (self.faces_only, self.faces_scale), stop)
 
@@ -185,7 +196,8 @@ def _estimate(found: "Estimate", by_image: "Estimate | None" = None) -> str:
     if found.value is None:
         return "not defined"
     if found.low is not None:
-        return f"{found.value:.3f}  ({found.low:.3f} to {found.high:.3f})"
+        note = f"; {found.note}" if found.note else ""
+        return f"{found.value:.3f}  ({found.low:.3f} to {found.high:.3f}{note})"
     if by_image is None or by_image.low is None:
         return f"{found.value:.3f}"
     return f"{found.value:.3f}  (by image {by_image.low:.3f} to {by_image.high:.3f})"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fakefacecli.base.errors import CannotWrite, ExitCode, NothingToDo
+from fakefacecli.base.errors import ExitCode, NothingToDo
 from fakefacecli.base.files import atomic_write
 from fakefacecli.base.options import (
     DEFAULT_MODEL,
@@ -17,6 +17,7 @@ from fakefacecli.base.options import (
     Explain,
     JudgeOptions,
     SourceOptions,
+    Turns,
 )
 from fakefacecli.base.text import printable
 from fakefacecli.base.verdicts import DetectorName, Status
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     from fakefacecli.base.protocols import Detector
     from fakefacecli.base.records import DecodedImage, Face, ImageReport
+    from fakefacecli.models.judge import AnyCheckpoint
 
 
 class _NumberedPictures:
@@ -40,23 +42,18 @@ class _NumberedPictures:
         self.paths: list[str] = []
 
     def require_room(self, count: int) -> None:
-        """Raise CannotWrite if one of `count` pictures would replace a file other than `out`."""
+        """Raise CannotWrite if one of `count` pictures would replace what is no overlay of ours."""
         from fakefacecli.scan.targets import check_picture
 
         for number in range(1, count + 1):
-            path = self._path(number)
-            check_picture(path, self.image)
-            # the user named only the first: a file with a further name may be anything
-            if number > 1 and os.path.lexists(path):
-                raise CannotWrite(
-                    f"cannot write {path} for face {number}: it is there already; "
-                    "nothing was written; move it, or name another --out"
-                )
+            check_picture(self._path(number), self.image)
 
     def write(self, name: str, picture: "Image") -> None:
+        from fakefacecli.overlay.mark import save_marked
+
         path = self._path(len(self.paths) + 1)
         with atomic_write(path) as handle:
-            picture.save(handle, "PNG" if self.suffix.lower() == ".png" else "JPEG", quality=90)
+            save_marked(picture, handle, "PNG" if self.suffix.lower() == ".png" else "JPEG")
         self.paths.append(path)
 
     def _path(self, number: int) -> str:
@@ -83,19 +80,20 @@ class _RoomCheckingDetector:
 class ExplainFlags:
     """What was typed after `fakeface explain`."""
 
-    image: Annotated[str, typer.Argument(metavar="IMAGE", help="One image.")]
+    image: Annotated[str, typer.Argument(metavar="IMAGE", help="One image.", show_default=False)]
     out: Annotated[
         str | None,
         typer.Option(
             metavar="FILE",
             help="The picture (default: IMAGE's name + .overlay.jpg, here); "
-            "further faces get -2, -3... before the suffix and replace no file.",
+            "further faces get -2, -3... before the suffix. Only overlays are replaced.",
         ),
     ] = None
     model: flags.Model = DEFAULT_MODEL
     threshold: Annotated[str | None, flags.threshold("As in scan.")] = None
     min_face: Annotated[int, flags.min_face("Smallest face looked for, px, as in scan.")] = 40
     detector: flags.Detector = Detectors.BOTH
+    turns: Annotated[Turns, flags.turns()] = Turns.AUTO
     device: flags.Device = "auto"
 
 
@@ -103,6 +101,7 @@ class ExplainFlags:
 @flags.takes(ExplainFlags)
 def explain(given: ExplainFlags) -> ExitCode:
     """Save an overlay of every face of one image and print a table."""
+    from fakefacecli.models.bundled import find_model
     from fakefacecli.scan.targets import check_picture
 
     image = given.image
@@ -119,18 +118,22 @@ def explain(given: ExplainFlags) -> ExitCode:
         given.min_face,
         given.device,
         detector=given.detector,
+        turns=given.turns,
     )
-    report = _explained(image, pictures, options)
+    checkpoint = find_model(options.model)
+    report = _explained(image, pictures, options, checkpoint)
     if report.status is Status.ERROR:
         complain(f"{image}: {report.code}: {report.message}")
         return ExitCode.SOME_UNREADABLE
     _table(report, pictures.paths)
+    _contributions(report, checkpoint)
     return ExitCode.COMPLETE
 
 
-def _explained(image: str, pictures: _NumberedPictures, options: JudgeOptions) -> "ImageReport":
+def _explained(
+    image: str, pictures: _NumberedPictures, options: JudgeOptions, checkpoint: "AnyCheckpoint"
+) -> "ImageReport":
     """Judge the image as a scan would, and write an overlay of every face."""
-    from fakefacecli.models.bundled import find_model
     from fakefacecli.scan.build import build_decoder, build_judge
     from fakefacecli.scan.pipeline import Stages, scan
     from fakefacecli.scan.source import PathSource
@@ -138,7 +141,7 @@ def _explained(image: str, pictures: _NumberedPictures, options: JudgeOptions) -
     # unlike in a scan: who names a single link means the picture it leads to
     items = list(PathSource(SourceOptions((image,), follow_symlinks=True)))
     with stoppable() as stop:
-        judge = build_judge(options, find_model(options.model), stop, explains=True)
+        judge = build_judge(options, checkpoint, stop, explains=True)
         # one image is one batch: more lanes would only start threads
         judge = replace(judge, detector=_RoomCheckingDetector(judge.detector, pictures), lanes=1)
         decoder = build_decoder(DecodeOptions(workers=1), 1, 1, stop, follow_symlinks=True)
@@ -156,19 +159,21 @@ def _table(report: "ImageReport", paths: list[str]) -> None:
     if not report.findings:
         console.print(Text(printable(f"{report.ref.path}: no face found")))
         return
-    table = Table("face", "box", "size", "p_fake", "verdict", "reason", "overlay")
-    for number, (finding, path) in enumerate(zip(report.findings, paths, strict=True), 1):
+    table = Table("face", "box", "size", "p_fake", "verdict", "reason")
+    for number, finding in enumerate(report.findings, 1):
         box, verdict = finding.box, finding.verdict
         table.add_row(
             str(number),
             f"{box.left:.0f},{box.top:.0f} {box.right:.0f},{box.bottom:.0f}",
             f"{box.longer_side:.0f} px",
             f"{verdict.fake_probability:.4f}",
-            str(verdict.label),
-            str(verdict.reason),
-            Text(printable(path), overflow="fold"),
+            # with spaces, where a narrow terminal can break them
+            str(verdict.label).replace("_", " "),
+            str(verdict.reason).replace("_", " "),
         )
     console.print(table)
+    for number, path in enumerate(paths, 1):
+        console.print(Text(printable(f"face {number}: {path}")), soft_wrap=True)
     alone = [
         str(number)
         for number, finding in enumerate(report.findings, 1)
@@ -177,3 +182,23 @@ def _table(report: "ImageReport", paths: list[str]) -> None:
     if alone:
         console.print(f"Found by CenterFace alone: face {', '.join(alone)}.")
     console.print("A verdict is evidence, not proof.")
+
+
+def _contributions(report: "ImageReport", checkpoint: "AnyCheckpoint") -> None:
+    """What each network of a judge added to the faces' scores; nothing of a single network."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from fakefacecli.models.judge import contributions, member_names, members_of
+    from fakefacecli.overlay.bars import amount_text
+
+    if not report.findings or not (names := member_names(checkpoint)):
+        return
+    parts = [(m.name, m.weight, m.checkpoint.card) for m in members_of(checkpoint)]
+    table = Table("face", *names)
+    for number, finding in enumerate(report.findings, 1):
+        row = contributions(parts, finding.verdict.opinions)
+        table.add_row(str(number), *map(amount_text, row))
+    console = Console(highlight=False)
+    console.print("What each network added to the score (above 0: for fake):")
+    console.print(table)

@@ -11,8 +11,9 @@ from typing import Annotated, Any, ParamSpec, TypeVar, get_type_hints
 
 import typer
 
-from fakefacecli.base.options import Detectors
+from fakefacecli.base.options import Detectors, Turns
 
+DEVICES = "auto, cpu, cuda, cuda:N or mps"
 RUNNING = "Running"  # the panel of --help for what changes no result
 
 Flags = TypeVar("Flags")
@@ -57,7 +58,7 @@ def threshold(words: str, panel: str | None = None) -> Any:
 def min_face(words: str, panel: str | None = None) -> Any:
     """--min-face, in pixels."""
     # 12: the smallest window of the detector's first network
-    return typer.Option(min=12, max=2000, help=words, rich_help_panel=panel)
+    return typer.Option(metavar="N", min=12, max=2000, help=words, rich_help_panel=panel)
 
 
 def detector(words: str, panel: str | None = None) -> Any:
@@ -67,7 +68,8 @@ def detector(words: str, panel: str | None = None) -> Any:
 
 def device(words: str | None = None, panel: str | None = None) -> Any:
     """--device, for scan.build.pick_device."""
-    return typer.Option(metavar="auto|cpu|cuda|cuda:N|mps", help=words, rich_help_panel=panel)
+    words = f"{words or 'Where it runs'}: {DEVICES}."
+    return typer.Option(metavar="DEVICE", help=words, rich_help_panel=panel)
 
 
 def precision(words: str, panel: str | None = None) -> Any:
@@ -77,12 +79,12 @@ def precision(words: str, panel: str | None = None) -> Any:
 
 def batch_size(panel: str | None = None) -> Any:
     """--batch-size of a scan."""
-    return typer.Option(min=1, max=1024, help="Images at once.", rich_help_panel=panel)
+    return typer.Option(metavar="N", min=1, max=1024, help="Images at once.", rich_help_panel=panel)
 
 
 def workers(words: str, panel: str | None = None) -> Any:
     """--workers; None stands for scan.build.default_workers."""
-    return typer.Option(min=1, max=64, help=words, rich_help_panel=panel)
+    return typer.Option(metavar="N", min=1, max=64, help=words, rich_help_panel=panel)
 
 
 def faces_only(panel: str | None = None) -> Any:
@@ -94,7 +96,19 @@ def faces_only(panel: str | None = None) -> Any:
 def faces_scale(default: str, panel: str | None = None) -> Any:
     """--faces-scale; `default` says which scale it is otherwise."""
     words = f"With --faces-only: a crop's side over the face's box ({default})."
-    return typer.Option(min=1.0, max=4.0, help=words, rich_help_panel=panel)
+    return typer.Option(metavar="X", min=1.0, max=4.0, help=words, rich_help_panel=panel)
+
+
+def max_memory(panel: str | None = None) -> Any:
+    """--max-memory, for memory.parse_size."""
+    words = "What pictures may take beside the model, such as 2G (default: a quarter of all)."
+    return typer.Option(metavar="SIZE", help=words, rich_help_panel=panel)
+
+
+def turns(panel: str | None = None) -> Any:
+    """--turns."""
+    words = "Look for faces in the picture turned by quarters too (auto: where in doubt)."
+    return typer.Option(help=words, rich_help_panel=panel)
 
 
 def progress(words: str) -> Any:
@@ -105,8 +119,9 @@ def progress(words: str) -> Any:
 Quiet = Annotated[
     bool, typer.Option("--quiet", "-q", help="Only errors on stderr.", rich_help_panel=RUNNING)
 ]
+LookTurned = Annotated[Turns, turns()]
 Model = Annotated[str, model("The model.")]
-Device = Annotated[str, device("As in scan.")]
+Device = Annotated[str, device("As in scan")]
 Detector = Annotated[Detectors, detector("As in scan.")]
 
 # of the commands that measure a model

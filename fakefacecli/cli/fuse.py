@@ -37,7 +37,10 @@ class FuseFlags:
     target_fpr: Annotated[
         float,
         typer.Option(
-            min=1e-6, max=0.5, help="The part of real faces that may be flagged: sets HIGH."
+            metavar="X",
+            min=1e-6,
+            max=0.5,
+            help="The part of real faces that may be flagged: sets HIGH.",
         ),
     ] = 0.01
     faces_only: FacesOnly = False
@@ -182,7 +185,8 @@ def _figure(found: "Estimate") -> str:
         return "not defined"
     if found.low is None:
         return f"{found.value:.3f}"
-    return f"{found.value:.3f}  ({found.low:.3f} to {found.high:.3f})"
+    note = f"; {found.note}" if found.note else ""
+    return f"{found.value:.3f}  ({found.low:.3f} to {found.high:.3f}{note})"
 
 
 def _share(found: "Estimate") -> str:

@@ -27,9 +27,6 @@ Name = Annotated[str, typer.Argument(metavar="NAME|FILE", help="A bundled model 
 @error_boundary
 def list_() -> None:
     """List the bundled models, and the weights of the second detector."""
-    from rich.console import Console
-    from rich.table import Table
-
     from fakefacecli.models.bundled import (
         BUNDLED,
         SECOND_DETECTOR,
@@ -38,26 +35,19 @@ def list_() -> None:
     )
     from fakefacecli.models.judge import members_of
 
-    table = Table("name", "networks", "input", "LOW", "HIGH", "sha256")
+    # lines and no table: the names of networks are long, and a terminal may have 80 columns
     for name in BUNDLED:
         checkpoint = find_model(name)
         thresholds = checkpoint.card.thresholds
-        networks = [member.checkpoint.card for member in members_of(checkpoint)]
-        table.add_row(
-            f"{name} (default)" if name == DEFAULT_MODEL else name,
-            "\n".join(card.backbone for card in networks),
-            "\n".join(f"{card.input_px} px" for card in networks),
-            str(thresholds.low),
-            str(thresholds.high),
-            checkpoint.sha256[:12],
-        )
-    second = SECOND_DETECTOR
+        typer.echo(f"{name} (default)" if name == DEFAULT_MODEL else name)
+        sha256 = checkpoint.sha256[:12]
+        typer.echo(f"  LOW {thresholds.low}, HIGH {thresholds.high}, sha256 {sha256}")
+        for member in members_of(checkpoint):
+            card = member.checkpoint.card
+            typer.echo(f"  {card.backbone}, {card.input_px} px")
     second_detector_file()  # a file that was changed is refused, as those above are
-    table.add_row(f"{second.name} (detector)", "CenterFace", "any", "", "", second.sha256[:12])
-    console = Console(highlight=False)
-    if not console.is_terminal:  # a pipe has no width to cut names for
-        console.width = 200
-    console.print(table)
+    typer.echo(f"{SECOND_DETECTOR.name} (detector)")
+    typer.echo(f"  sha256 {SECOND_DETECTOR.sha256[:12]}")
 
 
 @app.command("info")
@@ -74,7 +64,7 @@ def info(name: Name = DEFAULT_MODEL) -> None:
     card = checkpoint.card
     table = Table.grid(padding=(0, 2))
     table.add_column(style="bold", no_wrap=True)
-    table.add_column()
+    table.add_column(overflow="fold")  # a path or a name must not lose its end
     facts = {
         "name": card.name,
         "file": checkpoint.path,
@@ -199,7 +189,7 @@ def selftest(
         list[str] | None,
         typer.Argument(metavar="[NAME]...", help="Default: every bundled model."),
     ] = None,
-    device: Annotated[str, flags.device("Where it runs.")] = "auto",
+    device: Annotated[str, flags.device("Where it runs")] = "auto",
 ) -> ExitCode:
     """Judge a shipped photograph: each model and network must say what it said when shipped."""
     from fakefacecli.cli.doctor import said
@@ -235,15 +225,21 @@ class ImportFlags:
     ] = 1
     input_px: Annotated[
         int | None,
-        typer.Option(min=16, max=1024, help="Its input's side (as its system had it)."),
+        typer.Option(
+            metavar="N", min=16, max=1024, help="Its input's side (as its system had it)."
+        ),
     ] = None
     normalise: Annotated[
         str | None,
-        typer.Option(metavar="unit|imagenet|symmetric|facenet", help="See fakeface docs models."),
+        typer.Option(
+            metavar="RANGE", help="unit, imagenet, symmetric or facenet: fakeface docs models."
+        ),
     ] = None
     crop_scale: Annotated[
         float | None,
-        typer.Option(min=0.5, max=4.0, help="What it saw of a picture, over the face's box."),
+        typer.Option(
+            metavar="X", min=0.5, max=4.0, help="What it saw of a picture, over the face's box."
+        ),
     ] = None
     input_: Annotated[str, typer.Option("--input", metavar="rgb|ela")] = "rgb"
 

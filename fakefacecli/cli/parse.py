@@ -58,7 +58,7 @@ def parse_verdicts(text: str | None) -> frozenset[Label]:
 
 def read_bytes(path: str) -> bytes:
     """The bytes of a --files-from listing, "-" being stdin; UsageError when there are none."""
-    from fakefacecli.scan.source import listing_bytes
+    from fakefacecli.scan.listing import listing_bytes
 
     try:
         if path == "-":

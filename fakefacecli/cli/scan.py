@@ -1,8 +1,10 @@
 """`fakeface scan`: flags to options, a run, a summary, an exit code."""
 
 import contextlib
+from dataclasses import replace
 
-from fakefacecli.base.errors import EXIT_CODE_MEANINGS, ExitCode, NothingToDo, UsageError
+from fakefacecli.base.errors import EXIT_CODE_MEANINGS, ExitCode, UsageError
+from fakefacecli.base.memory import parse_size
 from fakefacecli.base.options import (
     REPORT_FORMATS,
     DecodeOptions,
@@ -81,6 +83,8 @@ def scan_options(flags: ScanFlags) -> ScanOptions:
         verify_hash=flags.verify_hash,
         since_last=flags.since_last,
         list_skipped=flags.list_skipped,
+        csv_bom=flags.csv_bom,
+        max_memory=parse_size(flags.max_memory) if flags.max_memory is not None else None,
     )
 
 
@@ -89,7 +93,7 @@ def _reports(flags: ScanFlags) -> tuple[ReportTarget, ...]:
 
     if flags.format_ is not None and flags.format_ not in REPORT_FORMATS:
         raise UsageError(f"--format {flags.format_}: wanted csv, json or jsonl")
-    return tuple(report_target(path, flags.format_) for path in flags.report or ())
+    return tuple(report_target(path, flags.format_, flags.csv_bom) for path in flags.report or ())
 
 
 def _check_together(flags: ScanFlags, reports: tuple[ReportTarget, ...]) -> None:
@@ -98,6 +102,8 @@ def _check_together(flags: ScanFlags, reports: tuple[ReportTarget, ...]) -> None
         {
             "--report - can be given once": on_stdout > 1,
             "--format goes with --report -": flags.format_ and not on_stdout,
+            "--csv-bom goes with a --report in CSV, or with --list-skipped": flags.csv_bom
+            and not (flags.list_skipped or any(target.bom for target in reports)),
             "-0 goes with --files-from": flags.zero and flags.files_from is None,
             "--explain goes with --overlays": flags.explain is not None and not flags.overlays,
             "--resume goes with a --report FILE": flags.resume and len(reports) == on_stdout,
@@ -109,7 +115,7 @@ def _check_together(flags: ScanFlags, reports: tuple[ReportTarget, ...]) -> None
 
 
 def _source(flags: ScanFlags) -> SourceOptions:
-    from fakefacecli.scan.source import read_listing
+    from fakefacecli.scan.listing import read_listing
 
     listed: tuple[str, ...] = ()
     if flags.files_from is not None:
@@ -138,6 +144,7 @@ def _judge(flags: ScanFlags) -> JudgeOptions:
         batch_size=flags.batch_size,
         early_exit=flags.early_exit,
         detector=flags.detector,
+        turns=flags.turns,
     )
 
 
@@ -145,8 +152,11 @@ def _list_inputs(options: ScanOptions, quiet: bool) -> ExitCode | None:
     """--dry-run: print the files a scan would read, after the checks of model and outputs."""
     from fakefacecli.base.records import Unreadable
     from fakefacecli.models.bundled import find_model
+    from fakefacecli.scan.run import require_inputs
     from fakefacecli.scan.source import PathSource
     from fakefacecli.scan.targets import check_targets
+
+    require_inputs(options)
 
     # both only to be refused now what a real run would refuse
     find_model(options.judge.model)
@@ -159,8 +169,6 @@ def _list_inputs(options: ScanOptions, quiet: bool) -> ExitCode | None:
         else:
             images += 1
             say(printable(item.path) + "\n")
-    if not images + refused:
-        raise NothingToDo("no image found in the inputs")
     if not quiet:
         complain(f"dry run: {images} images to scan, {refused} unreadable; nothing was written")
     return ExitCode.SOME_UNREADABLE if refused else None
@@ -172,9 +180,13 @@ def _run(options: ScanOptions, progress: Progress, quiet: bool) -> ExitCode:
 
     note = "" if quiet else journal_note(options)  # looked up before the run makes a journal
     with stoppable() as stop, contextlib.ExitStack() as stack:
-        on_report = stack.enter_context(progress_bar(options.source, progress, quiet))
-        on_start = (lambda: complain(note)) if note else (lambda: None)
-        outcome = run_scan(options, Callbacks(say, on_report, stop, on_start))
+        bar = stack.enter_context(progress_bar(options.source, progress, quiet))
+        callbacks = Callbacks(say, stop=stop)
+        if bar:
+            callbacks = replace(callbacks, on_report=bar.add, on_judging=bar.judging_begins)
+        if note:
+            callbacks = replace(callbacks, on_start=lambda: complain(note))
+        outcome = run_scan(options, callbacks)
         stack.close()  # takes the bar off the screen before the summary
         if not quiet:
             summary(options, outcome)

@@ -6,7 +6,15 @@ from typing import Annotated
 
 import typer
 
-from fakefacecli.base.options import DEFAULT_MODEL, Detectors, Explain, Frames, Precision, Progress
+from fakefacecli.base.options import (
+    DEFAULT_MODEL,
+    Detectors,
+    Explain,
+    Frames,
+    Precision,
+    Progress,
+    Turns,
+)
 from fakefacecli.cli import flags
 from fakefacecli.cli.flags import RUNNING
 
@@ -41,7 +49,11 @@ class ScanFlags:
     ] = None
     zero: Annotated[bool, _input("-0", help="--files-from is NUL-separated.")] = False
     frames: Annotated[
-        Frames, _input(help="Pictures judged of a file with several (sample: 8 at most).")
+        Frames,
+        _input(
+            metavar="first|sample|all",
+            help="Pictures judged of a file with several (sample: 8 at most).",
+        ),
     ] = Frames.SAMPLE
     follow_symlinks: Annotated[
         bool, _input("--follow-symlinks", help="Read what symbolic links point to.")
@@ -62,9 +74,18 @@ class ScanFlags:
             help="Format of --report - (jsonl by default).",
         ),
     ] = None
-    overlays: Annotated[str | None, _output(metavar="DIR", help="Save Grad-CAM pictures.")] = None
+    overlays: Annotated[str | None, _output(metavar="DIR", help="Save heatmaps of faces.")] = None
+    csv_bom: Annotated[
+        bool, _output("--csv-bom", help="Begin CSV files with a byte order mark, for Excel.")
+    ] = False
     # None and not the default: --explain without --overlays is refused, and must be seen
-    explain: Annotated[Explain | None, _output(help="Faces that get an overlay (flagged).")] = None
+    explain: Annotated[
+        Explain | None,
+        _output(
+            metavar="FACES",
+            help="Faces with an overlay: flagged (default), inconclusive (and those), all, none.",
+        ),
+    ] = None
     copy_flagged: Annotated[str | None, _output(metavar="DIR", help="Copy flagged images.")] = None
 
     list_skipped: Annotated[
@@ -90,6 +111,7 @@ class ScanFlags:
     detector: Annotated[
         Detectors, flags.detector("Who looks for faces: MTCNN, or CenterFace as well.", JUDGING)
     ] = Detectors.BOTH
+    turns: Annotated[Turns, flags.turns(JUDGING)] = Turns.AUTO
     fail_on: Annotated[
         str | None,
         _judging(
@@ -134,11 +156,12 @@ class ScanFlags:
         int | None, flags.workers("Decoder processes (default: one per core, 8 at most).", RUNNING)
     ] = None
     timeout: Annotated[
-        float, _running(min=0.1, max=3600, help="Seconds a file may take to decode.")
+        float, _running(metavar="X", min=0.1, max=3600, help="Seconds a file may take to decode.")
     ] = 10.0
     max_pixels: Annotated[
-        int, _running(min=1, max=1_000_000_000, help="Largest image decoded.")
+        int, _running(metavar="N", min=1, max=1_000_000_000, help="Largest image decoded.")
     ] = 100_000_000
+    max_memory: Annotated[str | None, flags.max_memory(RUNNING)] = None
     resume: Annotated[
         bool, _running("--resume", help="Go on from an interrupted run's journal.")
     ] = False

@@ -3,48 +3,38 @@
 import contextlib
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from fakefacecli.base.options import Progress, ScanOptions, SourceOptions
-from fakefacecli.base.records import ImageReport
 from fakefacecli.base.text import printable
 from fakefacecli.base.verdicts import Label, Status
+from fakefacecli.cli.bar import ScanBar
 from fakefacecli.reports.tally import Tally
 from fakefacecli.scan.output import journal_path
 from fakefacecli.scan.run import Outcome
 from fakefacecli.scan.source import PathSource
 
+_TO_LOOK_AT = (Label.FLAGGED, Label.INCONCLUSIVE)
 _STYLES = {Label.FLAGGED: "bold red", Label.INCONCLUSIVE: "yellow", Label.NOT_FLAGGED: "default"}
 
 
 @contextlib.contextmanager
 def progress_bar(
     source: SourceOptions, progress: Progress, quiet: bool
-) -> Iterator[Callable[[ImageReport], None]]:
-    """A tqdm bar on stderr, if wanted; gives the function to call after each finished image."""
+) -> Iterator[ScanBar | None]:
+    """A bar on stderr, or None where none is wanted."""
     wanted = progress is Progress.ON or (progress is Progress.AUTO and sys.stderr.isatty())
     if not wanted or quiet:
-        yield lambda report: None
+        yield None
         return
-    from tqdm import tqdm
-
     # one walk more, only to know where the bar ends: quick compared with judging the images
     total = sum(1 for _ in PathSource(source))
-    flagged = 0
-    with tqdm(total=total, unit="img", file=sys.stderr, dynamic_ncols=True, leave=False) as bar:
-
-        def seen(report: ImageReport) -> None:
-            nonlocal flagged
-            flagged += report.label is Label.FLAGGED
-            # refresh=False: update() draws, and no more often than people can read
-            bar.set_postfix_str(f"flagged {flagged}", refresh=False)
-            bar.update()
-
-        yield seen
+    with contextlib.closing(ScanBar(total)) as bar:
+        yield bar
 
 
 def journal_note(options: ScanOptions) -> str:
@@ -77,7 +67,8 @@ def summary(options: ScanOptions, outcome: Outcome) -> None:
     table.add_row("faces", str(tally.faces), "")
     for label in Label:
         words = str(label).replace("_", " ")
-        table.add_row(Text(f"  {words}", _STYLES[label]), str(tally.verdict[label]), "")
+        note = _pile(tally) if label is Label.INCONCLUSIVE else ""
+        table.add_row(Text(f"  {words}", _STYLES[label]), str(tally.verdict[label]), note)
     table.add_row("without a face", str(tally.status[Status.NO_FACE]), "")
     table.add_row("errors", str(tally.status[Status.ERROR]), _kinds(outcome))
     skipped = outcome.header["counts"]["skipped"]
@@ -86,7 +77,8 @@ def summary(options: ScanOptions, outcome: Outcome) -> None:
         table.add_row("passed over", str(sum(skipped.values())), Text(kinds))
     console = Console(stderr=True, highlight=False)
     console.print(table)
-    for words, what in (*_places(options), *(() if options.reports else _names(tally))):
+    named = _faces(tally) if tally.images == 1 else () if options.reports else _names(tally)
+    for words, what in (*_places(options), *named):
         # soft_wrap: a path that is broken into lines cannot be copied
         console.print(Text.assemble((f"{words:<16}", "bold"), printable(what)), soft_wrap=True)
     if outcome.copies_missed:
@@ -100,11 +92,36 @@ def _kinds(outcome: Outcome) -> Text:
     return Text(", ".join(f"{n} {code}" for code, n in outcome.tally.error_code.most_common()))
 
 
+def _pile(tally: Tally) -> str:
+    """What share of the faces is left for people to judge."""
+    if not tally.verdict[Label.INCONCLUSIVE]:
+        return ""
+    share = tally.verdict[Label.INCONCLUSIVE] / tally.faces
+    return f"{share:.0%} of the faces: for a person to look at"
+
+
+def _faces(tally: Tally) -> Iterator[tuple[str, str]]:
+    """Every face of a run's only image, with its score; or why there is none."""
+    report = tally.first
+    if report is None:
+        return
+    if report.code is not None:
+        yield "unreadable", f"{report.ref.path}: {report.code}"
+    for number, finding in enumerate(report.findings, 1):
+        verdict = finding.verdict
+        face = f"face {number}: " if len(report.findings) > 1 else ""
+        words = str(verdict.label).replace("_", " ")
+        yield words, f"{face}p_fake {verdict.fake_probability:.4f} ({verdict.reason})"
+
+
 def _names(tally: Tally) -> Iterator[tuple[str, str]]:
-    """The flagged and the unreadable images, for a run that writes no report."""
+    """Images to look at and unreadable ones, for a run that writes no report."""
     unreadable = [f"{path}: {code}" for path, code in tally.unreadable]
+    scored = {
+        label: [f"{path}: p_fake {p:.4f}" for path, p in tally.named[label]] for label in Label
+    }
     for words, names, count in (
-        ("flagged", tally.flagged, tally.image_verdict[Label.FLAGGED]),
+        *((str(label), scored[label], tally.image_verdict[label]) for label in _TO_LOOK_AT),
         ("unreadable", unreadable, tally.status[Status.ERROR]),
     ):
         for number, name in enumerate(names):

@@ -14,6 +14,7 @@ from fakefacecli.train.options import OPTIMIZERS, SCHEDULES, TrainOptions
 if TYPE_CHECKING:
     from fakefacecli.models.checkpoint import Checkpoint
 
+BY_CHANCE = 0.55  # guessing has an AUC of 0.5, on a few faces somewhat more by luck
 _GRACE_SECONDS = 30.0  # a step of a large network takes longer than one of a scan
 
 
@@ -80,6 +81,7 @@ def _options(flags: TrainFlags, device: str, ready_scale: float | None) -> Train
         device=device,
         workers=flags.workers or default_workers(),
         min_face_px=flags.min_face,
+        turns=flags.turns,
         resume=flags.resume,
         allow_shortcuts=flags.allow_shortcuts,
         freeze=flags.freeze,
@@ -162,8 +164,17 @@ def _run(
             f"{options.out}: epoch {best.number} of {len(done.history)}, validation "
             f"AUC {best.auc:.4f}; uncalibrated"
         )
+    # an error and no talk: --quiet must not hide it
+    if best.auc < BY_CHANCE:
+        complain(no_better_than_chance(options.out, best.auc))
     # said last, so that nobody takes the validation AUC above for the model's quality
     if quiet:
         return ExitCode.COMPLETE
     complain("validation chose the epoch: measure on faces it never saw before you rely on it")
     return ExitCode.COMPLETE
+
+
+def no_better_than_chance(out: str, auc: float) -> str:
+    """What to say of a training that learnt nothing, and what to do."""
+    advice = "look at the labels and the loss, train for more --epochs, or start from --pretrained"
+    return f"{out}: no better than chance (validation AUC {auc:.4f}): {advice}"

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from fakefacecli.base.options import Progress
+from fakefacecli.base.options import Progress, Turns
 from fakefacecli.cli import flags
 from fakefacecli.cli.flags import RUNNING
 from fakefacecli.train.options import TrainOptions
@@ -31,6 +31,7 @@ class TrainFlags:
         str | None, _data(metavar="DIR", help="Where cut faces are kept (FILE.faces).")
     ] = None
     min_face: Annotated[int, flags.min_face("Smallest face cut out, in px.", DATA)] = 40
+    turns: Annotated[Turns, flags.turns(DATA)] = Turns.AUTO
     allow_shortcuts: Annotated[
         bool, _data("--allow-shortcuts", help="Train although file traits tell the classes apart.")
     ] = False
@@ -59,12 +60,16 @@ class TrainFlags:
         ),
     ] = None
     input_px: Annotated[
-        int | None, _model(min=16, max=1024, help="Its side (160 for faces, else 224).")
+        int | None,
+        _model(metavar="N", min=16, max=1024, help="Its side (160 for faces, else 224)."),
     ] = None
     crop_scale: Annotated[
         float | None,
         _model(
-            min=1.0, max=1.8, help="What it sees over the box's longer side (1.15; --view: all)."
+            metavar="X",
+            min=1.0,
+            max=1.8,
+            help="What it sees over the box's longer side (1.15; --view: all).",
         ),
     ] = None
     view: Annotated[
@@ -77,7 +82,12 @@ class TrainFlags:
     level: Annotated[bool, _model("--level", help="With --view: turn windows level.")] = False
     via_px: Annotated[
         int | None,
-        _model(min=16, max=1024, help="With --view window: resize the window to this first."),
+        _model(
+            metavar="N",
+            min=16,
+            max=1024,
+            help="With --view window: resize the window to this first.",
+        ),
     ] = None
     lora: Annotated[
         int | None,
@@ -92,29 +102,36 @@ class TrainFlags:
         ),
     ] = "none"
     unfreeze_every: Annotated[
-        int, _learning(min=0, help="Unfreeze one more block after each N epochs (0: never).")
+        int,
+        _learning(
+            metavar="N", min=0, help="Unfreeze one more block after each N epochs (0: never)."
+        ),
     ] = 0
-    dropout: Annotated[float, _learning(min=0.0, max=0.95)] = TrainOptions.dropout
+    dropout: Annotated[float, _learning(metavar="X", min=0.0, max=0.95)] = TrainOptions.dropout
     optimizer: Annotated[str, _learning(metavar="adamw|sgd")] = TrainOptions.optimizer
     lr: Annotated[
         float | None,
         _learning(
+            metavar="X",
             min=1e-8,
             max=10,
             help="Largest learning rate (adamw 1e-3, sgd 1e-2; a third with --pretrained, --init).",
         ),
     ] = None
-    weight_decay: Annotated[float, _learning(min=0.0, max=1.0)] = TrainOptions.weight_decay
+    weight_decay: Annotated[float, _learning(metavar="X", min=0.0, max=1.0)] = (
+        TrainOptions.weight_decay
+    )
     schedule: Annotated[
         str,
         _learning(
-            metavar="cosine|step|constant",
-            help="How the rate falls (step: to a tenth after each third).",
+            metavar="SCHEDULE",
+            help="How the rate falls: cosine, step (to a tenth after each third) or constant.",
         ),
     ] = TrainOptions.schedule
-    epochs: Annotated[int, _learning(min=1)] = TrainOptions.epochs
+    epochs: Annotated[int, _learning(metavar="N", min=1)] = TrainOptions.epochs
     patience: Annotated[
-        int, _learning(min=0, help="Stop after N epochs without a better one (0: never).")
+        int,
+        _learning(metavar="N", min=0, help="Stop after N epochs without a better one (0: never)."),
     ] = TrainOptions.patience
     balance: Annotated[
         bool,
@@ -145,9 +162,9 @@ class TrainFlags:
             help="Share of each batch: fakes made by an autoencoder from a real face.",
         ),
     ] = 0.0
-    seed: Annotated[int, _learning(min=0, max=2**31)] = 0
+    seed: Annotated[int, _learning(metavar="N", min=0, max=2**31)] = 0
 
-    batch_size: Annotated[int, _running(min=2, max=4096, help="Faces at once.")] = (
+    batch_size: Annotated[int, _running(metavar="N", min=2, max=4096, help="Faces at once.")] = (
         TrainOptions.batch_size
     )
     amp: Annotated[

@@ -7,8 +7,8 @@ import contextlib
 import hashlib
 import time
 import warnings
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 
 from PIL import Image
 
@@ -34,6 +34,10 @@ BYTES_PER_PIXEL = 32
 FLOOR_BYTES = 256 << 20  # a decoder's fixed needs, so that a small max_pixels still decodes
 
 
+def _at_once(pixels: int) -> None:
+    """Nobody else needs the memory."""
+
+
 @dataclass(frozen=True, slots=True)
 class DecodeLimits:
     """What one file may cost: pixels as its header states them, seconds, bytes of memory.
@@ -50,6 +54,8 @@ class DecodeLimits:
     memory_bytes: int | None = None
     follow_symlinks: bool = True
     frames: Frames = Frames.FIRST
+    # called with a file's pixels once they are known and before they are decoded; may wait
+    begins: Callable[[int], None] = field(default=_at_once, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         memory = 1 if self.memory_bytes is None else self.memory_bytes
@@ -130,7 +136,9 @@ def _decode(
 ) -> DecodedImage:
     for attempt in (_whole, _without_metadata, _what_is_there):
         try:
-            shown = attempt(data, what, Wanted(limits.max_pixels, Frames(limits.frames)))
+            shown = attempt(
+                data, what, Wanted(limits.max_pixels, Frames(limits.frames), limits.begins)
+            )
         except (Refused, MemoryError):
             raise
         except Exception:  # noqa: BLE001  (27 of 148 bad files raise something else than OSError)

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable
 from queue import SimpleQueue
 
+from fakefacecli.base.memory import DECODING_BYTES, Memory
 from fakefacecli.base.records import DecodedImage, ImageRef, Unreadable
 from fakefacecli.base.verdicts import ErrorCode
 from fakefacecli.decode.image import DecodeLimits
@@ -35,6 +36,10 @@ class Room:
                 self._change.wait(STEP_S)  # not for ever: nobody notifies when a scan is stopped
             self._taken += size
 
+    def is_next(self, number: int) -> bool:
+        """Whether it is the turn of item `number`."""
+        return number == self._turn
+
     def leave(self, size: int) -> None:
         """The item whose turn it was is gone, and with it the `size` bytes it had entered with."""
         with self._change:
@@ -46,7 +51,9 @@ class Room:
 class Job:
     """One ref on its way. `done` is set once it has an `answer` or a `failure`, or is unwanted."""
 
-    def __init__(self, ref: ImageRef, number: int, room: Room, closing: threading.Event):
+    def __init__(
+        self, ref: ImageRef, number: int, room: Room, memory: Memory, closing: threading.Event
+    ):
         self.ref = ref
         self.done = threading.Event()
         self.cancelled = False
@@ -54,11 +61,38 @@ class Job:
         self.answer: Answer | None = None
         self.failure: Exception | None = None
         self._number, self._room, self._closing = number, room, closing
+        self._memory = memory
+        self._decoding = self._resting = 0  # bytes of the scan's memory
 
     def unwanted(self) -> bool:
         return self.cancelled or self._closing.is_set()
 
+    def begin(self, pixels: int) -> None:
+        """Wait until there is memory to decode so many pixels; raises GivenUp once unwanted."""
+        self.decoded()
+        size = pixels * DECODING_BYTES
+        self._memory.take(size, self._check, lambda: self._room.is_next(self._number))
+        self._decoding = size
+
+    def decoded(self, left: int = 0) -> None:
+        """The decoder is done with the file, of which `left` bytes of pixels wait."""
+        if self._decoding:
+            self._resting = left
+            self._memory.rest(self._decoding, left)
+            self._decoding = 0
+
+    def gone(self) -> None:
+        """Its pixels, if any, wait no longer."""
+        self._memory.leave(self._resting)
+        self._resting = 0
+
+    def _check(self) -> None:
+        if self.unwanted():
+            raise GivenUp
+
     def make_room(self, size: int) -> None:
+        # before the wait for room: who has to wait for a turn is not at work
+        self.decoded(size)
         self._room.enter(self._number, size, self.unwanted)
         self.size = size
 
@@ -108,6 +142,7 @@ class Keeper(threading.Thread):
             self._drop()
             job.failure = error
         finally:
+            job.decoded()
             job.done.set()
 
     def _answer(self, job: Job) -> Answer:
@@ -115,7 +150,7 @@ class Keeper(threading.Thread):
             self._drop()  # it was lost between two files: neither of them is to blame
         worker = self._worker or self._start()
         try:
-            return worker.ask(job.ref, job.unwanted, job.make_room)
+            return worker.ask(job.ref, job.unwanted, job.begin, job.make_room)
         except Late:
             self._drop()
             seconds = self._limits.timeout_s

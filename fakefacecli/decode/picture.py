@@ -4,6 +4,7 @@ Everything here may raise whatever a decoder raises: the caller turns it into an
 """
 
 import io
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from PIL import Image, ImageFile
@@ -49,10 +50,14 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which pictures of a file are wanted, of at most so many pixels in all."""
+    """Which pictures of a file are wanted, of at most so many pixels in all.
+
+    `begins` is called with those pixels before they are decoded.
+    """
 
     most_pixels: int
     frames: Frames = Frames.FIRST
+    begins: Callable[[int], None] = lambda pixels: None
 
 
 def show(data: bytes, what: str, wanted: Wanted, opened: bytes | Rest | None = None) -> Shown:
@@ -70,6 +75,8 @@ def show(data: bytes, what: str, wanted: Wanted, opened: bytes | Rest | None = N
         _refuse_raw(image, what)
         # of a file that is not whole, only the first picture is looked for
         numbers, broken = ([0], False) if rest else pages(image)
+        held = image.width * image.height * (1 if wanted.frames is Frames.FIRST else len(numbers))
+        wanted.begins(min(held, wanted.most_pixels))
         source = _Source(image, data, what, stated)
         first, ignored, cut = _first(source, rest, alone=len(numbers) == 1)
         # before other pictures are loaded: some formats forget what they said with the first

@@ -14,6 +14,7 @@ from queue import SimpleQueue
 from types import TracebackType
 from typing import Generic, Self, TypeVar
 
+from fakefacecli.base.memory import Memory, default_limit
 from fakefacecli.base.records import ImageRef
 from fakefacecli.decode.image import DecodeLimits
 from fakefacecli.decode.keeper import Answer, Job, Keeper, Room
@@ -38,6 +39,7 @@ class WorkerDecoder:
     The processes start at once and live until `close`. `stop` is called before each answer and
     every 0.1 s while one is awaited; what it raises leaves `decode`. `function` names what a worker
     calls for each file, "module:function", with the signature of `decode.image.read_image`.
+    Large files wait until `memory` has room for them (a quarter of all memory where None).
     """
 
     def __init__(
@@ -48,11 +50,13 @@ class WorkerDecoder:
         *,
         stop: Callable[[], None] = lambda: None,
         function: str = READ_IMAGE,
+        memory: Memory | None = None,
     ):
         if workers < 1 or (ahead is not None and ahead < 1):
             raise ValueError(f"{workers} workers, {ahead} ahead found, wanted at least 1 of each")
         self._ahead = 2 * workers + 2 if ahead is None else ahead
         self._stop = stop
+        self._memory = memory or Memory(default_limit())
         self._busy = False
         self._closing = threading.Event()
         self._jobs: SimpleQueue[Job | None] = SimpleQueue()
@@ -78,6 +82,7 @@ class WorkerDecoder:
             for place in waiting:
                 if isinstance(place, Job):
                     place.cancelled = True
+                    place.gone()
             self._busy = False
 
     def close(self) -> None:
@@ -116,12 +121,14 @@ class WorkerDecoder:
             waiting.popleft()
             # before the yield: the caller owns the pixels now, and may keep them for long
             room.leave(place.size if isinstance(place, Job) else 0)
+            if isinstance(place, Job):
+                place.gone()
             yield answer
 
     def _placed(self, number: int, item: ImageRef | T, room: Room) -> Job | _Passing[T]:
         if not isinstance(item, ImageRef):
             return _Passing(item)
-        job = Job(item, number, room, self._closing)
+        job = Job(item, number, room, self._memory, self._closing)
         self._jobs.put(job)
         return job
 

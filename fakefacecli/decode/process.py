@@ -72,7 +72,8 @@ class WorkerProcess:
             self._socket.close()
             raise _no_start(error.strerror or type(error).__name__) from error
         try:
-            self._say({"function": function, "limits": asdict(limits)})
+            plain = {name: value for name, value in asdict(limits).items() if name != "begins"}
+            self._say({"function": function, "limits": plain})
             said = self._header(Patience(START_S, unwanted))
         except (Gone, Late, wire.Garbled) as error:
             raise _no_start(self.bury()) from error
@@ -89,15 +90,26 @@ class WorkerProcess:
         return self._process.poll() is None
 
     def ask(
-        self, ref: ImageRef, unwanted: Callable[[], bool], make_room: Callable[[int], None]
+        self,
+        ref: ImageRef,
+        unwanted: Callable[[], bool],
+        begin: Callable[[int], None],
+        make_room: Callable[[int], None],
     ) -> DecodedImage | Unreadable:
-        """The worker's answer about `ref`; `make_room(bytes)` may wait before pixels are fetched.
+        """The worker's answer about `ref`.
 
-        Raises Late, Gone, GivenUp, wire.Garbled.
+        `begin(pixels)` may wait before they are decoded, `make_room(bytes)` before they are
+        fetched. Raises Late, Gone, GivenUp, wire.Garbled.
         """
         job = {"index": ref.index, "path": ref.path, "name": ref.name}
         self._say(job)
-        header = self._header(Patience(self._limits.timeout_s, unwanted))
+        # waiting for memory is no fault of the file: only what its worker does counts
+        patience, said = Patience(self._limits.timeout_s, unwanted), 0
+        header = self._header(patience)
+        while said := wire.pixels_ahead(header, said, self._limits.max_pixels):
+            begin(said)
+            self._say({"kind": "go"})
+            header = self._header(patience)
         pictures = [
             wire.empty_pixels(size) for size in wire.shapes(header, self._limits.max_pixels)
         ]

@@ -30,6 +30,9 @@ _NUMBERS_OF_ANOTHER = 4
 _LONGEST_TEXT = 500
 
 
+FEW_PIXELS = 1 << 20  # for files of so many the scan is not asked before they are decoded
+
+
 class Garbled(Exception):
     """The other end sent what is no message of this protocol."""
 
@@ -88,6 +91,19 @@ def answer_header(answer: object) -> dict[str, Any]:
             "decode_ms": answer.decode_ms,
         }
     return {"kind": "none"}
+
+
+def pixels_ahead(header: dict[str, Any], before: int, max_pixels: int) -> int:
+    """How many pixels a worker is about to decode, 0 if it says none; raises Garbled.
+
+    It may say so again for the same file, with more of them than `before`.
+    """
+    if header.get("kind") != "begins":
+        return 0
+    pixels = header.get("pixels")
+    if not (type(pixels) is int and before < pixels <= max_pixels):
+        raise Garbled
+    return pixels
 
 
 def shapes(header: dict[str, Any], max_pixels: int) -> list[tuple[int, int, int]]:

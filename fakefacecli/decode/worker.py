@@ -9,6 +9,7 @@ import resource
 import signal
 import socket
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from fakefacecli.base.child import die_with
@@ -60,7 +61,7 @@ def _serve(
     ref = ImageRef(job["index"], job["path"], job["name"])
     answer: object
     try:
-        answer = decode(ref, limits)
+        answer = decode(ref, replace(limits, begins=_Asking(pipe)))
     except MemoryError:
         answer = Unreadable(ref, ErrorCode.TOO_LARGE, needs_too_much(limits))
     except Exception:  # noqa: BLE001  (a decoder that breaks its promise: the scan gives it a row)
@@ -69,6 +70,20 @@ def _serve(
     if isinstance(answer, DecodedImage):
         for picture in answer.all_frames:
             pipe.sendall(picture.pixels.data.cast("B"))
+
+
+class _Asking:
+    """Tells the scan how many pixels a file will be, and waits for its word to go on."""
+
+    def __init__(self, pipe: socket.socket) -> None:
+        self._pipe = pipe
+        self._said = wire.FEW_PIXELS
+
+    def __call__(self, pixels: int) -> None:
+        if pixels > self._said:
+            self._said = pixels
+            self._pipe.sendall(wire.packed({"kind": "begins", "pixels": pixels}))
+            _received(self._pipe)
 
 
 def _received(pipe: socket.socket) -> dict[str, Any]:

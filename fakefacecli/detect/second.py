@@ -27,7 +27,7 @@ STRIDE = 4  # input pixels to a cell of the maps, each way
 BLOCK = 32  # sides of the input are multiples of it
 # A face of this side in the input is still found nearly as often as a large one
 FACE_PX = 14
-LEAST_SCORE = 0.35  # as in the authors' own demo
+LEAST_SCORE = 0.35  # as in prj-python/demo.py of Star-Clouds/CenterFace
 SAME_FACE_OVERLAP = 0.3  # intersection over union
 # The network holds some 350 bytes for each pixel of its input
 MOST_INPUT_PIXELS = 2_000_000
@@ -132,7 +132,7 @@ class CenterFaceDetector:
                 Box(*map(float, boxes[place])),
                 points[place].astype(np.float32),
                 min(float(scores[place]), 1.0),
-                DetectorName.CENTERFACE,
+                detector=DetectorName.CENTERFACE,
             )
             for place in best
         )

@@ -16,7 +16,7 @@ from fakefacecli.evaluate.pictures import thumbnail
 from fakefacecli.figures.metrics import Numbers
 from fakefacecli.labelled.faces import FoundFace
 from fakefacecli.models.preprocess import prepare
-from fakefacecli.scan.classify import Network, TorchClassifier, verdict_of
+from fakefacecli.scan.classify import Network, TorchClassifier, unfit, verdict_of
 
 if TYPE_CHECKING:
     import torch
@@ -62,7 +62,13 @@ class Embedder:
             rows = zip(part, labels[start : start + _AT_ONCE], vectors, logits, strict=True)
             for face, label, vector, logit in rows:
                 p = card.calibration.probability(logit)
-                verdict = verdict_of(p, self.classifier.thresholds, face.face_px, card.min_face_px)
+                verdict = verdict_of(
+                    p,
+                    self.classifier.thresholds,
+                    face.face_px,
+                    card.min_face_px,
+                    unfit(face.crop, card.window),
+                )
                 image = face.image
                 points.append(
                     Point(

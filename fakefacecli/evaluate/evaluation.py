@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from fakefacecli import __version__
-from fakefacecli.base.text import printable
+from fakefacecli.base.text import in_json, printable
 from fakefacecli.base.verdicts import Thresholds
 from fakefacecli.figures.results import (
     Difference,
@@ -126,6 +126,7 @@ def evaluation_json(found: Evaluation) -> bytes:
             "model": _model(found.model),
             "data": _data(found.data),
             "robustness": [_robustness(row) for row in found.robustness],
+            "mistakes": [asdict(mistake) | _path(mistake.path) for mistake in found.mistakes],
         }
     )
 
@@ -153,10 +154,15 @@ def _model(model: ModelFacts) -> dict[str, Any]:
 
 def _data(data: DataFacts) -> dict[str, Any]:
     missed = [
-        asdict(image) | {"path": printable(image.path), "why": printable(image.why)}
+        asdict(image) | _path(image.path) | {"why": printable(image.why)}
         for image in data.without_a_face
     ]
     return asdict(data) | {"without_a_face": missed}
+
+
+def _path(name: str) -> dict[str, str]:
+    path, data = in_json(name)
+    return {"path": path, "path_bytes": data} if data else {"path": path}
 
 
 def _robustness(row: RobustnessRow) -> dict[str, Any]:

@@ -27,13 +27,28 @@ def fit(method: Method, fake: Mask, logits: Numbers, fitted_on: str = "") -> Cal
     platt = method == Method.PLATT
     a, b = fit_platt(fake, logits) if platt else (fit_temperature(fake, logits), 0.0)
     if not 0 < a < _STEEPEST:
-        raise UsageError(
-            f"{method} slope {a:.3g} found, wanted a slope above 0 and below {_STEEPEST:.0f}: the "
-            "scores say nothing of these labels, or everything; check the data, or take platt"
-        )
+        wanted = f"wanted a slope above 0 and below {_STEEPEST:.0f}"
+        raise UsageError(f"{method} slope {a:.3g} found, {wanted}: {_advice(fake, logits, platt)}")
     # a temperature only stretches the logits, so it cannot learn how many fakes there are
     prior = fakes / len(fake) if platt else None
     return Calibration(method, a, b, fitted_on, prior=prior)
+
+
+def _advice(fake: Mask, logits: Numbers, platt: bool) -> str:
+    """Why no calibration fits these scores, and what to do about it."""
+    from sklearn.metrics import roc_auc_score
+
+    auc = float(roc_auc_score(fake, logits))
+    found = f"the model's AUC on these faces is {auc:.3f}"
+    if auc < 0.45:
+        return f"{found}, so its scores are upside down; check which label is which in the data"
+    if auc < 0.55:
+        return f"{found}, no better than chance; no calibration helps, train the model first"
+    if platt:
+        return (
+            f"{found}, but a few far scores decide the curve; look at these faces, or take isotonic"
+        )
+    return f"{found}, which a temperature cannot express; take platt"
 
 
 def at_even_odds(p_fake: Numbers, prior: float | None) -> Numbers:

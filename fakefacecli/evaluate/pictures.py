@@ -80,11 +80,15 @@ def sheets(shown: Sequence[Shown], reader: FaceReader, model: str) -> Iterator[I
     for item in shown:
         photo, crop = item.found.photo, item.found.crop
         if explainer is not None:
-            [heat] = explainer.explain([crop])
+            verdict = item.verdict
+            if not verdict.opinions:  # scores are kept without them
+                [again] = reader.judge.classifier.classify([crop])
+                verdict = replace(verdict, opinions=again.opinions)
+            [heat] = explainer.explain([crop], [verdict])
             name = item.found.image.path
             ref = ImageRef(photo.ref.index, name, name.rsplit("/", 1)[-1])
             yield draw_overlay(
-                replace(photo, ref=ref), replace(crop, ref=ref), heat, item.verdict, model
+                replace(photo, ref=ref), replace(crop, ref=ref), heat, verdict, model
             )
 
 

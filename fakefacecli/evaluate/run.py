@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from fakefacecli.base.errors import NothingToDo
-from fakefacecli.base.text import printable
 from fakefacecli.base.verdicts import Thresholds
 from fakefacecli.evaluate import measure, pictures
 from fakefacecli.evaluate.bootstrap import RESAMPLES
@@ -93,7 +92,7 @@ def _mistakes(judged: Judged, subject: Subject, most: int) -> tuple[Mistake, ...
     verdicts = judged.verdicts(card, subject.thresholds)
     return tuple(
         Mistake(
-            path=printable(judged.faces[place].image.path),
+            path=judged.faces[place].image.path,
             face=judged.faces[place].number,
             label="fake" if judged.faces[place].image.fake else "real",
             p_fake=verdicts[place].fake_probability,

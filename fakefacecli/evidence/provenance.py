@@ -4,7 +4,8 @@ A claim, not proof: it is easily removed (any re-save does) and easily forged; n
 verified, signatures of C2PA manifests included. Its absence says nothing.
 
 Sources: IPTC NewsCodes "Digital Source Type" (cv.iptc.org/newscodes/digitalsourcetype); C2PA
-Technical Specification 2.x, "Embedding manifests into assets" (APP11, caBX, RIFF C2PA, uuid box).
+Technical Specification 2.x, "Embedding manifests into assets" (APP11, caBX, RIFF C2PA, uuid box);
+GB 45438-2025, the label for generated content that Chinese law asks for (TC260).
 """
 
 import re
@@ -15,6 +16,7 @@ from PIL import Image
 from fakefacecli.base.records import Provenance
 from fakefacecli.base.text import printable
 from fakefacecli.base.verdicts import ProvenanceKind
+from fakefacecli.evidence.generators import GENERATOR, label_of_tc260, named_generator, written_by
 from fakefacecli.evidence.structure import jpeg_segments, png_chunks
 
 AI_SOURCE_TYPES = frozenset(
@@ -22,44 +24,10 @@ AI_SOURCE_TYPES = frozenset(
 )
 CAMERA_SOURCE_TYPES = frozenset({"digitalcapture"})
 
-# Names that no camera, editor or photographer is likely to carry.
-GENERATORS = (
-    "Stable Diffusion",
-    "Midjourney",
-    "DALL-E",
-    "DALL·E",
-    "OpenAI",
-    "ChatGPT",
-    "GPT-4o",
-    "gpt-image",
-    "Adobe Firefly",
-    "NovelAI",
-    "ComfyUI",
-    "AUTOMATIC1111",
-    "InvokeAI",
-    "Fooocus",
-    "DreamStudio",
-    "DreamShaper",
-    "Stability AI",
-    "Black Forest Labs",
-    "Bing Image Creator",
-    "Microsoft Designer",
-    "Made with Google AI",
-    "Google Imagen",
-    "Leonardo.Ai",
-    "Ideogram AI",
-    "NightCafe",
-    "Craiyon",
-    "StyleGAN",
-    "thispersondoesnotexist",
-)
-
-_GENERATOR = re.compile("|".join(re.escape(name) for name in GENERATORS), re.I)
-_GENERATOR_BYTES = re.compile(_GENERATOR.pattern.encode(), re.I)
+_GENERATOR_BYTES = re.compile(GENERATOR.pattern.encode(), re.I)
 _SOURCE_TYPE = re.compile(
     rb"digitalsourcetype[/\"'=>\s]{1,9}(?:https?:[^\"'<\s]*/)?(\w{1,60})", re.I
 )
-_WEB_UI = re.compile(r"Steps: \d+.{0,200}Sampler: ", re.S)
 # Text chunks that only generators write, and what must stand in them.
 _TEXT_KEYS = {
     "parameters": re.compile(r"Steps: \d|sui_image_params"),
@@ -69,11 +37,15 @@ _TEXT_KEYS = {
     "sd-metadata": re.compile(""),
     "fooocus_scheme": re.compile(""),
 }
-_TEXT_NAMING = ("Software", "Source", "Artist", "Author", "Description", "Comment", "Title")
-_EXIF_NAMING = {0x0131: "Software", 0x013B: "Artist", 0x010E: "ImageDescription"}
-_EXIF_IFD, _USER_COMMENT, _MAKE, _MODEL = 0x8769, 0x9286, 0x010F, 0x0110
+# Fields that name what made the picture, or who; and captions, which may be about anything.
+_TEXT_NAMING = ("Software", "Source", "Artist", "Author")
+_TEXT_CAPTIONS = ("Description", "Comment", "Title")
+_EXIF_IFD, _MAKE, _MODEL = 0x8769, 0x010F, 0x0110
+_EXIF_NAMING = {0x0131: "Software", 0x013B: "Artist", _MAKE: "Make", _MODEL: "Model"}
+_EXIF_CAPTIONS = {0x010E: "ImageDescription", 0x9286: "UserComment"}
 _XMP_TAG, _C2PA_TAG = 700, 52545
 _C2PA_BOX = bytes.fromhex("d8fec3d61b0e483c92975828877ec481")
+_ENCODING = re.compile(rb"\A(?:ASCII|UNICODE|JIS)?\0+")
 _SEARCHED_BYTES = 1 << 20  # of each metadata block; real ones are far smaller
 _DETAIL_CHARS = 120
 
@@ -85,7 +57,7 @@ def read_provenance(image: Image.Image, data: bytes) -> Provenance:
     the file does make a claim.
     """
     found: list[Provenance] = []
-    for look in (_from_xmp, _from_text, _from_exif, _from_c2pa):
+    for look in (_from_xmp, _from_text, _from_comment, _from_exif, _from_c2pa):
         try:
             found.extend(look(image, data))
         except Exception:  # noqa: BLE001  (metadata break Pillow in as many ways as pictures do)
@@ -108,6 +80,7 @@ def _from_xmp(image: Image.Image, _: bytes) -> Iterator[Provenance]:
         packet = packet.encode("utf-8", "surrogateescape")
     if isinstance(packet, bytes):
         yield from _source_types(packet, "XMP DigitalSourceType {}")
+        yield from _tc260(packet, "XMP")
 
 
 def _source_types(block: bytes, words: str) -> Iterator[Provenance]:
@@ -127,30 +100,51 @@ def _from_text(image: Image.Image, _: bytes) -> Iterator[Provenance]:
     for key, wanted in _TEXT_KEYS.items():
         if key in chunks and wanted.search(chunks[key][:_SEARCHED_BYTES]):
             yield _claim(ProvenanceKind.AI_DECLARED, f"PNG text {key} as image generators write it")
-    for key in _TEXT_NAMING:
-        yield from _naming(chunks.get(key, ""), f"PNG text {key}")
+    for place, words in chunks.items():
+        block = f"{place}: {words[:_SEARCHED_BYTES]}".encode("utf-8", "replace")
+        yield from _tc260(block, f"PNG text {place}")
+    for key in (*_TEXT_NAMING, *_TEXT_CAPTIONS):
+        yield from _naming(chunks.get(key, ""), f"PNG text {key}", key in _TEXT_CAPTIONS)
 
 
-def _naming(value: object, where: str) -> Iterator[Provenance]:
+def _from_comment(image: Image.Image, _: bytes) -> Iterator[Provenance]:
+    """A comment of the file itself, as JPEG and GIF have it."""
+    yield from _naming(image.info.get("comment"), f"{image.format} comment", caption=True)
+
+
+def _tc260(block: bytes, where: str) -> Iterator[Provenance]:
+    words = label_of_tc260(block[:_SEARCHED_BYTES].replace(b"\0", b""))
+    if words:
+        yield _claim(ProvenanceKind.AI_DECLARED, f"{where} has the TC260 label AIGC: {words}")
+
+
+def _naming(value: object, where: str, caption: bool) -> Iterator[Provenance]:
     if isinstance(value, bytes):
         # UserComment starts with 8 bytes that name its encoding; UTF-16 loses its zeros here
-        value = value.replace(b"\0", b"").decode("utf-8", "replace")
+        value = _ENCODING.sub(b"", value).replace(b"\0", b"").decode("utf-8", "replace")
     if not isinstance(value, str):
         return
     text = value[:_SEARCHED_BYTES]
-    if match := _GENERATOR.search(text):
-        yield _claim(ProvenanceKind.AI_DECLARED, f"{where} names {match[0]}")
-    elif _WEB_UI.search(text):
-        yield _claim(ProvenanceKind.AI_DECLARED, f"{where} as Stable Diffusion web UIs write it")
+    if name := named_generator(text, caption):
+        yield _claim(ProvenanceKind.AI_DECLARED, f"{where} names {name}")
+    elif program := written_by(text):
+        yield _claim(ProvenanceKind.AI_DECLARED, f"{where} as {program} write it")
+    yield from _tc260(text.encode("utf-8", "replace"), where)
 
 
 def _from_exif(image: Image.Image, _: bytes) -> Iterator[Provenance]:
     exif = _exif(image)
-    for tag, name in _EXIF_NAMING.items():
-        yield from _naming(exif.get(tag), f"EXIF {name}")
-    yield from _naming(exif.get_ifd(_EXIF_IFD).get(_USER_COMMENT), "EXIF UserComment")
+    tags = {**exif, **exif.get_ifd(_EXIF_IFD)}
+    for tag, name in (_EXIF_NAMING | _EXIF_CAPTIONS).items():
+        yield from _naming(tags.get(tag), f"EXIF {name}", tag in _EXIF_CAPTIONS)
+    # ComfyUI writes what it was asked into any tag that takes text, those of a camera included
+    texts = {tag: value for tag, value in tags.items() if isinstance(value, str)}
+    for tag, value in texts.items():
+        if program := written_by(value[:_SEARCHED_BYTES]):
+            yield _claim(ProvenanceKind.AI_DECLARED, f"EXIF tag 0x{tag:04x} as {program} write it")
     make, model = (str(exif.get(tag) or "").strip("\0 ") for tag in (_MAKE, _MODEL))
-    if make and model:
+    # a camera's name has no braces: JSON is data of a program
+    if make and model and not set("{}") & set(make + model):
         yield _claim(ProvenanceKind.CAMERA_DECLARED, f"EXIF Make {make}, Model {model}")
 
 

@@ -11,6 +11,13 @@ class Estimate:
     low: float | None = None
     high: float | None = None
 
+    @property
+    def note(self) -> str:
+        """Why an interval has no width; "" where it has one, or where there is none."""
+        # such as an AUC of 1: no draw of these faces has an overlap of the classes
+        same = self.low is not None and self.low == self.high
+        return "every resample gave the same" if same else ""
+
 
 @dataclass(frozen=True, slots=True)
 class Difference:

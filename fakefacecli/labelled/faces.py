@@ -1,6 +1,7 @@
 """The faces of labelled images, found and cut exactly as a scan does it."""
 
 import itertools
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -85,10 +86,18 @@ def face_in_middle(picture: DecodedImage, scale: float) -> Face:
     return face_in_box(Box(x - half, y - half, x + half, y + half))
 
 
-def face_in_box(box: Box) -> Face:
-    """A face of which only the box is known: all landmarks are its centre."""
-    centre = [[(box.left + box.right) / 2, (box.top + box.bottom) / 2]]
-    return Face(box, np.tile(np.array(centre, np.float32), (5, 1)), 1.0)
+def face_in_box(box: Box, roll: float = 0.0, turn: int = 0) -> Face:
+    """A face of which only the box is known, and how it is turned, in degrees as in a report.
+
+    Its eyes lie as far apart as half the box is long; the other landmarks are its centre.
+    """
+    centre = [(box.left + box.right) / 2, (box.top + box.bottom) / 2]
+    points = np.tile(np.array(centre, np.float32), (5, 1))
+    quarter = box.longer_side / 4
+    away = np.array([math.cos(math.radians(roll)), math.sin(math.radians(roll))]) * quarter
+    points[0] -= away
+    points[1] += away
+    return Face(box, points, 1.0, turn)
 
 
 def _faces(photos: Sequence[DecodedImage], reader: FaceReader) -> list[tuple[Face, ...]]:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from fakefacecli.base.errors import NothingToDo, UsageError
-from fakefacecli.base.records import Box, ImageRef, Unreadable
-from fakefacecli.base.text import exact
+from fakefacecli.base.records import Box, Face, ImageRef, Unreadable
+from fakefacecli.base.text import exact, from_json, printable
 from fakefacecli.labelled.data import LabelledImage
 from fakefacecli.labelled.faces import FaceReader, FoundFace, Missed, face_in_box
 from fakefacecli.scan.crop import cut
@@ -18,16 +18,17 @@ if TYPE_CHECKING:
 
 SUFFIXES = (".csv", ".json", ".jsonl")
 _FACE = ("face", "x1", "y1", "x2", "y2")
+_TURNED = ("roll", "turn")
 _NEEDED = ("path", "status", *_FACE, "verdict", "sha256")
 
 
 @dataclass(frozen=True, slots=True)
 class ScannedImage:
-    """An image of a report: its exact path, its file's hash, and its faces (number, box)."""
+    """An image of a report: its exact path, its file's hash, and its faces by their numbers."""
 
     path: str
     sha256: str
-    faces: tuple[tuple[int, Box], ...]
+    faces: tuple[tuple[int, Face], ...]
 
 
 def is_report(path: str) -> bool:
@@ -61,7 +62,7 @@ def read_report(path: str) -> list[ScannedImage]:
 
 
 def _read_table(path: str) -> "pd.DataFrame":
-    """The rows of a report, unchanged; all cells of a CSV are text."""
+    """The rows of a report, their paths as in a CSV; all cells of a CSV are text."""
     import pandas as pd
 
     if path.lower().endswith(".csv"):
@@ -78,18 +79,25 @@ def _read_table(path: str) -> "pd.DataFrame":
             rows = [row for line in handle if "run" not in (row := json.loads(line))]
     if not isinstance(rows, list):
         raise TypeError("no list of rows")
+    for row in rows:
+        # pandas cannot group by names that are not UTF-8
+        row["path"] = printable(from_json(row["path"], row.get("path_bytes")))
     return pd.DataFrame(rows, dtype=object)  # numbers as they are: a gap makes no 1 a 1.0
 
 
 def _images(table: "pd.DataFrame") -> list[ScannedImage]:
+    # reports of single networks had no roll before, and none had a turn
+    table = table.assign(**{name: 0 for name in _TURNED if name not in table})
     faces = table[table["face"].map(bool).astype(bool)]  # an empty cell, or null: no face
     return [
         ScannedImage(
             path=exact(of["path"].iloc[0]),
             sha256=of["sha256"].iloc[0],
             faces=tuple(
-                (int(number), _box(*corners))
-                for number, *corners in of[list(_FACE)].itertuples(index=False, name=None)
+                (int(number), face_in_box(_box(*corners), float(roll), int(turn)))
+                for number, *corners, roll, turn in of[[*_FACE, *_TURNED]].itertuples(
+                    index=False, name=None
+                )
             ),
         )
         for _, of in faces.groupby("path", sort=False, dropna=False)
@@ -125,9 +133,9 @@ def reread(images: list[ScannedImage], reader: FaceReader) -> Iterator[FoundFace
         elif scanned.sha256 != item.facts.sha256:
             yield Missed(image, "the file is not the one that was scanned", unreadable=True)
         else:
-            for number, box in scanned.faces:
-                crop = cut(item, face_in_box(box), number, reader.judge.window)
-                yield FoundFace(image, item, crop, box.longer_side)
+            for number, face in scanned.faces:
+                crop = cut(item, face, number, reader.judge.window)
+                yield FoundFace(image, item, crop, face.box.longer_side)
 
 
 def _box(*corners: Any) -> Box:

@@ -42,7 +42,7 @@ BUNDLED: dict[str, BundledModel] = {
         BundledModel(
             "fakeface-judge-2026.11",
             "fakeface-judge-2026.11.json",
-            "39d444387743dece4746000fb7788c9c54eef25e1032b47f2af416fb0bae5519",
+            "0c67450f943db8bc54e1b430cbf821ce5a0e777f564d4e2b3d075a98bd87c79b",
         ),
     )
 }

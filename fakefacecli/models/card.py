@@ -11,7 +11,13 @@ from typing import Any
 from fakefacecli.base.errors import ModelRefused
 from fakefacecli.base.verdicts import Thresholds
 from fakefacecli.models.calibration import Calibration, finite, read_calibration
-from fakefacecli.models.window import SIDES, WindowRule, check_known, read_window
+from fakefacecli.models.window import (
+    SIDES,
+    WindowRule,
+    check_known,
+    read_window,
+    window_of_network,
+)
 
 # the only conventions this version can reproduce exactly; any other value is refused, not guessed
 CHANNELS = ("rgb", "ela")
@@ -77,7 +83,7 @@ class ModelCard:
     @property
     def window(self) -> WindowRule:
         """What is cut out of a photograph for a face."""
-        return self.rule or WindowRule(self.crop_scale)
+        return self.rule or window_of_network(self.crop_scale)
 
     @property
     def span(self) -> float:

@@ -8,12 +8,12 @@ A single network is a judge of one member, whose card travels inside its checkpo
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from fakefacecli.base.errors import ModelRefused
-from fakefacecli.base.verdicts import Thresholds
+from fakefacecli.base.verdicts import Contribution, Opinion, Thresholds
 from fakefacecli.models.backbones import check_backbone
 from fakefacecli.models.calibration import Calibration, finite, read_calibration
 from fakefacecli.models.card import VIEWS, ModelCard, Triple, check_ranges
@@ -96,6 +96,25 @@ def member_names(checkpoint: AnyCheckpoint) -> tuple[str, ...]:
     """What a judge's networks are called in reports; none for a single network."""
     members = members_of(checkpoint)
     return tuple(member.name for member in members) if len(members) > 1 else ()
+
+
+def contributions(
+    members: Iterable[tuple[str, float, ModelCard]], opinions: Iterable[Opinion]
+) -> tuple[Contribution, ...]:
+    """What each of a judge's members (name, weight, card) added to a face's logit, in order.
+
+    A member without an opinion was not asked.
+    """
+    logits = {opinion.member: opinion.logit for opinion in opinions}
+    return tuple(
+        Contribution(name, weight, logits.get(name), _sees(card)) for name, weight, card in members
+    )
+
+
+def _sees(card: ModelCard) -> str:
+    if card.view == "native":
+        return f"the middle {card.input_px} px, not resized"
+    return f"{card.crop_scale:g} x the face, at {card.input_px} px"
 
 
 def read_judge(path: str) -> JudgeCheckpoint:

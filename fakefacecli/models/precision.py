@@ -134,7 +134,7 @@ def bfloat16_copy(network: "nn.Module", backbone: str) -> "nn.Module":
             continue
         few = bool(name) and not (how.float32 and name.startswith(how.float32))
         if few and how.matrices and isinstance(module, nn.Linear):
-            _to_few_bits(module)
+            to_few_bits(module)
             continue
         # normalisations and the head cost little time and add up many numbers: float32
         dtype = torch.bfloat16 if few and isinstance(module, nn.Conv2d) else torch.float32
@@ -143,7 +143,7 @@ def bfloat16_copy(network: "nn.Module", backbone: str) -> "nn.Module":
     return quick
 
 
-def _to_few_bits(layer: "nn.Linear") -> None:
+def to_few_bits(layer: "nn.Linear") -> None:
     """Give `layer` a bfloat16 matrix, between float32 numbers.
 
     Its rows are stretched so that the largest weight is 127, and what comes out is shrunk again in

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image, ImageChops
 
+from fakefacecli.base.quarter import box_in_crop
 from fakefacecli.base.records import FaceCrop, Pixels
 from fakefacecli.models.card import RESIZES, ModelCard
 
@@ -19,14 +20,15 @@ _ELA_QUALITY = 90
 
 def region(crop: FaceCrop, card: ModelCard) -> tuple[int, int, int, int]:
     """What the network sees of the crop: left, top, right, bottom in its pixels."""
-    side, box, window = crop.side, crop.face.box, crop.window
+    side = crop.side
     if card.span:
         native = card.view == "native"
         return _middle(side, min(card.input_px, side) if native else _part(side, card))
     if not card.stretch:
         return 0, 0, side, side
-    left, right = _along(box.left - window.left, box.right - window.left, card.crop_scale, side)
-    top, bottom = _along(box.top - window.top, box.bottom - window.top, card.crop_scale, side)
+    box = box_in_crop(crop)
+    left, right = _along(box.left, box.right, card.crop_scale, side)
+    top, bottom = _along(box.top, box.bottom, card.crop_scale, side)
     return left, top, right, bottom
 
 

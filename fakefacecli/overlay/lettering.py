@@ -18,8 +18,8 @@ REASONS = {
     Reason.BETWEEN_THRESHOLDS: "between the thresholds",
     Reason.BELOW_LOW: "below the low threshold",
     Reason.FACE_TOO_SMALL: "the face is too small to judge",
-    Reason.FACE_TURNED: "the face is turned too far to judge",
-    Reason.FACE_CUT_OFF: "too much of the face's surroundings is cut off",
+    Reason.FACE_TURNED: "the face is turned too far",
+    Reason.FACE_CUT_OFF: "too near the photograph's edge",
     Reason.PROFILE: "the face is seen from the side",
 }
 HEAT_MEANS = "Heat: where the network found evidence for fake"
@@ -32,6 +32,9 @@ HEAT_NOTES = (
     "Coarse, and scaled for each face: read it as regions of this face,",
     "neither as outlines of an edit nor as a measure between faces.",
 )
+NOT_ASKED = "not asked"
+DIMMED = "Dimmed: heat outside the face"
+MOSTLY_OUTSIDE = "Dimmed: outside the face, where most of this heat lies"
 CAVEAT = "Evidence, not proof. The score can be wrong either way: weigh it with what else is known."
 
 _SPECIMEN_PX = 20
@@ -92,6 +95,11 @@ def score_text(probability: float, thresholds: Thresholds) -> str:
         if (shown < low, shown >= high) == (probability < low, probability >= high):
             return text
     return repr(probability)
+
+
+def heat_means(several: bool) -> str:
+    """What heat is, of one network or of `several`."""
+    return HEAT_MEANS.replace("network", "networks") if several else HEAT_MEANS
 
 
 def zoom_text(zoom: float) -> str:

@@ -1,7 +1,8 @@
 """The sheet a reviewer opens: two views of the face above a panel of words.
 
-The layout is fixed, so that nothing can run into anything else: all sheets are SHEET_PX, and every
-text of unknown length is shortened to the room it has.
+The layout is fixed, so that nothing can run into anything else: all sheets are SHEET_PX, those of
+a judge of several networks higher by the bars of what each added, and every text of unknown length
+is shortened to the room it has.
 """
 
 import itertools
@@ -10,21 +11,33 @@ from PIL import Image, ImageDraw
 
 from fakefacecli.base.records import DecodedImage, FaceCrop, Heatmap, ImageRef
 from fakefacecli.base.verdicts import Label, Verdict
+from fakefacecli.overlay.bars import draw_bars, height_of
 from fakefacecli.overlay.lettering import (
     CAVEAT,
-    HEAT_MEANS,
+    DIMMED,
     HEAT_NOTES,
+    MOSTLY_OUTSIDE,
     NO_HEAT,
     NO_HEAT_NOTES,
     REASONS,
     WORDS,
+    heat_means,
     score_text,
     shorten,
     showable,
     typeface,
     zoom_text,
 )
-from fakefacecli.overlay.view import VIEW_PX, Colour, Frame, draw_views, draw_whole, heat_bar
+from fakefacecli.overlay.view import (
+    VIEW_PX,
+    Colour,
+    Frame,
+    draw_views,
+    draw_whole,
+    heat_bar,
+    heat_outside,
+    repeats_edge,
+)
 
 Style = tuple[int, Colour]  # height in pixels, colour
 
@@ -33,7 +46,9 @@ LEFT, RIGHT = GAP, 2 * GAP + VIEW_PX  # the two columns
 WIDE = 2 * VIEW_PX + GAP
 VIEWS_TOP = 104
 PANEL_TOP = VIEWS_TOP + VIEW_PX
-SHEET_PX = (WIDE + 2 * GAP, PANEL_TOP + 330)
+FOOTER_TOP = PANEL_TOP + 224
+SHEET_PX = (WIDE + 2 * GAP, PANEL_TOP + 332)
+BARS_GAP = 20  # between the bars and the footer
 THUMB_PX = (168, 156)
 
 INK: Colour = (28, 31, 35)
@@ -54,6 +69,7 @@ COLOURS: dict[Label, Colour] = {
     Label.INCONCLUSIVE: (242, 176, 30),
     Label.NOT_FLAGGED: (94, 110, 102),
 }
+_MOST = 0.5  # of the heat
 _ON_COLOUR: dict[Label, Colour] = {
     Label.FLAGGED: PAPER,
     Label.INCONCLUSIVE: INK,
@@ -64,14 +80,17 @@ _ON_COLOUR: dict[Label, Colour] = {
 def draw_overlay(
     image: DecodedImage, crop: FaceCrop, heat: Heatmap, verdict: Verdict, model: str
 ) -> Image.Image:
-    """The sheet of one face, RGB, SHEET_PX: its face bare (left), in grey under heat (right), why.
+    """The sheet of one face, RGB: its face bare (left), in grey under heat (right), why.
 
-    `heat` covers the crop's window, whatever its own size. Names may be of any characters: what
+    It is SHEET_PX, or as much higher as the bars of the heat's contributions take. `heat` covers
+    the crop's window, whatever its own size. Names may be of any characters: what
     the typeface lacks is shown as an escape. Raises ValueError for another photograph's crop.
     """
     if image.ref != crop.ref:
         raise ValueError(f"crop of {crop.ref.name!a} found, wanted one of {image.ref.name!a}")
-    sheet = Image.new("RGB", SHEET_PX, PAPER)
+    bars = heat.contributions
+    more = height_of(bars) + BARS_GAP if bars else 0
+    sheet = Image.new("RGB", (SHEET_PX[0], SHEET_PX[1] + more), PAPER)
     pen = ImageDraw.Draw(sheet)
     _draw_headline(pen, verdict)
     _draw_scale(pen, verdict)
@@ -83,7 +102,10 @@ def draw_overlay(
     whole = draw_whole(image, crop.face.box, COLOURS[verdict.label], *THUMB_PX)
     sheet.paste(whole, (LEFT + VIEW_PX - whole.width, PANEL_TOP + 48))
     _draw_legend(sheet, pen, heat)
-    _draw_footer(pen, image, crop.ref)
+    if bars:
+        pen.line((LEFT, FOOTER_TOP, LEFT + WIDE - 1, FOOTER_TOP), fill=RULE, width=1)
+        draw_bars(pen, bars, (LEFT, FOOTER_TOP + 12), WIDE)
+    _draw_footer(pen, image, crop.ref, FOOTER_TOP + more)
     return sheet
 
 
@@ -95,9 +117,10 @@ def _draw_headline(pen: ImageDraw.ImageDraw, verdict: Verdict) -> None:
     pen.rounded_rectangle(badge, radius=8, fill=COLOURS[verdict.label])
     _write(pen, (LEFT + 18, middle), word, (32, _ON_COLOUR[verdict.label]), "lm")
     score = score_text(verdict.fake_probability, verdict.thresholds)
-    score = shorten(f"p_fake {score}", 28, LEFT + VIEW_PX - across - 20)
+    room = LEFT + VIEW_PX - across - 20
+    score = shorten(f"p_fake {score}", 28, room)
     _write(pen, (across + 20, middle - 14), score, SCORE, "lm")
-    _write(pen, (across + 20, middle + 18), REASONS[verdict.reason], BODY, "lm")
+    _write(pen, (across + 20, middle + 18), shorten(REASONS[verdict.reason], 19, room), BODY, "lm")
 
 
 def _draw_scale(pen: ImageDraw.ImageDraw, verdict: Verdict) -> None:
@@ -136,12 +159,21 @@ def _draw_captions(
     bare = f"The photograph, {zoom_text(frame.zoom)}"
     if frame.overhangs(image):
         bare += "; plain grey lies outside it"
-    hot = "In grey, under the network's heat" if heat.values.any() else "In grey"
+    whose = "networks'" if heat.contributions else "network's"
+    hot = f"In grey, under the {whose} heat" if heat.values.any() else "In grey"
     hot += "; box: the face"
-    if frame.inner.overhangs(image):
+    if crop.levelled:
+        hot += "; slanting: turned level"
+    elif repeats_edge(image, crop):
         hot += "; edge repeated"
     _write(pen, (LEFT, PANEL_TOP + 8), bare, NOTE, "la")
     _write(pen, (RIGHT, PANEL_TOP + 8), hot, NOTE, "la")
+    outside = heat_outside(crop, heat)
+    if outside > _MOST:
+        dimmed = f"{MOSTLY_OUTSIDE} ({100 * outside:.0f} %)"
+        _write(pen, (RIGHT, PANEL_TOP + 30), dimmed, (18, INK), "la")
+    elif outside > 0:
+        _write(pen, (RIGHT, PANEL_TOP + 30), DIMMED, NOTE, "la")
 
 
 def _draw_facts(
@@ -166,12 +198,12 @@ def _draw_facts(
 
 def _draw_legend(sheet: Image.Image, pen: ImageDraw.ImageDraw, heat: Heatmap) -> None:
     """What the colours mean, right below the view under heat."""
-    top = PANEL_TOP + 46
+    top = PANEL_TOP + 62
     if not heat.values.any():
         _write(pen, (RIGHT, top), NO_HEAT, HEADING, "la")
         _draw_notes(pen, top + 38, NO_HEAT_NOTES)
         return
-    _write(pen, (RIGHT, top), HEAT_MEANS, HEADING, "la")
+    _write(pen, (RIGHT, top), heat_means(bool(heat.contributions)), HEADING, "la")
     sheet.paste(heat_bar(VIEW_PX, 22), (RIGHT, top + 34))
     _write(pen, (RIGHT, top + 62), "none", BODY, "la")
     _write(pen, (RIGHT + VIEW_PX, top + 62), "strongest", BODY, "ra")
@@ -183,9 +215,8 @@ def _draw_notes(pen: ImageDraw.ImageDraw, top: float, notes: tuple[str, ...]) ->
         _write(pen, (RIGHT, top + 24 * number), note, NOTE, "la")
 
 
-def _draw_footer(pen: ImageDraw.ImageDraw, image: DecodedImage, ref: ImageRef) -> None:
+def _draw_footer(pen: ImageDraw.ImageDraw, image: DecodedImage, ref: ImageRef, top: int) -> None:
     """Whose face it is, and the caveat, over the whole width."""
-    top = PANEL_TOP + 222
     pen.line((LEFT, top, LEFT + WIDE - 1, top), fill=RULE, width=1)
     name = shorten(showable(ref.name), 21, WIDE - 60)
     _write(pen, (LEFT, top + 12), "file", LABEL, "la")

@@ -17,9 +17,11 @@ Colour = tuple[int, int, int]
 Edges = tuple[float, float, float, float]  # left, top, right, bottom; right and bottom exclusive
 
 VIEW_PX = 576
-SURROUNDINGS = 0.25  # of the window's side, on each of its four sides
+SURROUNDINGS = 0.25  # of the window's side, at most, on each of its four sides
+FACES_WIDE = 2.0  # as many sides of the face's box are enough, where the window lies within them
 OUTSIDE = (226, 229, 232)
 FULL_HEAT_ALPHA = 0.72  # even the hottest place lets the face shine through
+DIMMED = 0.4  # of the heat's opacity, outside the box of the face
 LIGHT, DARK = (255, 255, 255), (20, 20, 20)
 BLOCKY_FROM = 4.0  # enlarged this much, pixels are shown as squares: smoothing invents skin
 
@@ -35,9 +37,11 @@ class Frame:
 
     @classmethod
     def around(cls, crop: FaceCrop) -> "Frame":
-        """The crop's window with its surroundings, at least one pixel on each side."""
-        window = crop.window
-        margin = max(1, round(window.side * SURROUNDINGS))
+        """The crop's window, as it was turned, with surroundings: at least a pixel on each side."""
+        window, roll = crop.window, math.radians(crop.roll if crop.levelled else 0.0)
+        across = window.side * (abs(math.cos(roll)) + abs(math.sin(roll)))
+        wanted = max(across, FACES_WIDE * crop.face.box.longer_side)
+        margin = max(1, round(min(window.side * SURROUNDINGS, (wanted - window.side) / 2)))
         return cls(window.left - margin, window.top - margin, window.side + 2 * margin, margin)
 
     @property
@@ -80,22 +84,26 @@ def draw_views(
     frame = Frame.around(crop)
     pixels = _cut(image.pixels, frame)
     bare = hot = _scale(pixels)
-    # beyond the photograph's edge the network saw repeated pixels: heat is laid over those
-    if frame.inner.overhangs(image):
+    if repeats_edge(image, crop):  # heat is laid over what the network saw there
         inside = slice(frame.margin, frame.side - frame.margin)
-        if crop.side == crop.window.side and not crop.levelled:
-            pixels[inside, inside] = crop.pixels
+        pixels[inside, inside] = _edge_repeated(image.pixels, frame.inner)
         hot = _scale(pixels)
     left, top, right, bottom = frame.window
     size = right - left, bottom - top
     laid = np.asarray(Image.fromarray(heat.values).resize(size, Image.Resampling.BILINEAR))
+    opacity = np.where(_in_box(crop, laid.shape), 1.0, DIMMED)
     hot = hot.convert("L").convert("RGB")  # so that all colour in it is heat, on any skin or wall
     under = np.asarray(hot.crop(frame.window))
-    hot.paste(Image.fromarray(warm(under, laid)), (left, top))
+    hot.paste(Image.fromarray(warm(under, laid, opacity)), (left, top))
     _outline(hot, frame.place(crop.face.box), LIGHT, DARK, 3)
     if crop.levelled:
-        _outline_turned(hot, frame.window, crop.roll)
+        _outline_turned(hot, frame.window, crop.turned)
     return bare, hot
+
+
+def repeats_edge(image: DecodedImage, crop: FaceCrop) -> bool:
+    """Whether the view under heat repeats the photograph's edge: not around a turned window."""
+    return not crop.levelled and Frame.around(crop).inner.overhangs(image)
 
 
 def draw_whole(
@@ -120,9 +128,30 @@ def draw_whole(
     return whole
 
 
-def warm(pixels: Pixels, heat: npt.NDArray[np.floating]) -> Pixels:
-    """Lay `heat` (h, w) in [0, 1] over `pixels` (h, w, 3): where heat is 0 nothing changes."""
-    alpha = (FULL_HEAT_ALPHA * np.clip(heat, 0.0, 1.0))[..., np.newaxis]
+def heat_outside(crop: FaceCrop, heat: Heatmap) -> float:
+    """The share of all heat that lies outside the box of the face, 0..1; 0 without any heat."""
+    total = float(heat.values.sum(dtype=np.float64))
+    outside = heat.values[~_in_box(crop, heat.values.shape)]
+    return float(outside.sum(dtype=np.float64)) / total if total else 0.0
+
+
+def _in_box(crop: FaceCrop, shape: tuple[int, ...]) -> npt.NDArray[np.bool_]:
+    """Which places of a map over the crop's window, (h, w), have their middle inside the box."""
+    window, box = crop.window, crop.face.box
+    y, x = ((np.arange(count) + 0.5) * (window.side / count) for count in shape)
+    y, x = y + window.top, x + window.left
+    rows, columns = (y >= box.top) & (y < box.bottom), (x >= box.left) & (x < box.right)
+    return rows[:, np.newaxis] & columns
+
+
+def warm(
+    pixels: Pixels, heat: npt.NDArray[np.floating], opacity: npt.NDArray[np.floating] | float = 1.0
+) -> Pixels:
+    """Lay `heat` (h, w) in [0, 1] over `pixels` (h, w, 3): where heat is 0 nothing changes.
+
+    `opacity` (h, w) in [0, 1] is how much of it is laid.
+    """
+    alpha = (FULL_HEAT_ALPHA * opacity * np.clip(heat, 0.0, 1.0))[..., np.newaxis]
     mixed: Pixels = np.rint(pixels * (1.0 - alpha) + plasma(heat) * alpha).astype(np.uint8)
     return mixed
 
@@ -157,6 +186,13 @@ def _cut(pixels: Pixels, frame: Frame) -> Pixels:
         top:bottom, left:right
     ]
     return square
+
+
+def _edge_repeated(pixels: Pixels, frame: Frame) -> Pixels:
+    """A (side, side, 3) square of the photograph, its edge repeated where there is none."""
+    rows = np.clip(np.arange(frame.top, frame.top + frame.side), 0, len(pixels) - 1)
+    columns = np.clip(np.arange(frame.left, frame.left + frame.side), 0, pixels.shape[1] - 1)
+    return pixels[np.ix_(rows, columns)]
 
 
 def _scale(square: Pixels) -> Image.Image:

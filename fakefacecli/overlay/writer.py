@@ -8,6 +8,7 @@ from PIL import Image
 from fakefacecli.base.errors import CannotWrite
 from fakefacecli.base.files import atomic_write, cannot_write, make_folders
 from fakefacecli.base.records import ImageRef
+from fakefacecli.overlay.mark import save_marked
 from fakefacecli.overlay.names import fitted, flat, marked, parts_of, too_long
 from fakefacecli.overlay.sheet import draw_overlay
 
@@ -63,7 +64,7 @@ class OverlayWriter:
         except OSError as error:
             raise cannot_write(target, error) from error
         with atomic_write(target) as handle:
-            picture.save(handle, "JPEG", quality=JPEG_QUALITY, subsampling=0)
+            save_marked(picture, handle, "JPEG", JPEG_QUALITY)
 
 
 def _folder(part: str) -> str:

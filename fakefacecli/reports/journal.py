@@ -64,6 +64,7 @@ def _finding_to_plain(finding: FaceFinding) -> list[Any]:
         [[said.member, said.logit] for said in verdict.opinions],
         finding.frame,
         finding.frame_size,
+        finding.turn,
         finding.detector,
     ]
 
@@ -95,10 +96,11 @@ def from_plain(plain: Plain) -> ImageReport:
 def _finding_from_plain(plain: list[Any]) -> FaceFinding:
     box, score, (probability, low, high), label, reason, overlay, *later = plain
     # a journal of an older version has fewer of these
-    usual: list[Any] = [0.0, (), 1, None, DetectorName.MTCNN]
-    roll, said, frame, size, detector = [*later, *usual[len(later) :]]
+    usual: list[Any] = [0.0, (), 1, None, 0, DetectorName.MTCNN]
+    roll, said, frame, size, turn, detector = [*later, *usual[len(later) :]]
     opinions = tuple(Opinion(*opinion) for opinion in said)
     verdict = Verdict(probability, Thresholds(low, high), Label(label), Reason(reason), opinions)
+    size = tuple(size) if size else None
     return FaceFinding(
         Box(*box),
         score,
@@ -106,7 +108,8 @@ def _finding_from_plain(plain: list[Any]) -> FaceFinding:
         overlay,
         roll,
         frame,
-        frame_size=tuple(size) if size else None,
+        frame_size=size,
+        turn=turn,
         detector=DetectorName(detector),
     )
 

@@ -1,9 +1,9 @@
 """Report rows and the three formats they are written in.
 
-One row per face; exactly one for an image without a face or with an error. File names are written
-by `text.printable`, so that every row leads to its exact file and holds no control character;
-records have names as the system has them. A CSV cell of text that a spreadsheet could take for a
-formula gets an apostrophe before it (OWASP, "CSV Injection").
+One row per face; exactly one for an image without a face or with an error. Every row leads to its
+exact file: a CSV holds names as `text.printable` writes them, without a control character; JSON
+holds the names themselves, and the bytes of those that are not Unicode. A CSV cell of text that a
+spreadsheet could take for a formula gets an apostrophe before it (OWASP, "CSV Injection").
 """
 
 import csv
@@ -14,9 +14,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from fakefacecli.base.options import ReportTarget
 from fakefacecli.base.protocols import ReportWriter
 from fakefacecli.base.records import FaceFinding, ImageReport
-from fakefacecli.base.text import printable
+from fakefacecli.base.text import in_json, printable
 
 SCHEMA_VERSION = 1
 COLUMNS = (
@@ -26,14 +27,20 @@ COLUMNS = (
     *("threshold_low", "threshold_high", "image_verdict", "provenance", "provenance_detail"),
     *("overlay", "model", "model_sha256", "elapsed_ms", "warning"),
     *("frame", "frames", "frames_judged"),
+    *("roll", "turn"),
     "detector",
 )
 # behind the others, where a judge of several networks judged
-JUDGE_COLUMNS = ("roll", "members")
+JUDGE_COLUMNS = ("members",)
+# of these JSON also holds the bytes, base64 in NAME_bytes, where they are not UTF-8
+FILE_COLUMNS = ("path", "overlay")
 # The apostrophe is among them: a cell that starts with one gets one more, so that a reader can
 # always take off the first. The last four are full-width forms, which some spreadsheets read like
 # the first four
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "'", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+
+# by this mark Excel knows a CSV in UTF-8; without it, it takes the local 8-bit encoding
+BOM = "\ufeff"
 
 Row = dict[str, Any]
 
@@ -55,14 +62,15 @@ class RowFacts:
 def rows_of(report: ImageReport, facts: RowFacts) -> Iterator[Row]:
     """The rows of one image, each with every one of COLUMNS; None where nothing is known.
 
-    Of a judge of several networks there are JUDGE_COLUMNS as well: by how many degrees the face is
-    turned, and the logit of each network by its name.
+    FILE_COLUMNS hold names as the system has them, which each writer writes in its own way.
+    Of a judge of several networks there are JUDGE_COLUMNS as well: the logit of each network by its
+    name.
     """
     common: Row = dict.fromkeys((*COLUMNS, *JUDGE_COLUMNS) if facts.members else COLUMNS)
     common |= {
         "schema_version": SCHEMA_VERSION,
         "run_id": facts.run_id,
-        "path": printable(report.ref.path),
+        "path": report.ref.path,
         "sha256": report.facts.sha256,
         "bytes": report.facts.size,
         "format": report.facts.format,
@@ -96,7 +104,7 @@ def _face_cells(number: int, finding: FaceFinding, facts: RowFacts) -> Row:
     of_judge: Row = {}
     if facts.members:
         logits = {opinion.member: round(opinion.logit, 4) for opinion in verdict.opinions}
-        of_judge = {"roll": round(finding.roll, 1), "members": logits}
+        of_judge = {"members": logits}
     # rounded to what can be meant: further digits differ between processors
     return {
         "face": number,
@@ -111,8 +119,10 @@ def _face_cells(number: int, finding: FaceFinding, facts: RowFacts) -> Row:
         "reason": str(verdict.reason),
         "threshold_low": verdict.thresholds.low,
         "threshold_high": verdict.thresholds.high,
-        "overlay": overlay and printable(overlay),
+        "overlay": overlay,
         "frame": finding.frame,
+        "roll": round(finding.roll, 1),
+        "turn": finding.turn,
         "detector": str(finding.detector),
         **dict(zip(("width", "height"), finding.frame_size or (), strict=False)),
         **of_judge,
@@ -130,31 +140,42 @@ def csv_column(member: str) -> str:
 
 
 class CsvWriter:
-    """RFC 4180 with LF line ends; an empty cell where nothing is known.
+    """RFC 4180 with LF line ends; an empty cell where nothing is known; with `bom` a mark first.
 
     A cell holds no table, so each network of a judge has a column of its own, behind the others.
     """
 
     live = True
 
-    def __init__(self, facts: RowFacts):
+    def __init__(self, facts: RowFacts, bom: bool = False):
         self.facts = facts
+        self.bom = bom
 
     def start(self, header: Mapping[str, Any]) -> str:
-        of_judge = ("roll", *map(csv_column, self.facts.members)) if self.facts.members else ()
-        return ",".join((*COLUMNS, *of_judge)) + "\n"
+        of_judge = map(csv_column, self.facts.members)
+        return BOM * self.bom + ",".join((*COLUMNS, *of_judge)) + "\n"
 
     def rows(self, report: ImageReport) -> str:
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         for row in rows_of(report, self.facts):
             logits = row.pop("members", None) or {}
+            row |= {name: printable(row[name]) for name in FILE_COLUMNS if row[name]}
             cells = [*row.values(), *map(logits.get, self.facts.members)]
             writer.writerow([guarded(cell) for cell in cells])
         return text.getvalue()
 
     def end(self, header: Mapping[str, Any]) -> str:
         return ""
+
+
+def _json_row(row: Row) -> str:
+    for name in FILE_COLUMNS:
+        if row[name]:
+            row[name], data = in_json(row[name])
+            row |= {f"{name}_bytes": data} if data else {}
+    # ASCII: whatever lies in a name, nothing invisible or of a terminal's own reaches a screen
+    return json.dumps(row)
 
 
 class JsonLinesWriter:
@@ -169,7 +190,7 @@ class JsonLinesWriter:
         return ""
 
     def rows(self, report: ImageReport) -> str:
-        return "".join(json.dumps(row) + "\n" for row in rows_of(report, self.facts))
+        return "".join(_json_row(row) + "\n" for row in rows_of(report, self.facts))
 
     def end(self, header: Mapping[str, Any]) -> str:
         return json.dumps({"schema_version": SCHEMA_VERSION, "run": header}) + "\n"
@@ -192,7 +213,7 @@ class JsonWriter:
         # commas go before rows, because no row knows that it is the last
         text = ""
         for row in rows_of(report, self.facts):
-            text += self._between + json.dumps(row)
+            text += self._between + _json_row(row)
             self._between = ",\n"
         return text
 
@@ -200,8 +221,8 @@ class JsonWriter:
         return "\n]}\n"
 
 
-def writer_for(format_name: str, facts: RowFacts) -> ReportWriter:
-    """The writer of one of options.REPORT_FORMATS."""
-    if format_name == "csv":
-        return CsvWriter(facts)
-    return JsonWriter(facts) if format_name == "json" else JsonLinesWriter(facts)
+def writer_for(target: ReportTarget, facts: RowFacts) -> ReportWriter:
+    """The writer of a report in the format of `target`."""
+    if target.format == "csv":
+        return CsvWriter(facts, target.bom)
+    return JsonWriter(facts) if target.format == "json" else JsonLinesWriter(facts)

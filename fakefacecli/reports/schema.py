@@ -3,6 +3,7 @@
 from enum import StrEnum
 from typing import Any
 
+from fakefacecli.base.records import TURNS
 from fakefacecli.base.verdicts import (
     Caveat,
     DetectorName,
@@ -12,11 +13,12 @@ from fakefacecli.base.verdicts import (
     Reason,
     Status,
 )
-from fakefacecli.reports.rows import COLUMNS, JUDGE_COLUMNS, SCHEMA_VERSION
+from fakefacecli.reports.rows import COLUMNS, FILE_COLUMNS, JUDGE_COLUMNS, SCHEMA_VERSION
 
 Schema = dict[str, Any]
 
 _SHA256: Schema = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
+_BASE64: Schema = {"type": "string", "contentEncoding": "base64", "minLength": 1}
 _COUNT: Schema = {"type": "integer", "minimum": 0}
 _NUMBER: Schema = {"type": "integer", "minimum": 1}
 _FRACTION: Schema = {"type": "number", "minimum": 0, "maximum": 1}
@@ -49,6 +51,7 @@ def _optional() -> Schema:
         **dict.fromkeys(("x1", "y1", "x2", "y2"), number),
         "face_px": {"type": "number", "exclusiveMinimum": 0},
         "roll": {"type": "number", "minimum": -180, "maximum": 180},
+        "turn": {"enum": list(TURNS)},
         "detection_score": _FRACTION,
         "detector": _one_of(DetectorName),
         "p_fake": _FRACTION,
@@ -90,7 +93,10 @@ def _row() -> Schema:
     )
     return {
         "type": "object",
-        "properties": {name: known[name] for name in (*COLUMNS, *JUDGE_COLUMNS)},
+        "properties": {
+            **{name: known[name] for name in (*COLUMNS, *JUDGE_COLUMNS)},
+            **{f"{name}_bytes": _BASE64 for name in FILE_COLUMNS},
+        },
         "required": list(COLUMNS),
         "additionalProperties": False,
         # a row without a face has no verdict cell filled, and a row of a face has all of them

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from fakefacecli.base.records import ImageReport
 from fakefacecli.base.verdicts import ErrorCode, Label, Status
 
-# how many flagged, and how many unreadable, images are kept by name: enough for the summary; a
+# how many flagged, inconclusive and unreadable images are kept by name: enough for the summary; a
 # million names would only take memory
 NAMED = 20
 
@@ -16,8 +16,9 @@ NAMED = 20
 class Tally:
     """The counts behind the header, the summary and the exit code.
 
-    `flagged` holds the paths of the first NAMED flagged images, `unreadable` those of the first
-    NAMED that could not be read, with the reason.
+    `named` holds, by verdict, the paths of the first NAMED images and the p_fake that decided it;
+    `unreadable` those of the first NAMED that could not be read, with the reason. `first` is the
+    report of the first image.
     """
 
     images: int = 0
@@ -26,12 +27,16 @@ class Tally:
     verdict: Counter[Label] = field(default_factory=Counter)
     image_verdict: Counter[Label] = field(default_factory=Counter)
     error_code: Counter[ErrorCode] = field(default_factory=Counter)
-    flagged: list[str] = field(default_factory=list)
+    named: dict[Label, list[tuple[str, float]]] = field(
+        default_factory=lambda: {label: [] for label in Label}
+    )
     unreadable: list[tuple[str, ErrorCode]] = field(default_factory=list)
+    first: ImageReport | None = None
 
     def add(self, report: ImageReport) -> None:
         """Count one image and its faces."""
         self.images += 1
+        self.first = self.first or report
         self.faces += len(report.findings)
         self.status[report.status] += 1
         self.verdict.update(finding.verdict.label for finding in report.findings)
@@ -41,8 +46,8 @@ class Tally:
             self.error_code[report.code] += 1
             if len(self.unreadable) < NAMED:
                 self.unreadable.append((report.ref.path, report.code))
-        if report.label is Label.FLAGGED and len(self.flagged) < NAMED:
-            self.flagged.append(report.ref.path)
+        if report.label is not None and len(self.named[report.label]) < NAMED:
+            self.named[report.label].append((report.ref.path, _deciding(report)))
 
     def counts(self, skipped: Mapping[str, int]) -> dict[str, object]:
         """The header's counts: every status and verdict, also 0; only error codes that occurred."""
@@ -57,3 +62,12 @@ class Tally:
             },
             "skipped": dict(sorted(skipped.items())),
         }
+
+
+def _deciding(report: ImageReport) -> float:
+    """The highest p_fake among the faces that have the image's verdict."""
+    return max(
+        finding.verdict.fake_probability
+        for finding in report.findings
+        if finding.verdict.label is report.label
+    )

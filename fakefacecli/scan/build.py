@@ -9,6 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from fakefacecli import __version__
 from fakefacecli.base.errors import UsageError
+from fakefacecli.base.memory import Memory, default_limit
 from fakefacecli.base.options import (
     DecodeOptions,
     Detectors,
@@ -18,12 +19,14 @@ from fakefacecli.base.options import (
     ScanOptions,
 )
 from fakefacecli.base.protocols import Detector
+from fakefacecli.base.surroundings import require_proc
 from fakefacecli.decode.image import DecodeLimits
 from fakefacecli.decode.pool import WorkerDecoder
 from fakefacecli.detect.both import BothDetectors
 from fakefacecli.detect.cascade import MtcnnDetector
 from fakefacecli.detect.second import CenterFaceDetector
-from fakefacecli.models.backbones import TIMM, last_block
+from fakefacecli.detect.turns import TurningDetector
+from fakefacecli.models.backbones import TIMM
 from fakefacecli.models.checkpoint import load
 from fakefacecli.models.folding import folded
 from fakefacecli.models.judge import AnyCheckpoint, EarlyExit, JudgeCard, Member, members_of
@@ -31,7 +34,8 @@ from fakefacecli.models.precision import bfloat16_copy, in_bfloat16
 from fakefacecli.models.preprocess import prepare, region
 from fakefacecli.overlay.writer import OverlayWriter
 from fakefacecli.scan.classify import Network, TorchClassifier
-from fakefacecli.scan.explain import GradCamExplainer, JudgeExplainer
+from fakefacecli.scan.explain import JudgeExplainer, NetworkExplainer
+from fakefacecli.scan.heat import layer_of, rule_of
 from fakefacecli.scan.pipeline import Judge, Stages
 
 _TORCH = ("torch", "torchvision", "facenet-pytorch")
@@ -49,6 +53,7 @@ def build(
 
     The caller closes the decoder: its processes run from now on.
     """
+    memory = Memory(options.max_memory or default_limit())
     draws = bool(options.overlays) and options.explain is not Explain.NONE
     judge = build_judge(options.judge, checkpoint, stop, explains=draws)
     return Stages(
@@ -62,7 +67,9 @@ def build(
             options.judge.batch_size,
             stop,
             follow_symlinks=options.source.follow_symlinks,
+            memory=memory,
         ),
+        memory=memory,
     )
 
 
@@ -80,6 +87,7 @@ def build_judge(
 
     Raises UsageError for a device that is not there, ModelRefused for unsound weights.
     """
+    require_proc()
     import torch
 
     # weights near zero make denormals, which are 100 times slower on many CPUs
@@ -107,9 +115,11 @@ def build_judge(
 def build_detector(options: JudgeOptions, device: str) -> Detector:
     """The detectors that `options` name, on torch's `device`."""
     cascade = MtcnnDetector(device, options.min_face_px)
+    # CenterFace sees pictures only as they are
+    first = TurningDetector(cascade, options.turns, device)
     if options.detector is Detectors.MTCNN:
-        return cascade
-    return BothDetectors(cascade, CenterFaceDetector(device, options.min_face_px))
+        return first
+    return BothDetectors(first, CenterFaceDetector(device, options.min_face_px))
 
 
 def _network(member: Member, precision: Precision, device: str) -> Network:
@@ -139,14 +149,16 @@ def _early_exit(options: JudgeOptions, checkpoint: AnyCheckpoint) -> EarlyExit |
     return card.early_exit
 
 
-def _explainer(member: Network) -> GradCamExplainer:
-    # a copy, as Grad-CAM hooks into the network while other threads judge with it
+def _explainer(member: Network) -> NetworkExplainer:
+    # a copy, as explaining hooks into the network while other threads judge with it
     shown, card = copy.deepcopy(member.network), member.card
-    return GradCamExplainer(
+    rule = rule_of(card)
+    return NetworkExplainer(
         shown,
-        last_block(shown, card.backbone, card.input_px),
+        layer_of(shown, card, rule),
         lambda crops: prepare(crops, card, member.device),
         region=lambda crop: region(crop, card),
+        method=rule.method,
     )
 
 
@@ -157,6 +169,7 @@ def build_decoder(
     stop: Callable[[], None] = lambda: None,
     *,
     follow_symlinks: bool = False,
+    memory: Memory | None = None,
 ) -> WorkerDecoder:
     """The decoder for a judge with `lanes` lanes and batches of `batch_size` images.
 
@@ -171,7 +184,7 @@ def build_decoder(
     # with one lane nobody asks for images while a batch is judged: those of the next batch must be
     # decoded ahead, or judging and decoding would take turns
     ahead = max(2 * options.workers + 2, batch_size) if lanes == 1 else None
-    return WorkerDecoder(options.workers, limits, ahead, stop=stop)
+    return WorkerDecoder(options.workers, limits, ahead, stop=stop, memory=memory)
 
 
 def _lanes(batch_size: int) -> int:

@@ -52,10 +52,11 @@ def verdict_of(
 
 def unfit(crop: FaceCrop, rule: WindowRule) -> Reason | None:
     """Why a model whose windows follow `rule` cannot judge this face, or None."""
+    if rule.levels and abs(crop.face.tilt) > rule.level_to:
+        return Reason.FACE_TURNED
+    # behind that: CenterFace marks the eyes of a tilted face closer together than they are
     if _is_profile(crop.face):
         return Reason.PROFILE
-    if rule.levels and abs(crop.roll) > rule.level_to:
-        return Reason.FACE_TURNED
     return Reason.FACE_CUT_OFF if crop.outside > rule.most_outside else None
 
 

@@ -1,10 +1,11 @@
 """Cutting faces out of photographs."""
 
-import math
+from dataclasses import replace
 
 import numpy as np
 from PIL import Image
 
+from fakefacecli.base.quarter import face_in_turned, turned_image, window_in_picture
 from fakefacecli.base.records import Box, DecodedImage, Face, FaceCrop, Pixels, Window
 from fakefacecli.models.window import WindowRule
 
@@ -19,27 +20,33 @@ def window_of(box: Box, scale: float) -> Window:
 def cut(image: DecodedImage, face: Face, number: int, rule: WindowRule | float) -> FaceCrop:
     """Copy the window of `face` out of `image`; outside the image its edge pixels repeat.
 
-    A number instead of a rule is its span: nothing is turned or reduced then.
+    A number instead of a rule is its span: nothing is turned level or reduced then. A face that was
+    found in the picture turned by a quarter is cut out of the picture so turned.
     """
     if not isinstance(rule, WindowRule):
         rule = WindowRule(rule)
-    roll = roll_of(face)
+    if face.turn:
+        crop = cut(turned_image(image, face.turn), face_in_turned(face, image), number, rule)
+        return replace(
+            crop,
+            face=face,
+            window=window_in_picture(crop.window, image, face.turn),
+            roll=face.roll,
+            # the picture was turned clockwise, so the face lay turned the other way
+            turned=crop.turned - face.turn,
+        )
+    roll = face.roll
     side = rule.span * face.box.longer_side
-    # cards that level their windows round the side first, those of single networks the edges
-    window = _around(face.box, max(1, round(side)) if rule.levels else side)
+    exact = rule.exact_corner or not rule.levels
+    window = _around(face.box, side if exact else max(1, round(side)))
     levelled = rule.level_from <= abs(roll) <= rule.level_to
     pixels = _turned(image, face.box, window.side, roll) if levelled else _plain(image, window)
     if rule.most_px and window.side > rule.most_px:
         size = (rule.most_px, rule.most_px)
         pixels = np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.BICUBIC))
     outside = _outside(image, window)
-    return FaceCrop(image.ref, number, face, window, pixels, roll, levelled, outside, image.frame)
-
-
-def roll_of(face: Face) -> float:
-    """Degrees by which the line from the left to the right eye is turned, -180..180."""
-    (left_x, left_y), (right_x, right_y) = face.landmarks[:2].tolist()
-    return math.degrees(math.atan2(right_y - left_y, right_x - left_x))
+    turned = roll if levelled else 0.0
+    return FaceCrop(image.ref, number, face, window, pixels, roll, turned, outside, image.frame)
 
 
 def _around(box: Box, side: float) -> Window:

@@ -1,22 +1,19 @@
-"""Grad-CAM: where in a face crop the network found its evidence for "fake".
+"""Where in a face crop a network, or a judge of several, found its evidence for "fake"."""
 
-Selvaraju et al., "Grad-CAM: Visual Explanations from Deep Networks via Gradient-based
-Localization", ICCV 2017, https://arxiv.org/abs/1610.02391. A map is as coarse as the layer it
-comes from (3 x 3 cells for block8 of InceptionResnetV1 at 160 px): it shows regions, not outlines.
-"""
-
-import contextlib
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
 
 from fakefacecli.base.errors import DeviceFull
 from fakefacecli.base.records import FaceCrop, Floats, Heatmap
-from fakefacecli.models.backbones import grid_of
+from fakefacecli.base.verdicts import Verdict
+from fakefacecli.models.judge import contributions
 from fakefacecli.models.precision import full_float32
+from fakefacecli.scan.heat import Method, find_maps
+from fakefacecli.scan.hooks import frozen
 
 if TYPE_CHECKING:
     import torch
@@ -24,8 +21,8 @@ if TYPE_CHECKING:
     from fakefacecli.scan.classify import Network
 
 
-class GradCamExplainer:
-    """Explains crops by the gradient of the fake logit at `target_layer`'s output.
+class NetworkExplainer:
+    """Explains crops by what one network found, by `method` at `target_layer`'s output.
 
     `prepare` turns crops into the network's input, (N, 3, px, px) float32 on its device.
     `fake_output` is the index of "fake" among the network's outputs: -1 fits one logit as well as
@@ -34,7 +31,7 @@ class GradCamExplainer:
     meanwhile. Afterwards its flags and gradients are what they were.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - what is explained, how, and how much at a time
         self,
         network: "torch.nn.Module",
         target_layer: "torch.nn.Module",
@@ -42,6 +39,7 @@ class GradCamExplainer:
         batch_size: int = 16,
         fake_output: int = -1,
         region: Callable[[FaceCrop], tuple[int, int, int, int]] | None = None,
+        method: Method = Method.GRAD_CAM,
     ):
         if batch_size < 1:
             raise ValueError(f"batch size {batch_size} found, wanted 1 or more")
@@ -51,6 +49,7 @@ class GradCamExplainer:
         self.batch_size = batch_size
         self.fake_output = fake_output
         self.region = region or _all_of_it
+        self.method = method
         self._one_at_a_time = threading.Lock()
 
     def explain(self, crops: Sequence[FaceCrop]) -> list[Heatmap]:
@@ -82,15 +81,9 @@ class GradCamExplainer:
         return heatmaps
 
     def _grids(self, crops: Sequence[FaceCrop]) -> Floats:
-        """The signed maps of `crops` at the layer's own size, (N, rows, columns).
-
-        With a linear head behind a global average pool, as in most backbones here, a cell is its
-        share of the logit: the cells of a crop sum to its logit less the bias.
-        """
+        """The maps of `crops`, as heat.find_maps has them, (N, rows, columns)."""
         import torch
-        from pytorch_grad_cam import GradCAM
 
-        targets = [self._fake_logit] * len(crops)
         device = next(self.network.parameters()).device.type
         with (
             # gradients under a caller's inference_mode; grad-cam's numpy() knows no bfloat16
@@ -98,22 +91,10 @@ class GradCamExplainer:
             torch.enable_grad(),
             torch.autocast(device, enabled=False),
             full_float32(device),
-            _frozen(self.network),
-            _gradient_stops_at(self.target_layer) as end_with,
+            frozen(self.network),
         ):
             inputs = self.prepare(crops)
-            cam = GradCAM(self.network, [self.target_layer], reshape_transform=grid_of)
-            end_with(_copy)  # hooks run in the order they were added: this one after grad-cam's
-            seen = cam.activations_and_grads
-            try:
-                cam(inputs, targets)  # its answer stretches every map to 0..1, noise as well
-                activations, gradients = seen.activations[0].numpy(), seen.gradients[0].numpy()
-                grids = cam.get_cam_image(
-                    inputs, self.target_layer, targets, activations, gradients
-                )
-            finally:  # `with GradCAM(...)` would swallow an IndexError
-                seen.release()
-        return np.asarray(grids, np.float32)
+            return find_maps(self.network, self.target_layer, self.method, inputs, self._fake_logit)
 
     def _fake_logit(self, outputs: "torch.Tensor") -> "torch.Tensor":
         return outputs.reshape(-1)[self.fake_output]
@@ -123,35 +104,49 @@ class JudgeExplainer:
     """An `Explainer` of a judge: its members' maps, laid over each other where the face lies.
 
     Each map counts as much as its member added to the judge's logit for "fake"; members that
-    spoke for "real" add nothing. Of a single network it is that network's own map.
+    spoke for "real" add nothing, nor do those that were not asked. Of a single network it is that
+    network's own map.
     """
 
-    def __init__(self, members: "Sequence[Network]", explainers: Sequence[GradCamExplainer]):
+    def __init__(self, members: "Sequence[Network]", explainers: Sequence[NetworkExplainer]):
         self.members = tuple(members)
         self.explainers = tuple(explainers)
 
-    def explain(self, crops: Sequence[FaceCrop]) -> list[Heatmap]:
-        """One map per crop, in the photograph's frame: a window that was turned is turned back."""
+    def explain(self, crops: Sequence[FaceCrop], verdicts: Sequence[Verdict]) -> list[Heatmap]:
+        """One map per crop, in the photograph's frame: a window that was turned is turned back.
+
+        `verdicts` are the crops'.
+        """
         if len(self.members) == 1:
-            maps = [heat.values for heat in self.explainers[0].explain(crops)]
+            heats = self.explainers[0].explain(crops)
         else:
-            maps = self._added_up(crops)
+            heats = self._added_up(crops, verdicts)
         return [
-            Heatmap(_turned_back(values, crop.roll) if crop.levelled else values)
-            for values, crop in zip(maps, crops, strict=True)
+            Heatmap(_turned_back(heat.values, crop.turned), heat.contributions)
+            if crop.levelled
+            else heat
+            for heat, crop in zip(heats, crops, strict=True)
         ]
 
-    def _added_up(self, crops: Sequence[FaceCrop]) -> list[Floats]:
+    def _added_up(self, crops: Sequence[FaceCrop], verdicts: Sequence[Verdict]) -> list[Heatmap]:
+        parts = [(member.name, member.weight, member.card) for member in self.members]
+        said = [
+            contributions(parts, verdict.opinions)
+            for _, verdict in zip(crops, verdicts, strict=True)
+        ]
         sums = [np.zeros((crop.side, crop.side), np.float32) for crop in crops]
-        for member, explainer in zip(self.members, self.explainers, strict=True):
-            added = np.maximum(member.weight * np.array(member.logits(crops)), 0.0)
+        for number, explainer in enumerate(self.explainers):
+            added = [max(row[number].amount or 0.0, 0.0) for row in said]
             # who adds nothing need not be explained, which costs more than judging
             places = np.flatnonzero(added).tolist()
             heats = explainer.explain([crops[place] for place in places])
             for place, heat in zip(places, heats, strict=True):
                 sums[place] += np.float32(added[place]) * heat.values
         # as in `spread`: 1 is the peak, or where that is low what would move the logit by 1
-        return [np.clip(heat / max(float(heat.max()), 1.0), 0.0, 1.0) for heat in sums]
+        return [
+            Heatmap(np.clip(heat / max(float(heat.max()), 1.0), 0.0, 1.0), row)
+            for heat, row in zip(sums, said, strict=True)
+        ]
 
 
 def _turned_back(heat: Floats, roll: float) -> Floats:
@@ -187,49 +182,3 @@ def spread(grid: Floats, side: int, seen: tuple[int, int, int, int] | None = Non
 
 def _all_of_it(crop: FaceCrop) -> tuple[int, int, int, int]:
     return 0, 0, crop.side, crop.side
-
-
-@contextlib.contextmanager
-def _frozen(network: "torch.nn.Module") -> Iterator[None]:
-    """Inside, no parameter collects a gradient; outside, every flag and gradient is as it was.
-
-    grad-cam calls eval() and zero_grad(), and its backward() would fill every `.grad`.
-    """
-    modes = [(module, module.training) for module in network.modules()]
-    parameters = [(p, p.requires_grad, p.grad) for p in network.parameters()]
-    try:
-        for parameter, wanted_gradient, _ in parameters:
-            if wanted_gradient:
-                parameter.requires_grad_(False)
-        yield
-    finally:
-        for module, training in modes:
-            module.training = training
-        for parameter, wanted_gradient, gradient in parameters:
-            if wanted_gradient:
-                parameter.requires_grad_(True)
-            parameter.grad = gradient
-
-
-@contextlib.contextmanager
-def _gradient_stops_at(layer: "torch.nn.Module") -> Iterator[Callable[[Any], None]]:
-    """Make `layer`'s output the root of the gradient: nothing before it is kept or computed.
-
-    That costs little more than a forward pass, and it does not matter whether weights require a
-    gradient. The block gets a function that adds a last hook, when all others have been added.
-    """
-    handles = [layer.register_forward_hook(_root)]
-    try:
-        yield lambda hook: handles.append(layer.register_forward_hook(hook))
-    finally:
-        for handle in handles:
-            handle.remove()
-
-
-def _root(layer: Any, inputs: Any, output: "torch.Tensor") -> "torch.Tensor":
-    return output.detach().requires_grad_(True)
-
-
-def _copy(layer: Any, inputs: Any, output: "torch.Tensor") -> "torch.Tensor":
-    """Keep an in-place ReLU behind the layer from overwriting what grad-cam saved."""
-    return output.clone()

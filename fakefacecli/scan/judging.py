@@ -33,12 +33,14 @@ class PendingReports:
         state: State | None,
         stop: Callable[[], None],
         on_skip: Callable[[str, str], None] = lambda path, reason: None,
+        on_judging: Callable[[], None] = lambda: None,
     ):
         self.source = source
         self.output = output
         self.state = state
         self.stop = stop
         self.on_skip = on_skip
+        self.on_judging = on_judging
         self.device = self.precision = "not used"
         self.seconds = 0.0
         self.known = 0
@@ -75,6 +77,7 @@ class PendingReports:
         options = self.output.options
         stages = build(options, self.output.checkpoint, self.stop)
         self.device, self.precision = stages.judge.device, stages.judge.precision
+        self.on_judging()
         started = time.monotonic()
         with contextlib.closing(stages.decoder):
             for report in scan(self._noted(items), stages, options.judge.batch_size, self.stop):

@@ -133,7 +133,7 @@ class Output:
             overlays=os.path.relpath(overlays, folder) if overlays else "",
             members=member_names(self.checkpoint),
         )
-        return writer_for(target.format, facts)
+        return writer_for(target, facts)
 
     def _pieces(self, target: ReportTarget, header: dict[str, Any]) -> Iterator[str]:
         writer = self._writer(target)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from fakefacecli.base.memory import JUDGING_BYTES, Memory, default_limit
 from fakefacecli.base.options import Explain
 from fakefacecli.base.protocols import Classifier, Decoder, Detector, Explainer, PictureWriter
 from fakefacecli.base.records import (
@@ -17,7 +18,7 @@ from fakefacecli.base.records import (
     Unreadable,
 )
 from fakefacecli.base.threads import in_lanes
-from fakefacecli.base.verdicts import Label, Status, Verdict
+from fakefacecli.base.verdicts import Status, Verdict
 from fakefacecli.models.window import WindowRule
 from fakefacecli.overlay.writer import draw_overlay, overlay_name
 from fakefacecli.scan.crop import cut
@@ -56,6 +57,7 @@ class Stages:
     judge: Judge
     explain: Explain = Explain.NONE
     overlays: PictureWriter | None = None
+    memory: Memory | None = None
 
 
 def scan(
@@ -67,13 +69,17 @@ def scan(
     `stop` is called between steps and may raise. Raises CannotWrite when an overlay cannot be
     written.
     """
-    lanes = stages.judge.lanes
+    lanes, most = stages.judge.lanes, _MOST_PIXELS
+    memory = stages.memory or Memory(default_limit())
+    # what waits between decoding and judging is not counted: a quarter of the memory at most, as if
+    # it were judged
+    most = min(most, max(1, memory.limit // 4 // JUDGING_BYTES))
     # --batch-size counts the images of all lanes together; a lane's batch is its part of them. The
     # pixels are divided so that each lane can work on a batch, and all but one have the next ready
-    images_each, pixels_each = -(-batch_size // lanes), _MOST_PIXELS // (2 * lanes - 1)
+    images_each, pixels_each = -(-batch_size // lanes), most // (2 * lanes - 1)
     batches = _batches(stages.decoder.decode(items), images_each, pixels_each)
-    work = partial(_judge_batch, stages=stages, stop=stop)
-    for reports in in_lanes(work, batches, lanes, _pixels, _MOST_PIXELS):
+    work = partial(_within, memory, stages=stages, stop=stop)
+    for reports in in_lanes(work, batches, lanes, _pixels, most):
         yield from reports
 
 
@@ -93,7 +99,8 @@ def _batches(
             batch, pixels = [], 0
         pixels += more
         batch.append(item)
-        if len(batch) == most_items:
+        # at once when it is full: while it waited for the next picture, that waited for memory
+        if len(batch) == most_items or pixels >= most_pixels:
             yield batch
             batch, pixels = [], 0
     if batch:
@@ -107,6 +114,14 @@ def _pixels(batch: Sequence[Decoded]) -> int:
         if isinstance(item, DecodedImage)
         for frame in item.all_frames
     )
+
+
+def _within(
+    memory: Memory, batch: Sequence[Decoded], stages: Stages, stop: Callable[[], None]
+) -> list[ImageReport]:
+    """`_judge_batch`, once there is memory for it."""
+    with memory.held(_pixels(batch) * JUDGING_BYTES, stop):
+        return _judge_batch(batch, stages, stop)
 
 
 def _judge_batch(
@@ -163,14 +178,10 @@ def _explain(
     if stages.overlays is None or explainer is None or stages.explain is Explain.NONE:
         return names
     by_frame = {(frame.ref.index, frame.frame): frame for frame in frames}
-    chosen = [
-        (crop, verdict)
-        for crop, verdict in judged
-        if stages.explain is Explain.ALL or verdict.label is Label.FLAGGED
-    ]
+    chosen = [(crop, verdict) for crop, verdict in judged if stages.explain.covers(verdict.label)]
     for start in range(0, len(chosen), _OVERLAYS_AT_ONCE):
         part = chosen[start : start + _OVERLAYS_AT_ONCE]
-        heats = explainer.explain([crop for crop, _ in part])
+        heats = explainer.explain([crop for crop, _ in part], [verdict for _, verdict in part])
         for (crop, verdict), heat in zip(part, heats, strict=True):
             stop()
             image = by_frame[crop.ref.index, crop.frame]
@@ -196,6 +207,7 @@ def _report(
             verdict=verdict,
             overlay=names.get((crop.ref.index, crop.number)),
             roll=crop.roll,
+            turn=crop.face.turn,
             frame=crop.frame,
             frame_size=None if sizes[crop.frame] == own else sizes[crop.frame],
             detector=crop.face.detector,

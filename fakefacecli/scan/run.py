@@ -33,13 +33,15 @@ class Callbacks:
     """What the caller does along the way; each may raise to end the run.
 
     `say` writes report text to stdout, `on_start` is called once nothing can refuse the run any
-    more, `on_report` with every finished image, `stop` between steps.
+    more, `on_judging` once the model is loaded, `on_report` with every finished image, `stop`
+    between steps.
     """
 
     say: Callable[[str], None] = lambda text: None
     on_report: Callable[[ImageReport], None] = lambda report: None
     stop: Callable[[], None] = lambda: None
     on_start: Callable[[], None] = lambda: None
+    on_judging: Callable[[], None] = lambda: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +65,11 @@ def run_scan(options: ScanOptions, callbacks: Callbacks) -> Outcome:
     Raises a FakeFaceError; then no report was replaced, and the journal beside the first report
     holds what was finished.
     """
-    if (
-        next(iter(PathSource(options.source)), None) is None
-    ):  # before a model is read, let alone loaded
-        raise NothingToDo("no image found in the inputs; nothing was scanned or written")
+    require_inputs(options)  # before a model is read, let alone loaded
     checkpoint = find_model(options.judge.model)
     check_targets(options)
     with contextlib.ExitStack() as stack:
-        skipped = stack.enter_context(SkippedList(options.list_skipped))
+        skipped = stack.enter_context(SkippedList(options.list_skipped, options.csv_bom))
         source = PathSource(options.source, skipped.add)
         for target in options.reports:
             if not target.is_stdout:
@@ -83,6 +82,14 @@ def run_scan(options: ScanOptions, callbacks: Callbacks) -> Outcome:
             return _scan_and_report(source, output, state, callbacks, skipped)
         except Interrupted as stopped:
             raise (stopped.resumable() if output.resumable else stopped) from None
+
+
+def require_inputs(options: ScanOptions) -> None:
+    """Raise NothingToDo where the inputs hold no image; with --since-last they may be empty."""
+    found = next(iter(PathSource(options.source)), None)
+    # a queue that was emptied is a night without new images, and not a mistake in a command line
+    if found is None and not (options.state and options.since_last):
+        raise NothingToDo("no image found in the inputs; nothing was scanned or written")
 
 
 def exit_code_of(tally: Tally, fail_on: frozenset[Label]) -> ExitCode:
@@ -117,7 +124,9 @@ def _scan_and_report(
         state.begin(output.head["run_id"])
     for report in output.start():
         callbacks.on_report(report)
-    pending = PendingReports(source, output, state, callbacks.stop, skipped.add)
+    pending = PendingReports(
+        source, output, state, callbacks.stop, skipped.add, callbacks.on_judging
+    )
     for report in pending:
         output.take(report)
         callbacks.on_report(report)

@@ -66,7 +66,7 @@ def self_test(model: str, device: str) -> SelfTest:
         box_off_px=_box_off(finding.box, golden["box"]),
         members=_members(finding, wanted.get("members", {})),
     )
-    _check(found)
+    check(found)
     return found
 
 
@@ -130,7 +130,8 @@ def _members(
     return tuple((name, said[name], wanted[name]) for name in said)
 
 
-def _check(found: SelfTest) -> None:
+def check(found: SelfTest) -> None:
+    """Raise ModelRefused where a self-test found something else than it must."""
     if abs(found.p_fake - found.wanted) > _P_FAKE_OFF:
         raise ModelRefused(
             f"{found.model}: p_fake {found.p_fake:.4f} on the shipped photograph, wanted "

@@ -8,17 +8,19 @@ from typing import IO, Self
 
 from fakefacecli.base.files import atomic_write, cannot_write
 from fakefacecli.base.text import printable
-from fakefacecli.reports.rows import guarded
+from fakefacecli.reports.rows import BOM, guarded
 
 
 class SkippedList:
     """A CSV file with the columns path and reason; names are written as in reports.
 
-    Rows wait in a temporary file, as there may be millions. Without a `path` nothing is kept.
+    Rows wait in a temporary file, as there may be millions. Without a `path` nothing is kept. With
+    `bom` the file begins with a byte order mark.
     """
 
-    def __init__(self, path: str | None):
+    def __init__(self, path: str | None, bom: bool = False):
         self.path = path
+        self.bom = bom
         self._rows = _temporary(path) if path is not None else None
         self._write("path", "reason")
 
@@ -32,6 +34,7 @@ class SkippedList:
             return
         self._rows.seek(0)
         with atomic_write(self.path, "w", encoding="utf-8", newline="") as handle:
+            handle.write(BOM * self.bom)
             shutil.copyfileobj(self._rows, handle)
 
     def __enter__(self) -> Self:

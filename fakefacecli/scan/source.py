@@ -7,9 +7,8 @@ import os
 import stat
 from collections import Counter
 from collections.abc import Callable, Iterator
-from typing import IO
 
-from fakefacecli.base.errors import NothingToDo, UsageError
+from fakefacecli.base.errors import NothingToDo
 from fakefacecli.base.options import SourceOptions
 from fakefacecli.base.records import ImageRef, Unreadable
 from fakefacecli.base.verdicts import ErrorCode
@@ -23,9 +22,6 @@ IMAGE_SUFFIXES = frozenset(
         *("jp2", "j2k", "j2c", "jpc", "jpf", "jpx", "ppm", "pgm", "pbm", "pnm", "pfm", "tga"),
     )
 )
-# a listing is held in memory: these allow a million paths of 256 bytes, but no endless stream
-LISTING_BYTES = 256 << 20
-LISTING_PATHS = 4_000_000
 _OWN_PARTS = ".fakeface-"  # files.atomic_write's unfinished files
 # what file managers leave in folders: AppleDouble companions ("._" before the name of a file that
 # was copied from a Mac) and the settings and thumbnails of a folder
@@ -59,10 +55,10 @@ class PathSource:
         self.skipped.clear()
         check_exist(self.options.paths)
         inputs = [*self.options.paths, *self.options.listed]
-        base = common_folder(inputs)
+        base = common_folder(inputs, self._is_walked)
         seen: set[str] = set()
         count = itertools.count()
-        for path, problem in itertools.chain.from_iterable(map(self._named, inputs)):
+        for path, problem in itertools.chain.from_iterable(map(self._input, inputs)):
             name = os.path.relpath(path, base)
             if len(inputs) > 1:  # the names of one tree differ, so none need be remembered
                 if name in seen:
@@ -72,8 +68,8 @@ class PathSource:
             ref = ImageRef(next(count), path, name.replace(os.sep, "/"))
             yield ref if problem is None else Unreadable(ref, *problem)
 
-    def _named(self, path: str) -> Iterator[Found]:
-        """The files of an input that the user named; a file is taken whatever its suffix."""
+    def _input(self, path: str) -> Iterator[Found]:
+        """The files of an argument or a listed path; a file is taken whatever its suffix."""
         try:
             kind = os.lstat(path).st_mode
             if stat.S_ISLNK(kind) and self.options.follow_symlinks:
@@ -81,10 +77,21 @@ class PathSource:
         except OSError as error:
             yield path, problem_of(error)
             return
-        if stat.S_ISDIR(kind):
+        if self._is_walked(path):
             yield from self._walk(path)
         else:
             yield path, special(kind)
+
+    def _is_walked(self, path: str) -> bool:
+        """Whether an input is a folder whose files are taken, not a file or a link to leave alone.
+
+        An argument that is a link to a folder is that folder. A listing may come from `find`,
+        which also lists the links inside a folder: those are left alone, as in a walk.
+        """
+        if not os.path.isdir(path):
+            return False
+        follow = self.options.follow_symlinks or path.endswith("/")
+        return follow or not os.path.islink(path) or path in self.options.paths
 
     def _walk(self, root: str) -> Iterator[Found]:
         """Everything below `root`, sorted by name, depth first."""
@@ -166,44 +173,14 @@ def check_exist(paths: tuple[str, ...]) -> None:
             raise NothingToDo(f"no such file or folder: {path}; nothing was scanned")
 
 
-def common_folder(inputs: list[str]) -> str:
+def common_folder(inputs: list[str], is_walked: Callable[[str], bool] = os.path.isdir) -> str:
     """The folder that names are relative to: the innermost that holds every input."""
     if not inputs:
         return os.curdir
     folders = [
-        path
-        if os.path.isdir(path) and not os.path.islink(path.rstrip("/"))
-        else os.path.dirname(os.path.abspath(path))
-        for path in inputs
+        path if is_walked(path) else os.path.dirname(os.path.abspath(path)) for path in inputs
     ]
     return os.path.commonpath([os.path.abspath(folder) for folder in folders])
-
-
-def listing_bytes(handle: IO[bytes]) -> bytes:
-    """All of a --files-from listing; UsageError when it is too long to be one."""
-    data = handle.read(LISTING_BYTES + 1)
-    if len(data) > LISTING_BYTES:
-        raise UsageError(
-            f"the --files-from listing has more than {LISTING_BYTES >> 20} MiB; is it a listing? "
-            "If so, split it"
-        )
-    return data
-
-
-def read_listing(data: bytes, zero: bool) -> tuple[str, ...]:
-    """The paths in a --files-from listing: separated by newlines, or by NUL with `zero`.
-
-    Where every line ends in CR LF the CR belongs to the line's end, not to the name.
-    """
-    if not zero and b"\0" in data:
-        raise UsageError("the --files-from listing holds NUL bytes; read it with -0")
-    if not zero and data.count(b"\r\n") == data.count(b"\n"):
-        data = data.replace(b"\r\n", b"\n")
-    between = b"\0" if zero else b"\n"
-    if data.count(between) > LISTING_PATHS:
-        raise UsageError(f"the --files-from listing has over {LISTING_PATHS:,} paths; split it")
-    entries = data.split(between)
-    return tuple(os.fsdecode(entry) for entry in entries if entry)
 
 
 def problem_of(error: OSError, what: str = "file") -> Problem:
@@ -240,8 +217,11 @@ def _leads_back(link: str) -> bool:
 
 
 def _matches(name: str, globs: tuple[str, ...]) -> bool:
+    # whatever the case: cameras write .JPG, people --include "*.jpg"
+    name = name.lower()
     base = os.path.basename(name)
-    return any(fnmatch.fnmatchcase(name, g) or fnmatch.fnmatchcase(base, g) for g in globs)
+    patterns = [glob.lower() for glob in globs]
+    return any(fnmatch.fnmatchcase(name, g) or fnmatch.fnmatchcase(base, g) for g in patterns)
 
 
 def _has_image_suffix(name: str) -> bool:

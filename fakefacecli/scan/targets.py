@@ -8,21 +8,23 @@ from collections.abc import Iterator
 from fakefacecli.base.errors import CannotWrite, UsageError
 from fakefacecli.base.files import cannot_write, require_folder
 from fakefacecli.base.options import REPORT_FORMATS, ReportTarget, ScanOptions
+from fakefacecli.overlay.mark import is_marked
 from fakefacecli.scan.source import looks_like_image
 
 
-def report_target(path: str, format_name: str | None) -> ReportTarget:
+def report_target(path: str, format_name: str | None, csv_bom: bool = False) -> ReportTarget:
     """The target of one --report; raises UsageError when its suffix names no format."""
     suffix = os.path.splitext(path)[1].lower().removeprefix(".")
     if path == "-":
-        return ReportTarget(path, format_name or "jsonl")
+        format_name = format_name or "jsonl"
+        return ReportTarget(path, format_name, csv_bom and format_name == "csv")
     if suffix not in REPORT_FORMATS:
         known = ", ".join(f".{name}" for name in REPORT_FORMATS)
         raise UsageError(
             f"--report {path}: its suffix is none of {known}; rename it, "
             "or use --report - with --format"
         )
-    return ReportTarget(path, suffix)
+    return ReportTarget(path, suffix, csv_bom and suffix == "csv")
 
 
 def check_targets(options: ScanOptions) -> None:
@@ -48,12 +50,21 @@ def check_targets(options: ScanOptions) -> None:
 
 
 def check_picture(path: str, image: str) -> None:
-    """Check the picture of `fakeface explain`, which must not replace its input."""
+    """Check a picture of `fakeface explain`, which replaces only an overlay of ours."""
     if os.path.splitext(path)[1].lower() not in (".jpg", ".jpeg", ".png"):
         raise UsageError(f"--out {path}: wanted a name that ends in .jpg or .png")
     if os.path.realpath(path) == os.path.realpath(image):
         raise CannotWrite(f"cannot write {path}: it is the input; name another file")
     check_file(path)
+    try:
+        ours = not os.path.lexists(path) or is_marked(path)
+    except OSError as error:
+        raise cannot_write(path, error) from error
+    if not ours:
+        raise CannotWrite(
+            f"cannot write {path}: a file is there that is no overlay of fakeface; nothing was "
+            "written; move it, or name another --out"
+        )
 
 
 def _check_report(path: str, options: ScanOptions) -> None:

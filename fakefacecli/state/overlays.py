@@ -11,7 +11,6 @@ from dataclasses import replace
 
 from fakefacecli.base.options import Explain, ScanOptions
 from fakefacecli.base.records import FaceFinding, ImageRef, ImageReport
-from fakefacecli.base.verdicts import Label
 from fakefacecli.overlay.writer import overlay_name
 from fakefacecli.state.file import path_key
 
@@ -28,7 +27,7 @@ class DrawnOverlays:
         self._db = db
         self._settings = settings
         self._folder = options.overlays
-        self._every = options.explain is Explain.ALL
+        self._explain = options.explain
         self.wanted = options.overlays is not None and options.explain is not Explain.NONE
 
     def put_in(
@@ -38,7 +37,7 @@ class DrawnOverlays:
         named = []
         for number, finding in enumerate(findings, 1):
             name = None
-            if self._every or finding.verdict.label is Label.FLAGGED:
+            if self._explain.covers(finding.verdict.label):
                 name = self._drawn(ref, number, finding.frame, sha256)
                 if name is None:
                     return None

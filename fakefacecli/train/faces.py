@@ -18,24 +18,28 @@ from PIL import Image
 
 from fakefacecli.base.errors import UsageError
 from fakefacecli.base.files import atomic_write, cannot_write
+from fakefacecli.base.options import Turns
+from fakefacecli.base.protocols import Detector
 from fakefacecli.base.records import DecodedImage, ImageRef, Pixels, Unreadable
 from fakefacecli.decode.file import Refused
 from fakefacecli.decode.image import DecodeLimits, shown
 from fakefacecli.decode.pool import WorkerDecoder
 from fakefacecli.detect.cascade import MtcnnDetector
+from fakefacecli.detect.turns import TurningDetector
 from fakefacecli.labelled.data import LabelledImage
-from fakefacecli.models.window import WindowRule
+from fakefacecli.models.window import WindowRule, window_of_network
 from fakefacecli.scan.classify import unfit
 from fakefacecli.scan.crop import cut
 from fakefacecli.train.traits import Traits, sharpness_of, traits_of
 
 CACHE_SCALE = 1.3  # room for shifts and turns around the window a card names
 # of cards without a rule; 512 px are more than any backbone here looks at
-PLAIN_WINDOW = WindowRule(CACHE_SCALE, most_px=512)
+PLAIN_WINDOW = window_of_network(CACHE_SCALE, most_px=512)
 _AT_ONCE = 8  # photographs
 # of the index: 1 named faces of two --min-face alike, 2 read JPEG qualities otherwise. A mixture of
-# old and new qualities would tell images apart by when they were read
-_VERSION = 3
+# old and new qualities would tell images apart by when they were read. 3 looked for upright faces
+# alone, and turned none level for cards without a rule
+_VERSION = 4
 
 Entry = dict[str, Any]
 
@@ -70,11 +74,12 @@ class CutOptions:
     workers: int = 2
     min_face_px: int = 40
     rule: WindowRule = PLAIN_WINDOW
+    turns: Turns = Turns.AUTO
 
     @property
     def kind(self) -> str:
         """What tells pictures cut in this way from others of the same image, for file names."""
-        smallest = f"{self.min_face_px}px"
+        smallest = f"{self.min_face_px}px-turns-{self.turns}"
         if self.rule == PLAIN_WINDOW:
             return smallest
         level = f"level{self.rule.level_from:g}to{self.rule.level_to:g}"
@@ -117,7 +122,11 @@ def find_faces(
         new = [place for place, digest in enumerate(digests) if digest not in known]
         done(len(images) - len(new))
         detector = (
-            None if cutting.ready_scale else MtcnnDetector(cutting.device, cutting.min_face_px)
+            None
+            if cutting.ready_scale
+            else TurningDetector(
+                MtcnnDetector(cutting.device, cutting.min_face_px), cutting.turns, cutting.device
+            )
         )
         with open(index, "a", encoding="utf-8") as handle, _decoder(cutting, stop) as decoder:
             refs = (ImageRef(place, images[place].path, "") for place in new)
@@ -141,7 +150,7 @@ def _entries(
     batch: Sequence[Decoded],
     digests: Sequence[str],
     cutting: CutOptions,
-    detector: MtcnnDetector | None,
+    detector: Detector | None,
 ) -> Iterator[tuple[str, Entry]]:
     images = [item for item in batch if isinstance(item, DecodedImage)]
     if detector is None:
@@ -164,7 +173,7 @@ def _cut_out(
     images: Sequence[DecodedImage],
     digests: Sequence[str],
     cutting: CutOptions,
-    detector: MtcnnDetector,
+    detector: Detector,
 ) -> list[tuple[list[tuple[str, Pixels]], str]]:
     """The pictures of each image's faces with their names, and why there are none, if so."""
     found = []

@@ -2,6 +2,8 @@
 
 from dataclasses import asdict, dataclass
 
+from fakefacecli.base.options import Turns
+
 OPTIMIZERS = ("adamw", "sgd")
 SCHEDULES = ("cosine", "step", "constant")
 # a run that goes on (--resume) may change these and is still the same training
@@ -60,6 +62,7 @@ class TrainOptions:
     device: str = "cpu"
     workers: int = 2
     min_face_px: int = 40
+    turns: Turns = Turns.AUTO
     resume: bool = False
     allow_shortcuts: bool = False
 

@@ -88,6 +88,7 @@ def _faces(
         workers=options.workers,
         min_face_px=options.min_face_px,
         rule=card.rule or PLAIN_WINDOW,
+        turns=options.turns,
     )
     faces, left_out = find_faces(images, cutting, done, watch.stop)
     for why, count in Counter(left_out.values()).most_common(5):

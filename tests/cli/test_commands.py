@@ -1,6 +1,7 @@
 """The smaller commands, and what starts without torch."""
 
 import pathlib
+import re
 import subprocess
 import sys
 
@@ -11,7 +12,9 @@ from fakefacecli.base.errors import ExitCode
 from fakefacecli.base.extras import how_to_install
 from fakefacecli.cli import doctor
 from fakefacecli.decode import formats
-from tests.builders import PHOTOS
+from fakefacecli.models.bundled import find_model
+from fakefacecli.overlay.sheet import SHEET_PX
+from tests.builders import PHOTOS, put
 from tests.command import fakeface, powerless
 
 WATCH_IMPORTS = """
@@ -53,8 +56,26 @@ def test_explain_saves_a_picture_and_prints_a_table(tmp_path: pathlib.Path) -> N
     assert done.returncode == ExitCode.COMPLETE, done.stderr
     assert "flagged" in done.stdout
     assert "generated_000.jpg.overlay.jpg" in done.stdout
+    assert "What each network added" not in done.stdout
     with Image.open(tmp_path / "generated_000.jpg.overlay.jpg") as picture:
         assert min(picture.size) > 300
+
+
+@pytest.mark.slow
+def test_explain_prints_what_each_network_of_a_judge_added(tmp_path: pathlib.Path) -> None:
+    card = find_model("fakeface-judge-2026.11").card
+    put(tmp_path / "a.jpg", 400)
+    done = fakeface("explain", "a.jpg", "--model", card.name, "--device", "cpu", cwd=tmp_path)
+    assert done.returncode == ExitCode.COMPLETE, done.stderr
+    faces, added = done.stdout.split("What each network added")
+    cells = [line.strip("│").split("│") for line in added.splitlines() if line.startswith("│")]
+    [[_, *amounts]] = cells
+    assert len(amounts) == 4
+    logit = sum(map(float, amounts)) + card.bias
+    [p_fake] = re.findall(r"│ (0\.\d{4}) +│", faces)
+    assert card.calibration.probability(logit) == pytest.approx(float(p_fake), abs=0.01)
+    with Image.open(tmp_path / "a.jpg.overlay.jpg") as picture:
+        assert picture.size[1] > SHEET_PX[1]  # the bars
 
 
 def two_faces() -> Image.Image:
@@ -71,6 +92,13 @@ def test_explain_numbers_the_pictures_of_several_faces(tmp_path: pathlib.Path) -
     assert done.returncode == ExitCode.COMPLETE, done.stderr
     names = {path.name for path in tmp_path.iterdir()}
     assert names == {"pair.png", "shown.png", "shown-2.png"}
+    # a second time both are known again as overlays
+    (tmp_path / "shown.png").write_bytes((tmp_path / "shown-2.png").read_bytes())
+    done = fakeface("explain", tmp_path / "pair.png", "--out", tmp_path / "shown.png")
+    assert done.returncode == ExitCode.COMPLETE, done.stderr
+    assert {path.name for path in tmp_path.iterdir()} == names
+    one, other = ((tmp_path / name).read_bytes() for name in ("shown.png", "shown-2.png"))
+    assert one != other
 
 
 def test_explain_says_when_there_is_nothing_to_explain(tmp_path: pathlib.Path) -> None:
@@ -99,22 +127,22 @@ def test_explain_overwrites_its_input_with_no_further_face_either(tmp_path: path
     assert (tmp_path / "crowd-2.png").read_bytes() == before
 
 
-def test_explain_replaces_no_file_that_nobody_named(tmp_path: pathlib.Path) -> None:
+def test_explain_replaces_no_file_but_an_overlay(tmp_path: pathlib.Path) -> None:
     two_faces().save(tmp_path / "pair.png")
-    for name in ("shown.png", "shown-2.png"):
-        (tmp_path / name).write_bytes(b"precious")
-    done = fakeface("explain", tmp_path / "pair.png", "--out", tmp_path / "shown.png")
-    assert done.returncode == ExitCode.CANNOT_WRITE
-    assert done.stderr.count("\n") == 1
-    assert "shown-2.png" in done.stderr
-    for name in ("shown.png", "shown-2.png"):
-        assert (tmp_path / name).read_bytes() == b"precious"
-    (tmp_path / "shown-2.png").unlink()  # what --out names itself is replaced
-    (tmp_path / "shown-3.png").write_bytes(b"precious")  # there is no third face
-    done = fakeface("explain", tmp_path / "pair.png", "--out", tmp_path / "shown.png")
+    two_faces().save(tmp_path / "photo.jpg", comment="fakeface overlays are drawn on this")
+    photo = (tmp_path / "photo.jpg").read_bytes()
+    for name, out in (("shown.png", "shown.png"), ("x-2.jpg", "x.jpg"), ("y.jpeg", "y.jpeg")):
+        (tmp_path / name).write_bytes(photo)
+        done = fakeface("explain", tmp_path / "pair.png", "--out", tmp_path / out)
+        assert done.returncode == ExitCode.CANNOT_WRITE
+        assert done.stderr.count("\n") == 1
+        assert name in done.stderr
+        assert (tmp_path / name).read_bytes() == photo
+    assert not (tmp_path / "x.jpg").exists()
+    (tmp_path / "z-3.png").write_bytes(photo)  # there is no third face
+    done = fakeface("explain", tmp_path / "pair.png", "--out", tmp_path / "z.png")
     assert done.returncode == ExitCode.COMPLETE, done.stderr
-    assert (tmp_path / "shown.png").read_bytes() != b"precious"
-    assert (tmp_path / "shown-3.png").read_bytes() == b"precious"
+    assert (tmp_path / "z-3.png").read_bytes() == photo
 
 
 def test_explain_follows_the_link_it_is_given_and_a_scan_does_not(tmp_path: pathlib.Path) -> None:
@@ -136,7 +164,7 @@ def test_explain_refuses_empty_values(tmp_path: pathlib.Path) -> None:
 
 
 def test_models_are_listed_shown_and_verified(tmp_path: pathlib.Path) -> None:
-    assert "inception-resnet-v1 (default)" in fakeface("models", "list").stdout
+    assert "fakeface-judge-2026.11 (default)" in fakeface("models", "list").stdout
     shown = fakeface("models", "info", "inception-resnet-v1").stdout
     for words in ("0.9263", "0.2448", "StyleGAN2", "gpt-4o", "64 px"):
         assert words in shown

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from fakefacecli.base.errors import ExitCode
-from fakefacecli.scan.source import LISTING_BYTES
+from fakefacecli.scan.listing import LISTING_BYTES
 from tests.builders import put
 from tests.command import COMMAND, fakeface, rows, start
 

@@ -16,8 +16,10 @@ from typing import Any
 import numpy as np
 import psutil
 import pytest
+from PIL import Image
 
 from fakefacecli.base.errors import FakeFaceError
+from fakefacecli.base.memory import DECODING_BYTES, Memory
 from fakefacecli.base.records import DecodedImage, ImageRef, Unreadable
 from fakefacecli.base.verdicts import ErrorCode
 from fakefacecli.decode import keeper, wire
@@ -259,6 +261,70 @@ def test_pixels_that_wait_are_bounded_and_the_head_of_the_line_goes_through(
         answers = list(decoder.decode(refs(*names)))
     assert [answer.ref.index for answer in answers] == list(range(10))
     assert [code_of(answer) for answer in answers] == [ErrorCode.TIMEOUT, *[None] * 9]
+
+
+class Recording(Memory):
+    """Remembers the most that was taken at once."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(limit)
+        self.most = 0
+
+    def take(self, *args: Any, **how: Any) -> None:
+        super().take(*args, **how)
+        self.most = max(self.most, self._taken)
+
+    @property
+    def taken(self) -> int:
+        return self._taken
+
+
+def large(folder: Path, count: int) -> list[ImageRef]:
+    """JPEGs of 1.44 megapixels: more than may be decoded unasked."""
+    found = []
+    for number in range(count):
+        path = folder / f"{number}.jpg"
+        Image.new("RGB", (1200, 1200), (20 * number, 80, 120)).save(path)
+        found.append(ImageRef(number, str(path), path.name))
+    return found
+
+
+ONE = 1200 * 1200 * DECODING_BYTES
+
+
+@pytest.mark.parametrize(("limit", "most"), [(1, ONE), (2 * ONE, 2 * ONE), (99 * ONE, 99 * ONE)])
+def test_large_files_are_decoded_as_memory_allows_in_their_order(
+    tmp_path: Path, limit: int, most: int
+) -> None:
+    memory = Recording(limit)
+    items = large(tmp_path, 6)
+    with WorkerDecoder(3, DecodeLimits(), 6, memory=memory) as decoder:
+        answers = list(decoder.decode(items))
+    assert [answer.ref for answer in answers] == items
+    assert [int(a.pixels[0, 0, 0]) for a in answers] == pytest.approx(range(0, 120, 20), abs=2)
+    # of one that waits there may be pixels besides, where one alone is above the limit
+    assert ONE <= memory.most <= max(most, ONE + 5 * 1200 * 1200 * 3)
+    assert memory.taken == 0
+
+
+def test_a_file_that_is_not_decoded_after_all_gives_its_memory_back(tmp_path: Path) -> None:
+    [whole] = large(tmp_path, 1)
+    data = Path(whole.path).read_bytes()
+    Path(whole.path).write_bytes(data[: len(data) // 3])
+    memory = Recording(ONE)
+    with WorkerDecoder(1, DecodeLimits(), memory=memory) as decoder:
+        [answer] = decoder.decode([whole])
+    assert code_of(answer) is ErrorCode.TRUNCATED
+    assert (memory.most, memory.taken) == (ONE, 0)
+
+
+def test_waiting_for_memory_does_not_count_as_decoding(tmp_path: Path) -> None:
+    memory = Memory(ONE)
+    memory.take(ONE)
+    threading.Timer(1.0, memory.rest, (ONE,)).start()
+    with WorkerDecoder(1, DecodeLimits(timeout_s=0.8), memory=memory) as decoder:
+        [answer] = decoder.decode(large(tmp_path, 1))
+    assert code_of(answer) is None
 
 
 def test_pixels_that_never_arrive_take_no_room_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from fakefacecli.base.errors import ExitCode, ModelRefused, NothingToDo, UsageError
+from fakefacecli.base.options import ReportTarget
 from fakefacecli.base.records import Box
 from fakefacecli.cli.app import app
 from fakefacecli.embed import vectors
@@ -23,9 +24,10 @@ from fakefacecli.labelled.faces import FoundFace
 from fakefacecli.labelled.report_faces import is_report, read_report
 from fakefacecli.models.bundled import find_model
 from fakefacecli.models.checkpoint import load
+from fakefacecli.reports.rows import RowFacts, writer_for
 from fakefacecli.scan.classify import TorchClassifier
 from fakefacecli.scan.crop import cut
-from tests.builders import PHOTOS, face, image
+from tests.builders import PHOTOS, face, image, report
 from tests.command import fakeface, rows
 from tests.evaluate.test_run import check_page
 
@@ -227,7 +229,23 @@ def test_a_csv_report_gives_names_back_exactly(tmp_path: pathlib.Path) -> None:
     assert [item.path for item in found] == [
         *("=a.jpg", "'b.jpg", "NA", "1e3", "\udcff\\.jpg", "é.jpg"),
     ]
-    assert {item.faces for item in found} == {((1, Box(1.25, 1, 2, 2)),)}
+    assert {(number, face.box) for item in found for number, face in item.faces} == {
+        (1, Box(1.25, 1, 2, 2))
+    }
+
+
+@pytest.mark.parametrize("ending", ["csv", "json", "jsonl"])
+def test_every_format_of_a_report_gives_names_back_exactly(
+    ending: str, tmp_path: pathlib.Path
+) -> None:
+    names = ("=a.jpg", r"\xff\\.jpg", "\udcff.jpg", "zero\u200dwidth.jpg", "Фото.jpg", "a\n.jpg")
+    writer = writer_for(ReportTarget("r", ending, bom=True), RowFacts("run1", "m", "a" * 64))
+    rows_of_all = [writer.rows(report(0.9, name=name)) for name in names]
+    text = "".join([writer.start({}), *rows_of_all, writer.end({})])
+    (tmp_path / f"r.{ending}").write_text(text, encoding="utf-8")
+    assert is_report(str(tmp_path / f"r.{ending}"))
+    found = read_report(str(tmp_path / f"r.{ending}"))
+    assert [item.path for item in found] == [f"in/{name}" for name in names]
 
 
 def test_the_faces_of_an_image_stay_together(tmp_path: pathlib.Path) -> None:

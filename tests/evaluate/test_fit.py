@@ -123,6 +123,27 @@ def test_scores_that_run_the_wrong_way_are_refused() -> None:
         fit(Method.TEMPERATURE, np.array([False, True]), np.array([-1.0, 1.0]))
 
 
+ALTERNATING = np.arange(200) % 2 == 0
+APART = np.where(ALTERNATING, 1.0, -1.0)
+HARD = np.r_[APART, -1e6]  # and one fake that is far on the wrong side
+ADVICE = {
+    "scores that say nothing": (Method.PLATT, ALTERNATING, np.arange(200.0), "than chance"),
+    "labels the wrong way": (Method.PLATT, ALTERNATING, -APART, "which label is which"),
+    "a temperature that is none": (Method.TEMPERATURE, ALTERNATING, APART, "take platt"),
+    "platt, led by few": (Method.PLATT, np.r_[ALTERNATING, True], HARD, "take isotonic"),
+}
+
+
+@pytest.mark.parametrize("kind", ADVICE)
+def test_advice_fits_the_fault_and_names_another_method(kind: str) -> None:
+    method, fake, logits, words = ADVICE[kind]
+    with pytest.raises(UsageError, match=words) as caught:
+        fit(method, fake, logits)
+    assert f"take {method}" not in str(caught.value)
+    if words == "than chance":
+        assert "take" not in str(caught.value)
+
+
 def test_high_is_the_highest_threshold_that_as_many_real_faces_reach_as_allowed() -> None:
     real = np.linspace(0, 0.99, 100)  # one of 100 may be flagged
     fake = np.full(40, 0.995)

@@ -1,6 +1,7 @@
 """Pages are one inert file: whatever a name holds stays text."""
 
 import pathlib
+import re
 
 import jinja2
 import pytest
@@ -44,6 +45,11 @@ def test_a_hostile_name_stays_text_in_every_place(tmp_path: pathlib.Path) -> Non
         (Estimate(0.2, 0.1, 0.3), "0.200 <small>0.100 to 0.300</small>", "AUC B, Brier score A"),
         (Estimate(-0.2, -0.3, -0.1), "-0.200 <small>-0.300 to", "AUC A, Brier score B"),
         (Estimate(0.2, -0.1, 0.3), "0.200 <small>-0.100 to", ""),
+        (
+            Estimate(0.0, 0.0, 0.0),
+            "0.000</small> <small>(every resample gave the same)</small>",
+            "",
+        ),
         (Estimate(0.2), "<td>0.200</td>", ""),
         (Estimate(None), "<small>not defined</small>", ""),
     ],
@@ -73,3 +79,11 @@ def test_only_sets_with_an_auc_are_shown_beside_the_measures() -> None:
     [(head, figures)] = html.card_figures(card).items()
     assert head == "the card: same sources"
     assert (figures["auc"], figures["accuracy"], figures["eer"]) == (0.9, 0.8, "")
+
+
+def test_a_first_column_keeps_a_width_at_which_words_stay_whole_on_a_phone() -> None:
+    text = html.render("comparison", "t", found=comparison(Estimate(0.2)), clustered="", plots={})
+    # it may break anywhere, for long paths: without a least width a wide table made it one letter
+    assert re.search(r"th:first-child, td:first-child \{ min-width: \d+rem \}", text)
+    assert "width=device-width" in text
+    assert text.count('<div class="wide"><table>') == text.count("<table>") > 0

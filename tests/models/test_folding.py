@@ -1,6 +1,7 @@
 import torch
 from torch import nn
 
+from fakefacecli.models.backbones import build
 from fakefacecli.models.bundled import find_model
 from fakefacecli.models.checkpoint import load
 from fakefacecli.models.folding import folded
@@ -42,3 +43,21 @@ def test_a_network_that_folding_would_change_is_left_as_it_is() -> None:
     with torch.inference_mode():
         before = network(pictures)
         assert torch.allclose(folded(network, 8)(pictures), before, atol=1e-5)
+
+
+def test_a_normalisation_that_holds_an_activation_leaves_it_behind() -> None:
+    # timm's BatchNormAct2d, in EfficientNet-Lite
+    network = build("timm/tf_efficientnet_lite0", "linear", "here").eval()
+    generator = torch.Generator().manual_seed(2)
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):  # as after training: not the identity
+            module.running_mean.normal_(0, 0.3, generator=generator)
+            module.running_var.uniform_(0.5, 1.5, generator=generator)
+    quick = folded(network, 96)
+    assert norms(network) > 40
+    assert norms(quick) == 0
+    faces = torch.rand((2, 3, 96, 96), generator=generator) * 2 - 1
+    with torch.inference_mode():
+        wanted = network(faces)
+        assert wanted.abs().max() > 0.01
+        assert torch.allclose(quick(faces), wanted, atol=1e-3)

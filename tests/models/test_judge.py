@@ -1,9 +1,12 @@
 """Judges of several networks: their cards, how faces are fed to them, and what they say."""
 
+import copy
+import dataclasses
 import hashlib
 import json
 import pathlib
 import shutil
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,13 +17,15 @@ from PIL import Image, ImageOps
 from fakefacecli.base.errors import ModelRefused, UsageError
 from fakefacecli.base.options import JudgeOptions, Precision
 from fakefacecli.base.records import Box, DecodedImage, Face, FaceCrop, ImageRef
-from fakefacecli.base.verdicts import DetectorName, Label, Reason
+from fakefacecli.base.verdicts import DetectorName, Label, Reason, Thresholds
 from fakefacecli.models.bundled import BUNDLED, find_model, find_network
-from fakefacecli.models.judge import JudgeCheckpoint, members_of, read_judge
+from fakefacecli.models.judge import EarlyExit, JudgeCheckpoint, members_of, read_judge
+from fakefacecli.scan import selftest
 from fakefacecli.scan.build import build_judge, versions
-from fakefacecli.scan.classify import TorchClassifier
+from fakefacecli.scan.classify import Network, TorchClassifier
 from fakefacecli.scan.crop import cut
 from tests.builders import PHOTOS, ROOT, SHARED
+from tests.command import fakeface
 
 NAME = "fakeface-judge-2026.11"
 GOLDEN = json.loads((ROOT / "tests" / "data" / "golden2.json").read_text("utf-8"))
@@ -227,3 +232,117 @@ def test_the_bundled_card_is_the_one_that_was_shipped(checkpoint: JudgeCheckpoin
     data = pathlib.Path(checkpoint.path).read_bytes()
     assert hashlib.sha256(data).hexdigest() == checkpoint.sha256 == BUNDLED[NAME].sha256
     assert all(pathlib.Path(m.checkpoint.path).stat().st_size < 95e6 for m in checkpoint.members)
+
+
+class Counting(TorchClassifier):
+    """A judge that remembers how many faces each of its members was asked about."""
+
+    def __init__(self, judge: TorchClassifier, rule: EarlyExit | None):
+        super().__init__(judge.members, judge.card, judge.thresholds, rule)
+        self.asked = dict.fromkeys((member.name for member in judge.members), 0)
+        self.members = tuple(map(self._counted, judge.members))
+
+    def _counted(self, member: Network) -> Network:
+        counted = copy.copy(member)
+
+        def logits(crops: Sequence[FaceCrop], quickly: bool = False) -> list[float]:
+            self.asked[member.name] += len(crops)
+            return member.logits(crops, quickly)
+
+        counted.logits = logits  # type: ignore[method-assign]
+        return counted
+
+
+def test_with_an_early_exit_slow_networks_are_asked_about_open_faces_alone(
+    checkpoint: JudgeCheckpoint, classifier: TorchClassifier
+) -> None:
+    crops = [crop_of(face, checkpoint) for face in SAMPLES[:4]]
+    rule = checkpoint.card.early_exit
+    assert rule is not None
+    whole = classifier.classify(crops)
+    cheap = [dict(zip(GOLDEN["members"], row, strict=True)) for row in classifier.opinions(crops)]
+    estimates = [
+        rule.bias + sum(w * row[name] for w, name in zip(rule.weights, rule.members, strict=True))
+        for row in cheap
+    ]
+    # between the estimates: of some faces the cheap networks know enough
+    low, high = sorted(estimates)[0] + 1e-3, sorted(estimates)[2] + 1e-3
+    judge = Counting(classifier, dataclasses.replace(rule, below=low, above=high))
+    found = judge.classify(crops)
+    still_open = [low <= estimate <= high for estimate in estimates]
+    assert sorted(still_open) == [False, False, True, True]
+    assert judge.asked == {"clip": 2, "lite320": 4, "irv1": 2, "native": 4}
+    for verdict, full, more, estimate in zip(found, whole, still_open, estimates, strict=True):
+        names = [said.member for said in verdict.opinions]
+        if more:
+            assert verdict.fake_probability == pytest.approx(full.fake_probability, abs=1e-4)
+            assert names == GOLDEN["members"]
+        else:
+            wanted = checkpoint.card.calibration.probability(estimate)
+            assert verdict.fake_probability == pytest.approx(wanted, abs=1e-4)
+            assert names == ["lite320", "native"]
+    assert judge.classify([]) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"members": ["native", "lite320"]}, "in its order"),
+        ({"members": ["lite320", "another"]}, "in its order"),
+        ({"members": ["clip", "lite320", "irv1", "native"], "weights": [1] * 4}, "in its order"),
+        ({"weights": [1.0]}, "a weight for each"),
+        ({"below": 4.0}, "ends below 4.0 and above 3.34"),
+        ({"bias": float("nan")}, "finite"),
+    ],
+)
+def test_an_early_exit_that_cannot_be_is_refused(
+    change: dict[str, Any], words: str, copied: pathlib.Path
+) -> None:
+    raw = json.loads(copied.read_text("utf-8"))
+    raw["early_exit"] |= change
+    copied.write_text(json.dumps(raw))
+    with pytest.raises(ModelRefused, match=words):
+        read_judge(str(copied))
+
+
+def test_an_early_exit_needs_a_judge_that_has_one_and_its_own_thresholds(
+    checkpoint: JudgeCheckpoint,
+) -> None:
+    for options, model, words in (
+        (JudgeOptions(early_exit=True), find_model("inception-resnet-v1"), "has none"),
+        (
+            JudgeOptions(early_exit=True, thresholds=Thresholds(0.1, 0.2)),
+            checkpoint,
+            "leave out --threshold or --early-exit",
+        ),
+    ):
+        with pytest.raises(UsageError, match=words):
+            build_judge(dataclasses.replace(options, device="cpu"), model)
+
+
+@pytest.mark.slow
+def test_the_default_model_names_all_its_networks_rows_and_all(tmp_path: pathlib.Path) -> None:
+    report = tmp_path / "out.json"
+    done = fakeface("scan", PHOTOS / "generated_000.jpg", "--report", report, default_model=True)
+    assert done.returncode == 0, done.stderr
+    [row] = json.loads(report.read_text("utf-8"))["rows"]
+    [golden] = [face for face in SAMPLES if face["file"] == "sample/generated_000.jpg"]
+    assert list(row["members"]) == GOLDEN["members"]
+    assert list(row["members"].values()) == pytest.approx(golden["logits"], abs=0.05)
+    assert row["p_fake"] == pytest.approx(golden["p_fake"], abs=0.01)
+
+
+@pytest.mark.slow
+def test_models_selftest_names_every_network_and_what_is_off(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    done = fakeface("models", "selftest")
+    assert done.returncode == 0, done.stderr
+    for name in (*BUNDLED, *GOLDEN["members"]):
+        assert name in done.stdout
+    found = selftest.self_test("inception-resnet-v1", "cpu")
+    wrong = dataclasses.replace(found, members=(("clip", 1.0, 1.06),))
+    with pytest.raises(ModelRefused, match=r"its network clip says 1\.000"):
+        selftest.check(wrong)
+    with pytest.raises(UsageError, match="no bundled model"):
+        selftest.self_test("another", "cpu")

@@ -6,6 +6,7 @@ import pathlib
 
 import numpy as np
 import pytest
+import timm
 import torch
 from PIL import Image
 
@@ -23,12 +24,14 @@ from fakefacecli.models.precision import (
     in_bfloat16,
     is_unsure,
     logit_error,
+    to_few_bits,
 )
 from fakefacecli.scan.classify import TorchClassifier
 from tests import builders
 from tests.command import fakeface, json_lines, rows
 
 MODEL = "inception-resnet-v1"
+LAYERS = ("patch_embed.proj", "blocks.0.attn.qkv", "blocks.0.mlp.fc1", "head")
 CHECKPOINT = find_model(MODEL)
 
 
@@ -145,6 +148,41 @@ def test_auto_takes_bfloat16_only_where_it_was_measured_and_the_device_has_it(
         assert in_bfloat16(Precision.BF16, "another", "cpu")
         assert not in_bfloat16(Precision.FP32, "inception_resnet_v1", "cpu")
     assert not in_bfloat16(Precision.AUTO, "inception_resnet_v1", "mps")
+
+
+def test_a_matrix_that_was_stored_as_int8_loses_nothing() -> None:
+    generator = torch.Generator().manual_seed(3)
+    whole = torch.randint(-127, 128, (8, 64), generator=generator)
+    whole[:, 0] = 127
+    scale = torch.rand((8, 1), generator=generator).half().float()
+    layer = torch.nn.Linear(64, 8)
+    layer.weight.data = whole * scale
+    # numbers that bfloat16 holds exactly, and whose products it adds up exactly
+    numbers = torch.zeros((5, 64))
+    numbers[range(5), range(5)] = 1
+    with torch.inference_mode():
+        wanted = layer(numbers)
+        network = torch.nn.Sequential(torch.nn.ModuleDict({"fc1": layer})["fc1"])
+        to_few_bits(layer)
+        assert layer.weight.dtype == torch.bfloat16
+        assert torch.allclose(network(numbers), wanted, atol=1e-6)
+
+
+def test_a_transformers_matrices_are_bfloat16_and_its_patches_are_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    name = "timm/vit_base_patch16_clip_quickgelu_224"
+    small = timm.create_model("test_vit", num_classes=1).eval()
+    quick = bfloat16_copy(small, name)
+    kinds = {key: module.weight.dtype for key, module in quick.named_modules() if key in LAYERS}
+    few = torch.bfloat16
+    assert [kinds[key] for key in LAYERS] == [torch.float32, few, few, torch.float32]
+    faces = torch.rand((2, 3, 160, 160), generator=torch.Generator().manual_seed(4))
+    with torch.inference_mode():
+        assert 0 < (quick(faces) - small(faces)).abs().max() < 0.02
+    assert in_bfloat16(Precision.BF16, name, "cpu")
+    # where it was measured and does not pay, not even on request
+    assert not in_bfloat16(Precision.BF16, "timm/tf_efficientnet_lite2", "cpu")
 
 
 def test_the_command_gives_the_same_verdicts_in_either_precision(tmp_path: pathlib.Path) -> None:

@@ -1,6 +1,7 @@
 """Overlays: pictures that show the face, the heat and the words a reviewer needs."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,11 +16,15 @@ from fakefacecli.base.records import (
     Heatmap,
     Window,
 )
-from fakefacecli.base.verdicts import Label, Reason, Thresholds, Verdict
+from fakefacecli.base.verdicts import Contribution, Label, Reason, Thresholds, Verdict
+from fakefacecli.overlay.bars import AGAINST, FOR_FAKE
 from fakefacecli.overlay.lettering import (
     CAVEAT,
+    DIMMED,
     HEAT_MEANS,
+    MOSTLY_OUTSIDE,
     NO_HEAT,
+    REASONS,
     showable,
 )
 from fakefacecli.overlay.sheet import LEFT, PANEL_TOP, RIGHT, SHEET_PX, VIEWS_TOP
@@ -211,6 +216,11 @@ def test_no_text_runs_into_another_into_a_view_or_off_the_sheet(
     model = "a model of a very long name " * 9
     draw_overlay(image, crop, flat(crop, heat), verdict_of(0.123456, *thresholds), model)
     assert len(written) > 18
+    assert_apart(written, SHEET_PX[1])
+
+
+def assert_apart(written: list, bottom: int) -> None:
+    """Nothing that is written leaves the sheet or runs into anything else."""
     views = [
         ("view", (left, VIEWS_TOP, left + VIEW_PX, VIEWS_TOP + VIEW_PX)) for left in (LEFT, RIGHT)
     ]
@@ -219,12 +229,100 @@ def test_no_text_runs_into_another_into_a_view_or_off_the_sheet(
         assert box[0] >= LEFT - 1, text
         assert box[1] >= 0, text
         assert box[2] <= RIGHT + VIEW_PX + 1, text
-        assert box[3] <= SHEET_PX[1], text
+        assert box[3] <= bottom, text
         for other, place in [*views, thumb, *written[:at]]:
             apart = (
                 box[2] <= place[0] or place[2] <= box[0] or box[3] <= place[1] or place[3] <= box[1]
             )
             assert apart, f"{text!r} runs into {other!r}"
+
+
+FOUR = (
+    Contribution("clip", 0.4, 3.9, "1.3 x the face, at 224 px"),
+    Contribution("lite320", 0.32, -2.5, "1.8 x the face, at 320 px"),
+    Contribution("irv1", 0.23, None, "1.15 x the face, at 160 px"),
+    Contribution("native", 0.26, 0.0, "the middle 224 px, not resized"),
+)
+LONG = tuple(
+    Contribution(f"m{number}_{'long_name' * 3}", 1.0, (-40.0) ** (number % 5), "as it sees it " * 5)
+    for number in range(16)
+)
+
+
+def with_bars(crop: FaceCrop, value: float, bars: tuple[Contribution, ...]) -> Heatmap:
+    return Heatmap(flat(crop, value).values, bars)
+
+
+@pytest.mark.parametrize("bars", [FOUR, LONG], ids=["four", "sixteen"])
+@pytest.mark.parametrize("heat", [0.0, 0.7])
+def test_the_bars_have_room_of_their_own(written: list, bars: tuple, heat: float) -> None:
+    image, crop = SCENES["over the corner"]
+    sheet = draw_overlay(image, crop, with_bars(crop, heat, bars), verdict_of(), MODEL)
+    assert sheet.size[0] == SHEET_PX[0]
+    assert sheet.size[1] > SHEET_PX[1] + 28 * len(bars)
+    assert_apart(written, sheet.size[1])
+
+
+def test_a_bar_for_each_network_says_what_it_added_and_on_which_side(written: list) -> None:
+    image, crop = PLAIN
+    sheet = draw_overlay(image, crop, with_bars(crop, 0.5, FOUR), verdict_of(), MODEL)
+    boxes = dict(written)
+    for needed in ("clip", "lite320", "+1.56", "-0.80", "not asked", "+0.00", "native"):
+        assert needed in boxes
+    pixels = np.asarray(sheet).astype(int)
+    for name, colour, side in (("clip", FOR_FAKE, 1), ("lite320", AGAINST, -1)):
+        y = round((boxes[name][1] + boxes[name][3]) / 2)
+        columns = np.flatnonzero((pixels[y] == colour).all(axis=1))
+        middle = (boxes["against fake"][2] + boxes["for fake"][0]) / 2
+        assert len(columns) > 50
+        assert (side * (columns - middle) > -2).all()
+    lengths = [np.count_nonzero((pixels == c).all(2).any(0)) for c in (FOR_FAKE, AGAINST)]
+    assert lengths[0] / lengths[1] == pytest.approx(1.56 / 0.8, rel=0.25)  # headings have ink too
+
+
+def test_a_single_network_has_no_bars(written: list) -> None:
+    image, crop = PLAIN
+    draw_overlay(image, crop, flat(crop, 0.5), verdict_of(), MODEL)
+    assert "against fake" not in dict(written)
+    assert "not asked" not in dict(written)
+
+
+def blob(crop: FaceCrop, inside: float, outside: float) -> Heatmap:
+    """Even heat within the face's box, and other heat in the rest of the window."""
+    side, window, box = crop.window.side, crop.window, crop.face.box
+    values = np.full((side, side), outside, np.float32)
+    rows = slice(round(box.top) - window.top, round(box.bottom) - window.top)
+    values[rows, round(box.left) - window.left : round(box.right) - window.left] = inside
+    return Heatmap(values)
+
+
+def test_heat_outside_the_face_is_dimmed_and_said(written: list) -> None:
+    image, crop = PLAIN
+    hot = view(draw_overlay(image, crop, flat(crop, 1.0), verdict_of(), MODEL), RIGHT)
+    grey = view(draw_overlay(image, crop, flat(crop, 0.0), verdict_of(), MODEL), RIGHT)
+    change = np.abs(hot - grey).mean(axis=2)
+    left, top, _, bottom = Frame.around(crop).window
+    box = [round(edge) for edge in Frame.around(crop).place(crop.face.box)]
+    inside = change[box[1] + 8 : box[3] - 8, box[0] + 8 : box[2] - 8].mean()
+    outside = change[top + 8 : bottom - 8, left + 4 : box[0] - 8].mean()
+    assert 0.3 * inside < outside < 0.5 * inside
+    texts = [text for text, _ in written]
+    assert texts.count(DIMMED) == 1  # said where there is heat, and not on the cold sheet
+
+
+@pytest.mark.parametrize(
+    ("inside", "outside", "share"), [(1.0, 0.0, 0), (1.0, 0.02, 1), (0.0, 1.0, 100), (0.2, 1, 77)]
+)
+def test_heat_that_lies_mostly_outside_the_face_is_said(
+    written: list, inside: float, outside: float, share: int
+) -> None:
+    image, crop = PLAIN
+    draw_overlay(image, crop, blob(crop, inside, outside), verdict_of(), MODEL)
+    said = [text for text, _ in written if text.startswith("Dimmed")]
+    if share > 50:
+        assert said == [f"{MOSTLY_OUTSIDE} ({share} %)"]
+    else:
+        assert said == ([DIMMED] if share else [])
 
 
 def test_a_score_of_many_decimals_stays_in_its_column(written: list) -> None:
@@ -287,3 +385,51 @@ def test_the_colours_are_matplotlibs_plasma() -> None:
     values = np.linspace(0, 1, 101)[np.newaxis]
     expected = matplotlib.colormaps["plasma"](values)[..., :3] * 255
     assert np.abs(plasma(values) - expected).max() < 3
+
+
+def test_a_wide_window_leaves_the_face_half_of_the_view() -> None:
+    _, crop = scene(900, 700, Box(300, 200, 460, 400), scale=1.8)
+    assert Frame.around(crop).side == pytest.approx(2 * 200, abs=2)
+    near, _, far, _ = Frame.around(crop).window
+    assert 0 < near < far < VIEW_PX
+
+
+def test_a_window_that_was_turned_is_seen_whole() -> None:
+    _, crop = scene(900, 700, Box(300, 200, 460, 400), scale=1.8)
+    for roll in (12.0, -45.0):
+        turned = replace(crop, roll=roll, levelled=True)
+        corner = np.cos(np.radians(roll)) + abs(np.sin(np.radians(roll)))
+        assert Frame.around(turned).side == pytest.approx(360 * corner, abs=2)
+
+
+@pytest.mark.parametrize("reason", Reason)
+def test_every_reason_fits_beside_its_label(written: list, reason: Reason) -> None:
+    image, crop = PLAIN
+    verdict = Verdict(0.5, Thresholds(0.01, 0.93), Label.INCONCLUSIVE, reason)
+    draw_overlay(image, crop, flat(crop, 0.0), verdict, MODEL)
+    [box] = [box for text, box in written if text == REASONS[reason]]
+    assert box[2] <= LEFT + VIEW_PX
+
+
+def test_a_reduced_window_repeats_the_edge_as_the_network_saw_it(written: list) -> None:
+    image, crop = SCENES["over the corner"]
+    small = np.ascontiguousarray(crop.pixels[::2, ::2])
+    reduced = replace(crop, pixels=small)
+    whole, less = (
+        view(draw_overlay(image, one, flat(one, 0.0), verdict_of(), MODEL), RIGHT)
+        for one in (crop, reduced)
+    )
+    assert np.array_equal(whole, less)
+
+
+def test_a_turned_window_says_so_and_repeats_nothing(written: list) -> None:
+    image, crop = SCENES["over the corner"]
+    turned = replace(crop, roll=20.0, levelled=True)
+    hot = view(draw_overlay(image, turned, flat(turned, 0.0), verdict_of(), MODEL), RIGHT)
+    [caption] = [text for text, _ in written if text.startswith("In grey")]
+    assert "slanting: turned level" in caption
+    assert "edge repeated" not in caption
+    left, top, _, _ = Frame.around(turned).window
+    grey = Image.new("RGB", (1, 1), (226, 229, 232)).convert("L").getpixel((0, 0))
+    corner = hot[top : top + 90, left : left + 90]  # an outline crosses it
+    assert (corner == grey).mean() > 0.8

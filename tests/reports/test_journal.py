@@ -39,7 +39,7 @@ def test_what_a_judges_networks_say_survives_and_older_journals_lack_it() -> Non
     report = builders.report(0.95)
     [face] = report.findings
     verdict = replace(face.verdict, opinions=(Opinion("wide", 1.25), Opinion("near", -0.5)))
-    judged = replace(report, findings=(replace(face, verdict=verdict, roll=-12.5),))
+    judged = replace(report, findings=(replace(face, verdict=verdict, roll=-12.5, turn=270),))
     plain = json.loads(json.dumps(to_plain(judged)))
     assert from_plain(plain) == judged
     plain["findings"] = [finding[:6] for finding in plain["findings"]]

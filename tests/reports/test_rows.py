@@ -1,3 +1,4 @@
+import codecs
 import csv
 import dataclasses
 import io
@@ -6,6 +7,7 @@ import json
 import jsonschema
 import pytest
 
+from fakefacecli.base.options import ReportTarget
 from fakefacecli.base.records import ImageReport
 from fakefacecli.base.verdicts import Label, Opinion
 from fakefacecli.reports.rows import (
@@ -15,6 +17,7 @@ from fakefacecli.reports.rows import (
     RowFacts,
     guarded,
     rows_of,
+    writer_for,
 )
 from fakefacecli.reports.schema import report_schema
 from tests import builders
@@ -48,20 +51,34 @@ def of_judge(probability: float) -> ImageReport:
 
 def test_a_judge_of_several_networks_says_what_each_says() -> None:
     [row] = rows_of(of_judge(0.95), OF_JUDGE)
-    assert tuple(row) == (*COLUMNS, "roll", "members")
+    assert tuple(row) == (*COLUMNS, "members")
     assert (row["roll"], row["members"]) == (-12.3, {"wide": 1.2346, "near": -0.5})
     [empty] = rows_of(builders.error(), OF_JUDGE)
     assert (empty["roll"], empty["members"]) == (None, None)
+
+
+def test_every_report_says_how_a_face_is_turned_and_by_which_turn_it_was_found() -> None:
+    report = builders.report(0.5)
+    face = dataclasses.replace(report.findings[0], roll=-92.34, turn=90)
+    report = dataclasses.replace(report, findings=(face,))
+    [row] = rows_of(report, FACTS)
+    assert (row["roll"], row["turn"]) == (-92.3, 90)
+    [cells] = csv.DictReader(
+        io.StringIO(CsvWriter(FACTS).start({}) + CsvWriter(FACTS).rows(report))
+    )
+    assert (cells["roll"], cells["turn"]) == ("-92.3", "90")
+    [empty] = rows_of(builders.report(), FACTS)
+    assert (empty["roll"], empty["turn"]) == (None, None)
 
 
 def test_a_csv_has_a_column_for_each_network_of_a_judge() -> None:
     writer = CsvWriter(OF_JUDGE)
     text = writer.start({}) + writer.rows(of_judge(0.95)) + writer.rows(builders.error())
     face, error = csv.DictReader(io.StringIO(text))
-    names = ("roll", "logit_wide", "logit_near")
+    names = ("logit_wide", "logit_near")
     assert tuple(face) == (*COLUMNS, *names)
-    assert [face[name] for name in names] == ["-12.3", "1.2346", "-0.5"]
-    assert [error[name] for name in names] == ["", "", ""]
+    assert [face[name] for name in names] == ["1.2346", "-0.5"]
+    assert [error[name] for name in names] == ["", ""]
 
 
 def test_rows_of_a_judge_fit_the_schema() -> None:
@@ -127,3 +144,16 @@ def test_a_message_is_escaped_in_its_row() -> None:
     raw = dataclasses.replace(builders.error(), message="lies in \x1b[31m a\\b \udcff")
     [row] = rows_of(raw, FACTS)
     assert row["error"] == r"lies in \u001b[31m a\\b \xff"
+
+
+def test_a_marked_csv_is_utf8_to_a_spreadsheet_and_the_rest_of_it_is_the_same() -> None:
+    name = "Фото Ёлка é.jpg"
+    texts = []
+    for bom in (False, True):
+        writer = writer_for(ReportTarget("r.csv", "csv", bom), FACTS)
+        text = writer.start({}) + writer.rows(builders.report(0.95, name=name)) + writer.end({})
+        texts.append(text.encode())
+    plain, marked = texts
+    assert marked == codecs.BOM_UTF8 + plain
+    [row] = csv.DictReader(io.StringIO(marked.decode("utf-8-sig")))
+    assert row["path"] == f"in/{name}"

@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 import fakefacecli.models
 from fakefacecli.base.errors import DeviceFull
 from fakefacecli.base.records import Box, Face, FaceCrop, Heatmap, ImageRef, Window
-from fakefacecli.scan.explain import GradCamExplainer, spread
+from fakefacecli.scan.explain import NetworkExplainer, spread
 from tests.builders import PHOTOS
 
 PX = 16
@@ -61,20 +61,20 @@ def feed(px: int) -> Callable[[Sequence[FaceCrop]], torch.Tensor]:
     return prepare
 
 
-def tiny(network: torch.nn.Module | None = None, **options: int) -> GradCamExplainer:
+def tiny(network: torch.nn.Module | None = None, **options: int) -> NetworkExplainer:
     network = TinyNetwork() if network is None else network
-    return GradCamExplainer(network, network.relu, feed(PX), **options)
+    return NetworkExplainer(network, network.relu, feed(PX), **options)
 
 
 @pytest.fixture(scope="module")
-def real() -> GradCamExplainer:
+def real() -> NetworkExplainer:
     from facenet_pytorch import InceptionResnetV1
 
     network = InceptionResnetV1(classify=True, num_classes=1)
     folder = os.path.join(os.path.dirname(fakefacecli.models.__file__), "weights")
     network.load_state_dict(load_file(os.path.join(folder, "inception-resnet-v1.safetensors")))
     network.float().eval()
-    return GradCamExplainer(network, network.block8, feed(160))
+    return NetworkExplainer(network, network.block8, feed(160))
 
 
 def real_crop(name: str) -> FaceCrop:
@@ -126,7 +126,7 @@ def test_a_layer_in_front_of_an_in_place_relu_is_explained_as_it_was() -> None:
     apart.relu = torch.nn.ReLU(inplace=False)
     crops = [random_crop(seed) for seed in range(3)]
     one, other = (
-        GradCamExplainer(network, network.norm, feed(PX)).explain(crops)
+        NetworkExplainer(network, network.norm, feed(PX)).explain(crops)
         for network in (in_place, apart)
     )
     assert any(heat.values.any() for heat in one)
@@ -266,7 +266,7 @@ def test_a_batch_of_none_is_refused() -> None:
         tiny(batch_size=0)
 
 
-def test_the_real_network_keeps_the_contract(real: GradCamExplainer) -> None:
+def test_the_real_network_keeps_the_contract(real: NetworkExplainer) -> None:
     fake, unsuspected = real_crop("generated_000.jpg"), real_crop("official_001.jpg")
     together = real.explain([fake, unsuspected])
     assert together[0].values.shape == (533, 533)
@@ -277,7 +277,7 @@ def test_the_real_network_keeps_the_contract(real: GradCamExplainer) -> None:
     assert hooks(real.network) == 0
 
 
-def test_the_cells_of_the_real_network_add_up_to_its_logit(real: GradCamExplainer) -> None:
+def test_the_cells_of_the_real_network_add_up_to_its_logit(real: NetworkExplainer) -> None:
     crop = real_crop("generated_000.jpg")
     grids = real._grids([crop])
     assert grids.shape == (1, 3, 3)

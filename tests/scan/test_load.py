@@ -27,7 +27,7 @@ from fakefacecli.base.records import DecodedImage, FileFacts, ImageRef, ImageRep
 from fakefacecli.detect.cascade import MtcnnDetector
 from fakefacecli.models.bundled import find_model
 from fakefacecli.scan.build import build
-from fakefacecli.scan.explain import GradCamExplainer
+from fakefacecli.scan.explain import NetworkExplainer
 from fakefacecli.scan.pipeline import scan
 from tests.bench.load import Sample, sampled
 from tests.builders import PHOTOS
@@ -179,7 +179,7 @@ def short_of_memory(owner: type, name: str, most: int) -> Iterator[list[int]]:
 CALLED: dict[str, tuple[type, str]] = {
     "detector": (MtcnnDetector, "_cascade"),
     "classifier and explainer": (InceptionResnetV1, "forward"),
-    "explainer": (GradCamExplainer, "_grids"),
+    "explainer": (NetworkExplainer, "_grids"),
 }
 
 
@@ -190,7 +190,7 @@ import torch
 from facenet_pytorch import InceptionResnetV1
 from fakefacecli.cli.app import main
 from fakefacecli.detect.cascade import MtcnnDetector
-from fakefacecli.scan.explain import GradCamExplainer
+from fakefacecli.scan.explain import NetworkExplainer
 
 met = set()
 
@@ -205,7 +205,7 @@ def narrow(owner, name):
 
 narrow(MtcnnDetector, "_cascade")
 narrow(InceptionResnetV1, "forward")
-narrow(GradCamExplainer, "_grids")
+narrow(NetworkExplainer, "_grids")
 atexit.register(lambda: print("met:", *sorted(met), file=sys.stderr))
 main()
 """

@@ -4,6 +4,7 @@ import pathlib
 import pytest
 
 from fakefacecli.base.errors import Interrupted
+from fakefacecli.base.memory import Memory
 from fakefacecli.base.options import Explain
 from fakefacecli.base.records import ImageReport, Unreadable
 from fakefacecli.base.verdicts import ErrorCode, Label, Status
@@ -81,3 +82,11 @@ def test_a_signal_ends_the_scan_between_two_steps() -> None:
 
     with pytest.raises(Interrupted):
         list(scan(items(10), STAGES, 4, stop))  # type: ignore[arg-type]
+
+
+def test_little_memory_does_not_change_the_reports() -> None:
+    for lanes in (1, 3):
+        judge = dataclasses.replace(STAGES.judge, lanes=lanes)
+        stages = dataclasses.replace(STAGES, judge=judge, memory=Memory(1))
+        found = list(scan(items(20), stages, 6))  # type: ignore[arg-type]
+        assert [dataclasses.replace(report, elapsed_ms=0) for report in found] == scanned(4)

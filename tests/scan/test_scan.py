@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import pathlib
+import re
 import shutil
 
 import jsonschema
@@ -125,13 +126,48 @@ def test_without_a_report_the_summary_names_what_was_flagged_and_unreadable(
     done = fakeface("scan", folder)
     assert done.returncode == ExitCode.SOME_UNREADABLE, done.stderr
     lines = done.stderr.splitlines()
-    assert f"flagged         {folder}/generated_000.jpg" in lines
+    [named] = [line for line in lines if f"{folder}/generated_000.jpg" in line]
+    assert re.fullmatch(rf"flagged         {folder}/generated_000\.jpg: p_fake 0\.9\d{{3}}", named)
     first = lines.index(f"unreadable      {folder}/broken 00\\n.jpg: not_an_image")
     assert lines[first + 19] == f"{' ' * 16}{folder}/broken 19\\n.jpg: not_an_image"
     assert lines[first + 20] == f"{' ' * 16}and 1 more; add --report FILE for all rows"
     assert "official_003.jpg" not in done.stderr
     assert fakeface("scan", folder, "--quiet").stderr == ""
     assert "broken 00" not in fakeface("scan", folder, "--report", tmp_path / "o.csv").stderr
+
+
+@pytest.mark.slow
+def test_the_inconclusive_are_named_and_a_single_image_has_its_score(
+    tmp_path: pathlib.Path,
+) -> None:
+    folder = some(tmp_path / "in", "generated_000.jpg", "official_003.jpg")
+    all_between = ("--threshold", "0,1")
+    done = fakeface("scan", folder, *all_between)
+    assert "100% of the faces: for a person to look at" in done.stderr
+    assert f"inconclusive    {folder}/generated_000.jpg: p_fake 0.9" in done.stderr
+    assert f"{' ' * 16}{folder}/official_003.jpg: p_fake 0." in done.stderr
+    for name, words in (
+        ("generated_000.jpg", r"flagged         p_fake 0\.9\d{3} \(above_high\)"),
+        ("official_003.jpg", r"not flagged     p_fake 0\.\d{4} \(below_low\)"),
+    ):
+        lines = fakeface("scan", folder / name, "--report", tmp_path / "r.csv").stderr.splitlines()
+        assert any(re.fullmatch(words, line) for line in lines), lines
+
+
+@pytest.mark.slow
+def test_inconclusive_faces_get_overlays_where_they_are_asked_for(tmp_path: pathlib.Path) -> None:
+    folder = some(tmp_path / "in", "generated_000.jpg", "generated_001.jpg", "official_003.jpg")
+    assert fakeface("scan", folder, "--report", tmp_path / "a.csv").returncode == 0
+    by_score = sorted(rows(tmp_path / "a.csv"), key=lambda row: float(row["p_fake"]))
+    low, between, high = (float(row["p_fake"]) for row in by_score)
+    thresholds = f"{(low + between) / 2},{(between + high) / 2}"
+    flags = ("--overlays", tmp_path / "o", "--explain", "inconclusive", "--threshold", thresholds)
+    for more in ((), ("--state", tmp_path / "s.db"), ("--state", tmp_path / "s.db")):
+        done = fakeface("scan", folder, "--report", tmp_path / "b.csv", *flags, *more)
+        assert done.returncode == ExitCode.COMPLETE, done.stderr
+        drawn = {row["verdict"]: bool(row["overlay"]) for row in rows(tmp_path / "b.csv")}
+        assert drawn == {"flagged": True, "inconclusive": True, "not_flagged": False}
+    assert "3  of them known from the state" in done.stderr
 
 
 def test_nothing_but_the_reports_is_left_beside_them(run: pathlib.Path) -> None:

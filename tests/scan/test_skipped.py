@@ -1,5 +1,6 @@
 """What a scan passes over, and the pictures and documents that it does not decode."""
 
+import codecs
 import csv
 import os
 import pathlib
@@ -96,3 +97,18 @@ def test_a_run_that_does_not_end_leaves_the_older_list(tmp_path: pathlib.Path) -
     shutil.rmtree(tmp_path)
     with SkippedList(str(path)) as skipped, pytest.raises(CannotWrite, match=r"s\.csv"):
         skipped.commit()
+
+
+def test_csv_bom_marks_every_csv_of_a_run_and_is_refused_without_one(
+    tmp_path: pathlib.Path,
+) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0")
+    names = ("r.csv", "skipped.csv", "r.json")
+    csv_file, skipped, json_file = (tmp_path / name for name in names)
+    flags = ("--report", csv_file, "--report", json_file, "--list-skipped", skipped, "--csv-bom")
+    assert fakeface("scan", tmp_path / "in", *MODEL, *flags).returncode == ExitCode.SOME_UNREADABLE
+    starts = [path.read_bytes()[:3] for path in (csv_file, skipped, json_file)]
+    assert starts == [codecs.BOM_UTF8, codecs.BOM_UTF8, b"{\n "]
+    done = fakeface("scan", tmp_path / "in", *MODEL, "--report", json_file, "--csv-bom")
+    assert (done.returncode, done.stderr.count("\n")) == (ExitCode.USAGE, 1)

@@ -7,12 +7,12 @@ import sys
 
 import pytest
 
-from fakefacecli.base.errors import NothingToDo, UsageError
+from fakefacecli.base.errors import NothingToDo
 from fakefacecli.base.options import SourceOptions
 from fakefacecli.base.records import ImageRef, Unreadable
 from fakefacecli.base.verdicts import ErrorCode
 from fakefacecli.decode import formats
-from fakefacecli.scan.source import PathSource, read_listing
+from fakefacecli.scan.source import PathSource
 from tests.builders import ROOT
 
 JPEG = b"\xff\xd8\xff\xe0 the rest does not matter to a walk"
@@ -60,6 +60,13 @@ def test_globs_match_the_name_or_its_last_part(tree: pathlib.Path) -> None:
     assert walk(tree, exclude=("z", "*.PNG", ".hidden/*")) == ["b.jpg", "upload-0001"]
 
 
+def test_globs_match_whatever_the_case(tree: pathlib.Path) -> None:
+    (tree / "IMG_1.JPG").write_bytes(JPEG)
+    assert walk(tree, include=("*.jpg",)) == ["IMG_1.JPG", "b.jpg"]
+    assert walk(tree, include=("A/*.png", "img_[0-9].*")) == ["IMG_1.JPG", "a/c.PNG"]
+    assert walk(tree, exclude=("*.JPG", "Z", "upload*", ".HIDDEN")) == ["a/c.PNG"]
+
+
 def test_an_included_name_is_taken_whatever_it_holds(tree: pathlib.Path) -> None:
     assert walk(tree, include=("*.txt",)) == ["a/notes.txt"]
 
@@ -88,6 +95,34 @@ def test_links_are_followed_only_when_asked(tree: pathlib.Path, tmp_path: pathli
     found = walk(tree, follow_symlinks=True)
     assert {"link.jpg", "linked/secret.jpg", "dangling.jpg"} < set(found)
     assert len(found) == 8
+
+
+@pytest.mark.parametrize("how", ["plain", "a link to a link", "beside another input"])
+def test_a_folder_named_by_a_link_is_walked(
+    how: str, tree: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tree.parent)
+    os.symlink("in", "uploads")
+    os.symlink("uploads", "latest")
+    (tree / "linked").symlink_to(tree / "a")
+    (tree / "link.jpg").symlink_to(tree / "b.jpg")
+    named = "latest" if how == "a link to a link" else "uploads"
+    more = ("in/b.jpg",) if how == "beside another input" else ()
+    source = PathSource(SourceOptions((named, *more)))
+    found = [item.path for item in source if isinstance(item, ImageRef)]
+    inside = (".hidden/e.jpeg", "a/c.PNG", "b.jpg", "upload-0001", "z/deep/er/d.webp")
+    assert found == [*(f"{named}/{name}" for name in inside), *more]
+    assert source.skipped == {"not an image": 1, "symbolic link": 2}
+    if not more:
+        assert names(source) == list(inside)
+
+
+def test_a_listed_link_to_a_folder_is_left_alone_as_in_a_walk(tree: pathlib.Path) -> None:
+    (tree / "linked").symlink_to(tree / "a")
+    [item] = PathSource(SourceOptions(listed=(str(tree / "linked"),)))
+    assert isinstance(item, Unreadable)
+    assert item.ref.name == "linked"
+    assert item.code is ErrorCode.NOT_A_FILE
 
 
 def test_a_named_link_is_a_row_that_says_how_to_follow_it(tree: pathlib.Path) -> None:
@@ -154,15 +189,6 @@ def test_a_tree_deeper_than_pythons_recursion_is_walked(
         subprocess.run(["rm", "-rf", "d"], check=True)  # shutil.rmtree recurses too deep
     assert isinstance(item, ImageRef)
     assert item.path.count("d/") == 1100
-
-
-def test_listings_are_split_at_newlines_or_nul() -> None:
-    assert read_listing(b"a.jpg\nb c.jpg\n\n", zero=False) == ("a.jpg", "b c.jpg")
-    assert read_listing(b"a.jpg\r\nb.jpg\r\n", zero=False) == ("a.jpg", "b.jpg")
-    assert read_listing(b"a\r\nb\n", zero=False) == ("a\r", "b")
-    assert read_listing(b"a\nb.jpg\0c.jpg\0", zero=True) == ("a\nb.jpg", "c.jpg")
-    with pytest.raises(UsageError, match="-0"):
-        read_listing(b"a\0b", zero=False)
 
 
 def ftyp(major: bytes, *compatible: bytes) -> bytes:

@@ -15,7 +15,7 @@ import time
 import pytest
 
 from fakefacecli.base.errors import ExitCode
-from fakefacecli.base.options import DEFAULT_MODEL
+from fakefacecli.base.options import DEFAULT_NETWORK
 from fakefacecli.base.records import ImageRef, ImageReport
 from fakefacecli.base.verdicts import ErrorCode, Status
 from fakefacecli.models.bundled import BUNDLED
@@ -96,7 +96,7 @@ def test_verdicts_under_other_settings_are_not_mixed_up(
     flags: tuple[str, ...],
 ) -> None:
     if flags == ("--model",):
-        data = pathlib.Path(BUNDLED[DEFAULT_MODEL].path).read_bytes()
+        data = pathlib.Path(BUNDLED[DEFAULT_NETWORK].path).read_bytes()
         (tmp_path / "m.safetensors").write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
         flags = ("--model", str(tmp_path / "m.safetensors"))
     assert asks_for_judging(no_torch, folder, "--state", state, *flags)
@@ -292,3 +292,24 @@ def test_a_file_that_is_no_longer_regular_is_not_known(tmp_path: pathlib.Path) -
         os.mkfifo(tmp_path / "x.jpg")
         assert state.find(report.ref) is None
         assert state.find(ImageRef(0, "a\0b", "a")) is None
+
+
+@pytest.mark.parametrize("how", ["a folder", "a listing", "a folder without images"])
+def test_an_emptied_queue_gives_an_empty_report(
+    how: str, tmp_path: pathlib.Path, no_torch: dict[str, str]
+) -> None:
+    (tmp_path / "queue").mkdir()
+    (tmp_path / "list").touch()
+    if how == "a folder without images":
+        (tmp_path / "queue" / "notes.txt").write_bytes(b"text")
+    inputs = ("--files-from", tmp_path / "list") if how == "a listing" else (tmp_path / "queue",)
+    report, remember = tmp_path / "new.csv", ("--state", tmp_path / "s.db", "--since-last")
+    done = fakeface("scan", *inputs, "--report", report, *remember, env=no_torch)
+    assert done.returncode == ExitCode.COMPLETE, done.stderr
+    assert rows(report) == []
+    assert report.read_text().startswith("schema_version,")
+    assert fakeface("scan", *inputs, *remember, "--dry-run").returncode == ExitCode.COMPLETE
+    # without --since-last nothing says that this is not a slip in the command line
+    assert fakeface("scan", *inputs, *remember[:2]).returncode == ExitCode.NOTHING_TO_DO
+    gone = fakeface("scan", tmp_path / "gone", "--report", report, *remember)
+    assert gone.returncode == ExitCode.NOTHING_TO_DO
