@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fakefacecli.base.errors import ModelRefused
+from fakefacecli.base.memory import Memory, default_limit
 from fakefacecli.base.records import Box, DecodedImage, Face, Floats, Pixels
 from fakefacecli.base.threads import side_by_side
 from fakefacecli.base.verdicts import DetectorName
@@ -29,8 +30,8 @@ BLOCK = 32  # sides of the input are multiples of it
 FACE_PX = 14
 LEAST_SCORE = 0.35  # as in prj-python/demo.py of Star-Clouds/CenterFace
 SAME_FACE_OVERLAP = 0.3  # intersection over union
-# The network holds some 350 bytes for each pixel of its input
 MOST_INPUT_PIXELS = 2_000_000
+INPUT_BYTES = 350  # what the network holds for each pixel of its input, about
 _AT_ONCE_ON_GPU = 8
 _MOST_LOG_SIDE = 12.0  # exp(12) cells: wider than any picture that is decoded
 
@@ -40,14 +41,19 @@ class CenterFaceDetector:
 
     Pictures are reduced until such a face is FACE_PX wide, and further where the input would have
     more than MOST_INPUT_PIXELS. It runs on the CPU, or on a CUDA device where the installed
-    onnxruntime has the provider for it. Raises ModelRefused where the weights' file is not the one
-    that was shipped.
+    onnxruntime has the provider for it. On the CPU what it holds is taken from `memory`, its own
+    (a sixteenth of the machine's, if none is given): pictures wait until there is enough, and one
+    is always let in. Raises ModelRefused where the weights' file is not the one that was shipped.
     """
 
-    def __init__(self, device: str = "cpu", min_face_px: float = 40) -> None:
+    def __init__(
+        self, device: str = "cpu", min_face_px: float = 40, memory: Memory | None = None
+    ) -> None:
         if not (min_face_px > 0 and math.isfinite(min_face_px)):
             raise ValueError(f"least face of {min_face_px} pixels found, wanted more than 0")
         self.min_face_px = min_face_px
+        # not the scan's: who holds some of that would wait here for others who do the same
+        self.memory = memory or Memory(max(1, default_limit() // 4))
         self.session = _session(device)
         self.on_gpu = "CUDAExecutionProvider" in self.session.get_providers()
         # a CPU is busy with one picture: four together take as long as one by one
@@ -77,11 +83,13 @@ class CenterFaceDetector:
         height, width = images[group[0]].height, images[group[0]].width
         rows, columns = self._reduced(height, width)
         padded = (-(-rows // BLOCK) * BLOCK, -(-columns // BLOCK) * BLOCK)
-        pixels = np.zeros((len(group), 3, *padded), np.float32)
-        for place, position in enumerate(group):
-            small = _resized(images[position], rows, columns)
-            pixels[place, :, :rows, :columns] = small.transpose(2, 0, 1)
-        maps = self._maps(pixels)
+        size = 0 if self.on_gpu else len(group) * math.prod(padded) * INPUT_BYTES
+        with self.memory.held(size):
+            pixels = np.zeros((len(group), 3, *padded), np.float32)
+            for place, position in enumerate(group):
+                small = _resized(images[position], rows, columns)
+                pixels[place, :, :rows, :columns] = small.transpose(2, 0, 1)
+            maps = self._maps(pixels)
         scale = np.array((width / columns, height / rows), np.float32)
         return {
             position: self._faces([each[place] for each in maps], scale, (height, width))

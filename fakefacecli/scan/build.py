@@ -53,9 +53,12 @@ def build(
 
     The caller closes the decoder: its processes run from now on.
     """
-    memory = Memory(options.max_memory or default_limit())
+    limit = options.max_memory or default_limit()
+    memory, second = Memory(limit), None
+    if options.judge.detector is Detectors.BOTH:
+        memory, second = Memory(max(1, limit - limit // 4)), Memory(max(1, limit // 4))
     draws = bool(options.overlays) and options.explain is not Explain.NONE
-    judge = build_judge(options.judge, checkpoint, stop, explains=draws)
+    judge = build_judge(options.judge, checkpoint, stop, explains=draws, second=second)
     return Stages(
         judge=judge,
         explain=options.explain if draws else Explain.NONE,
@@ -79,8 +82,11 @@ def build_judge(
     stop: Callable[[], None] = lambda: None,
     *,
     explains: bool = False,
+    second: Memory | None = None,
 ) -> Judge:
     """The model of `checkpoint`, ready to judge; with an explainer if it `explains`.
+
+    The second detector takes its memory from `second`.
 
     `options.model` is ignored: the caller has read the checkpoint. `stop` is called between steps
     that take long, and may raise.
@@ -101,7 +107,7 @@ def build_judge(
         members.append(_network(member, options.precision, device))
         stop()
     return Judge(
-        detector=build_detector(options, device),
+        detector=build_detector(options, device, second),
         classifier=TorchClassifier(members, card, options.thresholds, early_exit),
         window=card.window,
         explainer=JudgeExplainer(members, [_explainer(m) for m in members]) if explains else None,
@@ -112,14 +118,14 @@ def build_judge(
     )
 
 
-def build_detector(options: JudgeOptions, device: str) -> Detector:
-    """The detectors that `options` name, on torch's `device`."""
+def build_detector(options: JudgeOptions, device: str, memory: Memory | None = None) -> Detector:
+    """The detectors that `options` name, on torch's `device`; the second holds to `memory`."""
     cascade = MtcnnDetector(device, options.min_face_px)
     # CenterFace sees pictures only as they are
     first = TurningDetector(cascade, options.turns, device)
     if options.detector is Detectors.MTCNN:
         return first
-    return BothDetectors(first, CenterFaceDetector(device, options.min_face_px))
+    return BothDetectors(first, CenterFaceDetector(device, options.min_face_px, memory))
 
 
 def _network(member: Member, precision: Precision, device: str) -> Network:

@@ -2,14 +2,18 @@
 
 import hashlib
 import math
+import time
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from fakefacecli.base.errors import ModelRefused
-from fakefacecli.base.records import Box, DecodedImage, Face, ImageRef, Pixels
+from fakefacecli.base.memory import Memory
+from fakefacecli.base.records import Box, DecodedImage, Face, Floats, ImageRef, Pixels
 from fakefacecli.base.verdicts import DetectorName
 from fakefacecli.detect import second
 from fakefacecli.detect.both import BothDetectors, overlap
@@ -228,3 +232,40 @@ def test_boxes_are_records_of_plain_numbers(detector: CenterFaceDetector) -> Non
     [[face]] = detector.detect([photo(sample())])
     assert isinstance(face.box, Box)
     assert all(type(edge) is float for edge in (face.box.left, face.box.bottom, face.score))
+
+
+@pytest.mark.parametrize(("limit", "together"), [(1, 1), (1 << 40, 3)])
+def test_pictures_wait_until_there_is_memory_for_them(
+    limit: int, together: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken: list[int] = []
+    at_work: list[int] = []
+    most = 0
+
+    class Counted(Memory):
+        def take(self, size: int, *args: Any) -> None:
+            taken.append(size)
+            super().take(size, *args)
+
+    detector = CenterFaceDetector(memory=Counted(limit))
+    run = detector._maps
+
+    def slowly(pixels: Floats) -> list[Floats]:
+        nonlocal most
+        at_work.append(1)
+        most = max(most, len(at_work))
+        time.sleep(0.3)
+        at_work.pop()
+        return run(pixels)
+
+    monkeypatch.setattr(detector, "_maps", slowly)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        found = detector.detect([photo(sample(side), side) for side in (200, 240, 280)])
+    finally:
+        torch.set_num_threads(threads)
+    assert most == together
+    assert [len(faces) for faces in found] == [1, 1, 1]
+    # inputs of 70, 84 and 98 pixels a side, filled up to multiples of 32
+    assert sorted(taken) == [side * side * second.INPUT_BYTES for side in (96, 96, 128)]
