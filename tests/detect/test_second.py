@@ -13,12 +13,14 @@ from PIL import Image
 
 from fakefacecli.base.errors import ModelRefused
 from fakefacecli.base.memory import Memory
+from fakefacecli.base.options import Turns
 from fakefacecli.base.records import Box, DecodedImage, Face, Floats, ImageRef, Pixels
 from fakefacecli.base.verdicts import DetectorName
 from fakefacecli.detect import second
 from fakefacecli.detect.both import BothDetectors, overlap
 from fakefacecli.detect.cascade import MtcnnDetector
 from fakefacecli.detect.second import CenterFaceDetector
+from fakefacecli.detect.turns import TurningDetector
 from fakefacecli.models import bundled
 from tests.builders import PHOTO, PHOTOS, SHARED
 
@@ -75,6 +77,17 @@ def test_a_face_that_mtcnn_misses_is_found(detector: CenterFaceDetector) -> None
     [[face]] = BothDetectors(cascade, detector).detect([dark])
     [[same]] = cascade.detect([photo(sample())])
     assert overlap(face.box, same.box) > 0.6
+
+
+@pytest.mark.parametrize(("degrees", "turn"), [(90, 90), (180, 180), (270, 270)])
+def test_what_the_first_finds_in_a_turned_picture_is_not_found_again(
+    detector: CenterFaceDetector, degrees: int, turn: int
+) -> None:
+    image = photo(sample(degrees=degrees))
+    assert len(detector.detect([image])[0]) == 1
+    turning = TurningDetector(MtcnnDetector(), Turns.AUTO)
+    [[face]] = BothDetectors(turning, detector).detect([image])
+    assert (face.detector, face.turn) == (DetectorName.MTCNN, turn)
 
 
 def test_its_landmarks_say_how_far_a_face_is_turned(detector: CenterFaceDetector) -> None:

@@ -59,6 +59,16 @@ def test_without_the_second_detector_the_rows_of_the_first_are_the_same(
     assert both[2]["p_fake"] == pytest.approx(alone[2]["p_fake"], abs=1e-5)
 
 
+def test_a_face_that_the_first_finds_in_a_turned_picture_has_one_row(
+    folder: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    with Image.open(folder / "pair.png") as pair:
+        pair.transpose(Image.Transpose.ROTATE_90).save(tmp_path / "pair.png")
+    # the dark one is not looked for in turned pictures
+    [row] = scanned(tmp_path)
+    assert (row["detector"], row["turn"]) == ("mtcnn", 90)
+
+
 def test_explain_says_which_face_the_second_detector_found(
     folder: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
