@@ -146,7 +146,7 @@ def _figures(figures: Any) -> str:
 def verify(
     names: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[NAME|FILE]...", help="Default: every bundled model."),
+        typer.Argument(metavar="[NAME|FILE]...", help="Default: every bundled model and detector."),
     ] = None,
 ) -> ExitCode:
     """Check that a model's file is whole: its hash (bundled models), its card, every weight."""
@@ -187,19 +187,23 @@ def _verify_detector() -> None:
 def selftest(
     names: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[NAME]...", help="Default: every bundled model."),
+        typer.Argument(metavar="[NAME]...", help="Default: every bundled model and detector."),
     ] = None,
     device: Annotated[str, flags.device("Where it runs")] = "auto",
 ) -> ExitCode:
     """Judge a shipped photograph: each model and network must say what it said when shipped."""
-    from fakefacecli.cli.doctor import said
-    from fakefacecli.models.bundled import BUNDLED
-    from fakefacecli.scan.selftest import self_test
+    from fakefacecli.cli.doctor import detector_said, said
+    from fakefacecli.models.bundled import BUNDLED, SECOND_DETECTOR
+    from fakefacecli.scan.selftest import detector_test, self_test
 
     code = ExitCode.COMPLETE
-    for name in names or BUNDLED:
+    for name in names or (*BUNDLED, SECOND_DETECTOR.name):
         try:
-            typer.echo("\n".join(said(self_test(name, device))))
+            if name == SECOND_DETECTOR.name:
+                lines = detector_said(detector_test(device))
+            else:
+                lines = said(self_test(name, device))
+            typer.echo("\n".join(lines))
         except ModelRefused as error:  # and go on, as in verify
             complain(f"self-test failed: {error}")
             code = error.exit_code

@@ -338,7 +338,7 @@ def test_models_selftest_names_every_network_and_what_is_off(
 ) -> None:
     done = fakeface("models", "selftest")
     assert done.returncode == 0, done.stderr
-    for name in (*BUNDLED, *GOLDEN["members"]):
+    for name in (*BUNDLED, *GOLDEN["members"], "centerface"):
         assert name in done.stdout
     found = selftest.self_test("inception-resnet-v1", "cpu")
     wrong = dataclasses.replace(found, members=(("clip", 1.0, 1.06),))

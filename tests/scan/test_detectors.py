@@ -89,3 +89,11 @@ def test_an_interrupted_run_is_not_resumed_with_another_detector(tmp_path: pathl
         for detector in (Detectors.BOTH, Detectors.MTCNN)
     )
     assert both != alone
+
+
+def test_the_self_test_asks_the_second_detector_by_its_name() -> None:
+    done = fakeface("models", "selftest", "centerface")
+    assert done.returncode == ExitCode.COMPLETE, done.stderr
+    first, second = done.stdout.splitlines()
+    assert first.startswith("detector        centerface, sha256 1a9dbc792d96")
+    assert second.startswith("box             within 0.")
