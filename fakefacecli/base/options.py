@@ -47,6 +47,13 @@ class Frames(StrEnum):
     ALL = "all"
 
 
+class Detectors(StrEnum):
+    """Which detectors look for faces: MTCNN alone, or CenterFace as well, for what it misses."""
+
+    MTCNN = "mtcnn"
+    BOTH = "both"
+
+
 class Turns(StrEnum):
     """Whether faces are also looked for in the picture turned by quarters; auto: in doubt."""
 
@@ -123,6 +130,7 @@ class JudgeOptions:
     precision: Precision = Precision.AUTO
     batch_size: int = 16
     early_exit: bool = False
+    detector: Detectors = Detectors.BOTH
     turns: Turns = Turns.AUTO
 
 
@@ -166,6 +174,7 @@ class ScanOptions:
         thresholds = self.judge.thresholds
         return {
             "decoding": DECODING,
+            "detector": str(self.judge.detector),
             "early_exit": self.judge.early_exit,
             "explain": str(self.explain) if self.overlays else "none",
             "frames": str(self.decode.frames),

@@ -43,7 +43,7 @@ class Decoder(Protocol):
 
 
 class Detector(Protocol):
-    """Finds faces: for each image a tuple of faces, highest detection score first."""
+    """Finds faces: for each image a tuple of faces, each detector's highest score first."""
 
     def detect(self, images: Sequence[DecodedImage]) -> list[tuple[Face, ...]]: ...
 

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from fakefacecli.base.verdicts import (
     Caveat,
     Contribution,
+    DetectorName,
     ErrorCode,
     Label,
     ProvenanceKind,
@@ -141,13 +142,14 @@ class Face:
     """A detected face: `landmarks` (5, 2) float32, eyes, nose, mouth corners; `score` in [0, 1].
 
     It was found in its picture turned clockwise by `turn` degrees (0, 90, 180 or 270); box and
-    landmarks are those of the picture as it is.
+    landmarks are those of the picture as it is. Scores of two detectors cannot be compared.
     """
 
     box: Box
     landmarks: Floats
     score: float
     turn: int = 0
+    detector: DetectorName = DetectorName.MTCNN
 
     def __post_init__(self) -> None:
         if self.landmarks.shape != (5, 2):
@@ -260,6 +262,7 @@ class FaceFinding:
     frame: int = 1
     frame_size: tuple[int, int] | None = None
     turn: int = 0
+    detector: DetectorName = DetectorName.MTCNN
 
 
 @dataclass(frozen=True, slots=True)

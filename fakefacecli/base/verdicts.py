@@ -28,6 +28,13 @@ class Caveat(StrEnum):
     PROFILE_IGNORED = "profile_ignored"
 
 
+class DetectorName(StrEnum):
+    """Which detector found a face: the closed list behind the report's `detector`."""
+
+    MTCNN = "mtcnn"
+    CENTERFACE = "centerface"
+
+
 class Status(StrEnum):
     """What became of one image."""
 
@@ -54,6 +61,7 @@ class Reason(StrEnum):
     FACE_TOO_SMALL = "face_too_small"
     FACE_TURNED = "face_turned"
     FACE_CUT_OFF = "face_cut_off"
+    PROFILE = "profile"
 
 
 class ProvenanceKind(StrEnum):

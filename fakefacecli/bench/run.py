@@ -8,12 +8,13 @@ import platform
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from fakefacecli.base.errors import NothingToDo
 from fakefacecli.base.options import ReportTarget, ScanOptions
+from fakefacecli.base.protocols import Detector
 from fakefacecli.base.records import ImageRef, Unreadable
 from fakefacecli.base.verdicts import Status
 from fakefacecli.bench.clocks import (
@@ -24,6 +25,7 @@ from fakefacecli.bench.clocks import (
     offspring_peak_mb,
     peak_mb,
 )
+from fakefacecli.detect.both import BothDetectors
 from fakefacecli.models.bundled import find_model
 from fakefacecli.scan.build import build, usable_cores, versions
 from fakefacecli.scan.output import Output
@@ -32,7 +34,7 @@ from fakefacecli.scan.source import PathSource
 
 WARM_UP = 8  # images before the first run: the first use of a library or network takes longer
 Item = ImageRef | Unreadable
-STAGES = ("decode", "detect", "judge", "write")
+STAGES = ("decode", "detect", "detect_second", "judge", "write")
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +106,7 @@ def _figures(runs: Sequence[Run], stages: Stages, options: ScanOptions) -> dict[
             "workers": options.decode.workers,
             "batch_size": options.judge.batch_size,
             "min_face_px": options.judge.min_face_px,
+            "detector": str(options.judge.detector),
             "turns": str(options.judge.turns),
             "model": options.judge.model,
             "runs": len(runs),
@@ -114,7 +117,7 @@ def _figures(runs: Sequence[Run], stages: Stages, options: ScanOptions) -> dict[
         "faces": runs[0].faces,
         "end_to_end": _rates(runs, [run.seconds for run in runs], counts),
         "decode_only": _rates(runs, [run.ceiling_s for run in runs], counts),
-        "stages": {name: _stage(name, runs, stages, options) for name in STAGES},
+        "stages": {name: _stage(name, runs, stages, options) for name in runs[0].busy_s},
     }
 
 
@@ -127,14 +130,14 @@ def _measure_once(
         stop()
     ceiling_s = time.perf_counter() - began
     # then a scan, with its journal and report as in real use, and a clock in every stage
-    decoding, detecting, judging, writing = (Clock() for _ in STAGES)
+    clocks = {name: Clock() for name in STAGES}
     timed = dataclasses.replace(
         stages,
-        decoder=TimedDecoder(stages.decoder, decoding),
+        decoder=TimedDecoder(stages.decoder, clocks["decode"]),
         judge=dataclasses.replace(
             stages.judge,
-            detector=TimedDetector(stages.judge.detector, detecting),
-            classifier=TimedClassifier(stages.judge.classifier, judging),
+            detector=_timed_detector(stages.judge.detector, clocks),
+            classifier=TimedClassifier(stages.judge.classifier, clocks["judge"]),
         ),
     )
     head = {"run_id": "bench", "started": "", "fingerprint": ""}
@@ -143,16 +146,27 @@ def _measure_once(
     began = time.perf_counter()
     with contextlib.closing(output):
         for report in scan(items, timed, options.judge.batch_size, stop):
-            with writing.running():
+            with clocks["write"].running():
                 output.take(report)
             faces += len(report.findings)
             unreadable += report.status is Status.ERROR
-        with writing.running():
+        with clocks["write"].running():
             output.commit({})
     seconds = time.perf_counter() - began
-    clocks = (decoding, detecting, judging, writing)
-    busy = {name: clock.seconds for name, clock in zip(STAGES, clocks, strict=True)}
+    busy = {name: clock.seconds for name, clock in clocks.items()}
+    if not isinstance(stages.judge.detector, BothDetectors):
+        del busy["detect_second"]
     return Run(len(items), unreadable, faces, seconds, ceiling_s, busy)
+
+
+def _timed_detector(detector: Detector, clocks: Mapping[str, Clock]) -> Detector:
+    """The detector under a clock; of two each under its own."""
+    if isinstance(detector, BothDetectors):
+        return BothDetectors(
+            TimedDetector(detector.first, clocks["detect"]),
+            TimedDetector(detector.second, clocks["detect_second"]),
+        )
+    return TimedDetector(detector, clocks["detect"])
 
 
 def _rates(runs: Sequence[Run], seconds: Sequence[float], counts: Sequence[int]) -> dict[str, Any]:
@@ -171,7 +185,7 @@ def _stage(name: str, runs: Sequence[Run], stages: Stages, options: ScanOptions)
     hands = {"decode": options.decode.workers, "write": 1}.get(name, stages.judge.lanes)
     alone = [max(run.busy_s[name] / hands, 1e-9) for run in runs]
     share = [spent / run.seconds for run, spent in zip(runs, alone, strict=True)]
-    seen = name in {"detect", "judge"}  # what cannot be read never gets there
+    seen = name in {"detect", "detect_second", "judge"}  # what cannot be read never gets there
     counts = [run.readable if seen else run.images for run in runs]
     return {"hands": hands, **_rates(runs, alone, counts), "share_of_time": spread(share)}
 

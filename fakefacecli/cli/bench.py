@@ -12,6 +12,7 @@ from fakefacecli.base.memory import parse_size
 from fakefacecli.base.options import (
     DEFAULT_MODEL,
     DecodeOptions,
+    Detectors,
     JudgeOptions,
     Precision,
     ScanOptions,
@@ -24,6 +25,9 @@ from fakefacecli.cli.console import complain, error_boundary, say, stoppable
 
 if TYPE_CHECKING:
     from rich.table import Table
+
+
+_SHOWN = {"detect_second": "second detector"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,7 @@ class BenchFlags:
     ] = None
     model: Annotated[str, flags.model("A bundled model or a checkpoint.")] = DEFAULT_MODEL
     min_face: Annotated[int, flags.min_face("Smallest face looked for, in px.")] = 40
+    detector: flags.Detector = Detectors.BOTH
     turns: Annotated[Turns, flags.turns()] = Turns.AUTO
     device: Annotated[str, flags.device()] = "auto"
     precision: Annotated[Precision, flags.precision("What faces are judged in.")] = Precision.AUTO
@@ -62,12 +67,12 @@ def bench(given: BenchFlags) -> ExitCode:
     options = ScanOptions(
         SourceOptions((given.folder,)),
         judge=JudgeOptions(
-            given.model,
-            None,
-            given.min_face,
-            given.device,
-            given.precision,
-            given.batch_size,
+            model=given.model,
+            min_face_px=given.min_face,
+            device=given.device,
+            precision=given.precision,
+            batch_size=given.batch_size,
+            detector=given.detector,
             turns=given.turns,
         ),
         decode=DecodeOptions(given.workers or default_workers()),
@@ -129,7 +134,7 @@ def _table(found: dict[str, Any]) -> "Table":
         one, more = ("process", "processes") if name == "decode" else ("thread", "threads")
         hands = f"{stage['hands']} {one if stage['hands'] == 1 else more}"
         share = f"{100 * stage['share_of_time']['median']:.0f} %"
-        table.add_row(f"{name}, {hands}", *_medians(stage), share)
+        table.add_row(f"{_SHOWN.get(name, name)}, {hands}", *_medians(stage), share)
     table.add_row("decode only", *_medians(found["decode_only"]), "")
     table.add_row("end to end", *_medians(found["end_to_end"]), "", style="bold")
     return table

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fakefacecli.base.errors import CannotWrite, ExitCode, UsageError
-from fakefacecli.base.options import DEFAULT_NETWORK, JudgeOptions
+from fakefacecli.base.options import DEFAULT_NETWORK, Detectors, JudgeOptions
 from fakefacecli.base.text import counted
 from fakefacecli.cli.console import complain, error_boundary, stoppable
 from fakefacecli.cli.flags import Data, Device, FacesOnly, FacesScale, MinFace, Model, takes
@@ -63,7 +63,13 @@ def calibrate(flags: CalibrateFlags) -> ExitCode:
     _check_out(flags.out, flags.model)  # now, rather than after minutes of judging
     note = "; only val, or images of no split, are calibrated on"
     images = labelled_images(flags.data, (flags.model,), SPLITS, note)
-    options = JudgeOptions(flags.model, min_face_px=flags.min_face, device=flags.device)
+    # thresholds are about the faces that judges are trained on: those that MTCNN finds
+    options = JudgeOptions(
+        flags.model,
+        min_face_px=flags.min_face,
+        device=flags.device,
+        detector=Detectors.MTCNN,
+    )
     with stoppable() as stop:
         with open_model(options, (flags.faces_only, flags.faces_scale), stop) as subject:
             judged = score_images(images, subject, grid=False)

@@ -9,7 +9,7 @@ from fakefacecli.cli import flags
 from fakefacecli.cli.console import complain, error_boundary
 
 if TYPE_CHECKING:
-    from fakefacecli.scan.selftest import SelfTest
+    from fakefacecli.scan.selftest import DetectorTest, SelfTest
 
 
 @error_boundary
@@ -19,7 +19,7 @@ def doctor(
     """Show versions and devices, check the bundled models and judge a shipped photograph."""
     from fakefacecli.models.bundled import BUNDLED
     from fakefacecli.scan.build import pick_device, versions
-    from fakefacecli.scan.selftest import self_test
+    from fakefacecli.scan.selftest import detector_test, self_test
 
     pick_device(device)  # refuses a wrong --device before anything is printed
     typer.echo("versions")
@@ -36,6 +36,8 @@ def doctor(
         for name in BUNDLED:
             for line in said(self_test(name, device)):
                 typer.echo(f"  {line}")
+        for line in detector_said(detector_test(device)):
+            typer.echo(f"  {line}")
     except ModelRefused as error:
         complain(f"self-test failed: {error}")
         return ExitCode.MODEL_REFUSED
@@ -52,6 +54,14 @@ def said(test: "SelfTest") -> list[str]:
     for name, logit, wanted in test.members:
         lines.append(f"  {name:<14}{logit:.3f}, wanted {wanted:.3f}")
     return [*lines, f"box             within {test.box_off_px:.2f} px"]
+
+
+def detector_said(test: "DetectorTest") -> list[str]:
+    """The second detector's test, passed, in lines."""
+    return [
+        f"detector        {test.name}, sha256 {test.sha256[:12]}... as shipped",
+        f"box             within {test.box_off_px:.2f} px, score {test.score:.3f}",
+    ]
 
 
 def _devices() -> list[str]:

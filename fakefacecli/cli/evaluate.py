@@ -8,10 +8,19 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fakefacecli.base.errors import ExitCode, UsageError
-from fakefacecli.base.options import DEFAULT_MODEL, JudgeOptions, Turns
+from fakefacecli.base.options import DEFAULT_MODEL, Detectors, JudgeOptions, Turns
 from fakefacecli.base.text import printable
 from fakefacecli.cli.console import complain, error_boundary, stoppable
-from fakefacecli.cli.flags import Data, Device, FacesOnly, FacesScale, LookTurned, MinFace, takes
+from fakefacecli.cli.flags import (
+    Data,
+    Detector,
+    Device,
+    FacesOnly,
+    FacesScale,
+    LookTurned,
+    MinFace,
+    takes,
+)
 from fakefacecli.cli.labelled import labelled_images, open_model, report_missed
 
 if TYPE_CHECKING:
@@ -59,6 +68,7 @@ class EvaluateFlags:
         typer.Option(metavar="N", min=20, max=100_000, help="Bootstrap resamples of an interval."),
     ] = 1000
     min_face: MinFace = 40
+    detector: Detector = Detectors.BOTH
     turns: LookTurned = Turns.AUTO
     device: Device = "auto"
 
@@ -70,7 +80,11 @@ class EvaluateFlags:
     def opened(self, model: str, stop: Callable[[], None]) -> "AbstractContextManager[Subject]":
         """One of the models, ready to judge faces as the flags say."""
         options = JudgeOptions(
-            model, min_face_px=self.min_face, device=self.device, turns=self.turns
+            model,
+            min_face_px=self.min_face,
+            device=self.device,
+            detector=self.detector,
+            turns=self.turns,
         )
         return open_model(options, (self.faces_only, self.faces_scale), stop)
 

@@ -13,13 +13,14 @@ from fakefacecli.base.files import atomic_write
 from fakefacecli.base.options import (
     DEFAULT_MODEL,
     DecodeOptions,
+    Detectors,
     Explain,
     JudgeOptions,
     SourceOptions,
     Turns,
 )
 from fakefacecli.base.text import printable
-from fakefacecli.base.verdicts import Status
+from fakefacecli.base.verdicts import DetectorName, Status
 from fakefacecli.cli import flags
 from fakefacecli.cli.console import complain, error_boundary, stoppable
 from fakefacecli.cli.parse import parse_thresholds, refuse_empty
@@ -91,6 +92,7 @@ class ExplainFlags:
     model: flags.Model = DEFAULT_MODEL
     threshold: Annotated[str | None, flags.threshold("As in scan.")] = None
     min_face: Annotated[int, flags.min_face("Smallest face looked for, px, as in scan.")] = 40
+    detector: flags.Detector = Detectors.BOTH
     turns: Annotated[Turns, flags.turns()] = Turns.AUTO
     device: flags.Device = "auto"
 
@@ -115,6 +117,7 @@ def explain(given: ExplainFlags) -> ExitCode:
         parse_thresholds(given.threshold),
         given.min_face,
         given.device,
+        detector=given.detector,
         turns=given.turns,
     )
     checkpoint = find_model(options.model)
@@ -171,6 +174,13 @@ def _table(report: "ImageReport", paths: list[str]) -> None:
     console.print(table)
     for number, path in enumerate(paths, 1):
         console.print(Text(printable(f"face {number}: {path}")), soft_wrap=True)
+    alone = [
+        str(number)
+        for number, finding in enumerate(report.findings, 1)
+        if finding.detector is DetectorName.CENTERFACE
+    ]
+    if alone:
+        console.print(f"Found by CenterFace alone: face {', '.join(alone)}.")
     console.print("A verdict is evidence, not proof.")
 
 

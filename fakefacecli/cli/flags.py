@@ -11,7 +11,7 @@ from typing import Annotated, Any, ParamSpec, TypeVar, get_type_hints
 
 import typer
 
-from fakefacecli.base.options import Turns
+from fakefacecli.base.options import Detectors, Turns
 
 DEVICES = "auto, cpu, cuda, cuda:N or mps"
 RUNNING = "Running"  # the panel of --help for what changes no result
@@ -59,6 +59,11 @@ def min_face(words: str, panel: str | None = None) -> Any:
     """--min-face, in pixels."""
     # 12: the smallest window of the detector's first network
     return typer.Option(metavar="N", min=12, max=2000, help=words, rich_help_panel=panel)
+
+
+def detector(words: str, panel: str | None = None) -> Any:
+    """--detector."""
+    return typer.Option(help=words, rich_help_panel=panel)
 
 
 def device(words: str | None = None, panel: str | None = None) -> Any:
@@ -117,6 +122,7 @@ Quiet = Annotated[
 LookTurned = Annotated[Turns, turns()]
 Model = Annotated[str, model("The model.")]
 Device = Annotated[str, device("As in scan")]
+Detector = Annotated[Detectors, detector("As in scan.")]
 
 # of the commands that measure a model
 Data = Annotated[

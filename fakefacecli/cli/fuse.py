@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fakefacecli.base.errors import CannotWrite, ExitCode, UsageError
-from fakefacecli.base.options import JudgeOptions
+from fakefacecli.base.options import Detectors, JudgeOptions
 from fakefacecli.base.text import counted, printable
 from fakefacecli.cli.console import complain, error_boundary, stoppable
 from fakefacecli.cli.flags import Device, FacesOnly, FacesScale, MinFace, takes
@@ -64,7 +64,10 @@ def fuse(flags: FuseFlags) -> ExitCode:
     judge = unfitted(flags.out, name, candidates)
     _check_out(judge)  # now, rather than after minutes of judging
     images = _images(flags.data, candidates)
-    options = JudgeOptions(flags.out, min_face_px=flags.min_face, device=flags.device)
+    # as in calibrate: the faces that MTCNN finds
+    options = JudgeOptions(
+        flags.out, min_face_px=flags.min_face, device=flags.device, detector=Detectors.MTCNN
+    )
     faces = (flags.faces_only, flags.faces_scale)
     with stoppable() as stop:
         with open_checkpoint(options, judge, faces, stop, explains=False) as subject:

@@ -26,8 +26,13 @@ Name = Annotated[str, typer.Argument(metavar="NAME|FILE", help="A bundled model 
 @app.command("list")
 @error_boundary
 def list_() -> None:
-    """List the bundled models."""
-    from fakefacecli.models.bundled import BUNDLED, find_model
+    """List the bundled models, and the weights of the second detector."""
+    from fakefacecli.models.bundled import (
+        BUNDLED,
+        SECOND_DETECTOR,
+        find_model,
+        second_detector_file,
+    )
     from fakefacecli.models.judge import members_of
 
     # lines and no table: the names of networks are long, and a terminal may have 80 columns
@@ -40,6 +45,9 @@ def list_() -> None:
         for member in members_of(checkpoint):
             card = member.checkpoint.card
             typer.echo(f"  {card.backbone}, {card.input_px} px")
+    second_detector_file()  # a file that was changed is refused, as those above are
+    typer.echo(f"{SECOND_DETECTOR.name} (detector)")
+    typer.echo(f"  sha256 {SECOND_DETECTOR.sha256[:12]}")
 
 
 @app.command("info")
@@ -138,17 +146,20 @@ def _figures(figures: Any) -> str:
 def verify(
     names: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[NAME|FILE]...", help="Default: every bundled model."),
+        typer.Argument(metavar="[NAME|FILE]...", help="Default: every bundled model and detector."),
     ] = None,
 ) -> ExitCode:
     """Check that a model's file is whole: its hash (bundled models), its card, every weight."""
-    from fakefacecli.models.bundled import BUNDLED, find_model
+    from fakefacecli.models.bundled import BUNDLED, SECOND_DETECTOR, find_model
     from fakefacecli.models.checkpoint import load
     from fakefacecli.models.judge import JudgeCheckpoint, members_of
 
     code = ExitCode.COMPLETE
-    for name in names or BUNDLED:
+    for name in names or (*BUNDLED, SECOND_DETECTOR.name):
         try:
+            if name == SECOND_DETECTOR.name:
+                _verify_detector()
+                continue
             checkpoint = find_model(name)
             for member in members_of(checkpoint):
                 # a hash and a card do not show that every weight fits the network
@@ -162,24 +173,37 @@ def verify(
     return code
 
 
+def _verify_detector() -> None:
+    """Check the second detector's file and load it; ModelRefused where it is not as shipped."""
+    from fakefacecli.detect.second import CenterFaceDetector
+    from fakefacecli.models.bundled import SECOND_DETECTOR
+
+    CenterFaceDetector()
+    typer.echo(f"{SECOND_DETECTOR.name}: ok, sha256 {SECOND_DETECTOR.sha256}")
+
+
 @app.command("selftest")
 @error_boundary
 def selftest(
     names: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[NAME]...", help="Default: every bundled model."),
+        typer.Argument(metavar="[NAME]...", help="Default: every bundled model and detector."),
     ] = None,
     device: Annotated[str, flags.device("Where it runs")] = "auto",
 ) -> ExitCode:
     """Judge a shipped photograph: each model and network must say what it said when shipped."""
-    from fakefacecli.cli.doctor import said
-    from fakefacecli.models.bundled import BUNDLED
-    from fakefacecli.scan.selftest import self_test
+    from fakefacecli.cli.doctor import detector_said, said
+    from fakefacecli.models.bundled import BUNDLED, SECOND_DETECTOR
+    from fakefacecli.scan.selftest import detector_test, self_test
 
     code = ExitCode.COMPLETE
-    for name in names or BUNDLED:
+    for name in names or (*BUNDLED, SECOND_DETECTOR.name):
         try:
-            typer.echo("\n".join(said(self_test(name, device))))
+            if name == SECOND_DETECTOR.name:
+                lines = detector_said(detector_test(device))
+            else:
+                lines = said(self_test(name, device))
+            typer.echo("\n".join(lines))
         except ModelRefused as error:  # and go on, as in verify
             complain(f"self-test failed: {error}")
             code = error.exit_code

@@ -143,6 +143,7 @@ def _judge(flags: ScanFlags) -> JudgeOptions:
         precision=flags.precision,
         batch_size=flags.batch_size,
         early_exit=flags.early_exit,
+        detector=flags.detector,
         turns=flags.turns,
     )
 

@@ -6,7 +6,15 @@ from typing import Annotated
 
 import typer
 
-from fakefacecli.base.options import DEFAULT_MODEL, Explain, Frames, Precision, Progress, Turns
+from fakefacecli.base.options import (
+    DEFAULT_MODEL,
+    Detectors,
+    Explain,
+    Frames,
+    Precision,
+    Progress,
+    Turns,
+)
 from fakefacecli.cli import flags
 from fakefacecli.cli.flags import RUNNING
 
@@ -100,6 +108,9 @@ class ScanFlags:
             JUDGING,
         ),
     ] = 40
+    detector: Annotated[
+        Detectors, flags.detector("Who looks for faces: MTCNN, or CenterFace as well.", JUDGING)
+    ] = Detectors.BOTH
     turns: Annotated[Turns, flags.turns(JUDGING)] = Turns.AUTO
     fail_on: Annotated[
         str | None,

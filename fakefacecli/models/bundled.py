@@ -7,7 +7,13 @@ from dataclasses import dataclass
 from importlib.resources import files
 
 from fakefacecli.base.errors import ModelRefused, UsageError
-from fakefacecli.models.checkpoint import Checkpoint, is_ours, read_checkpoint
+from fakefacecli.models.checkpoint import (
+    Checkpoint,
+    is_ours,
+    read_checkpoint,
+    require_file,
+    sha256_of,
+)
 from fakefacecli.models.judge import SUFFIX, AnyCheckpoint, JudgeCheckpoint, read_judge
 
 
@@ -40,6 +46,26 @@ BUNDLED: dict[str, BundledModel] = {
         ),
     )
 }
+
+
+# not among BUNDLED: it judges nothing, so --model cannot name it
+SECOND_DETECTOR = BundledModel(
+    "centerface",
+    "centerface.onnx",
+    "1a9dbc792d9601948d5f732ec973d698c9128ed72b08065cadcb49d9501eeb29",
+)
+
+
+def second_detector_file() -> str:
+    """Where CenterFace's weights lie; ModelRefused where they are not those that were shipped."""
+    path = SECOND_DETECTOR.path
+    require_file(path, "the second detector's weights are missing; reinstall fakefacecli")
+    if (found := sha256_of(path)) != SECOND_DETECTOR.sha256:
+        raise ModelRefused(
+            f"{path}: sha256 {found[:12]}... found, wanted {SECOND_DETECTOR.sha256[:12]}...; "
+            "reinstall fakefacecli"
+        )
+    return path
 
 
 def find_model(name_or_file: str) -> AnyCheckpoint:

@@ -20,6 +20,7 @@ REASONS = {
     Reason.FACE_TOO_SMALL: "the face is too small to judge",
     Reason.FACE_TURNED: "the face is turned too far",
     Reason.FACE_CUT_OFF: "too near the photograph's edge",
+    Reason.PROFILE: "the face is seen from the side",
 }
 HEAT_MEANS = "Heat: where the network found evidence for fake"
 NO_HEAT = "No evidence map: no place found that speaks for fake"

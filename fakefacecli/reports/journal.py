@@ -17,6 +17,7 @@ from fakefacecli.base.files import atomic_write, cannot_write, in_the_way, open_
 from fakefacecli.base.records import Box, FaceFinding, FileFacts, ImageRef, ImageReport, Provenance
 from fakefacecli.base.verdicts import (
     Caveat,
+    DetectorName,
     ErrorCode,
     Label,
     Opinion,
@@ -64,6 +65,7 @@ def _finding_to_plain(finding: FaceFinding) -> list[Any]:
         finding.frame,
         finding.frame_size,
         finding.turn,
+        finding.detector,
     ]
 
 
@@ -94,12 +96,22 @@ def from_plain(plain: Plain) -> ImageReport:
 def _finding_from_plain(plain: list[Any]) -> FaceFinding:
     box, score, (probability, low, high), label, reason, overlay, *later = plain
     # a journal of an older version has fewer of these
-    usual: list[Any] = [0.0, (), 1, None, 0]
-    roll, said, frame, size, turn = [*later, *usual[len(later) :]]
+    usual: list[Any] = [0.0, (), 1, None, 0, DetectorName.MTCNN]
+    roll, said, frame, size, turn, detector = [*later, *usual[len(later) :]]
     opinions = tuple(Opinion(*opinion) for opinion in said)
     verdict = Verdict(probability, Thresholds(low, high), Label(label), Reason(reason), opinions)
     size = tuple(size) if size else None
-    return FaceFinding(Box(*box), score, verdict, overlay, roll, frame, size, turn)
+    return FaceFinding(
+        Box(*box),
+        score,
+        verdict,
+        overlay,
+        roll,
+        frame,
+        frame_size=size,
+        turn=turn,
+        detector=DetectorName(detector),
+    )
 
 
 class Journal:

@@ -28,6 +28,7 @@ COLUMNS = (
     *("overlay", "model", "model_sha256", "elapsed_ms", "warning"),
     *("frame", "frames", "frames_judged"),
     *("roll", "turn"),
+    "detector",
 )
 # behind the others, where a judge of several networks judged
 JUDGE_COLUMNS = ("members",)
@@ -122,6 +123,7 @@ def _face_cells(number: int, finding: FaceFinding, facts: RowFacts) -> Row:
         "frame": finding.frame,
         "roll": round(finding.roll, 1),
         "turn": finding.turn,
+        "detector": str(finding.detector),
         **dict(zip(("width", "height"), finding.frame_size or (), strict=False)),
         **of_judge,
     }

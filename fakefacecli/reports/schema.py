@@ -4,7 +4,15 @@ from enum import StrEnum
 from typing import Any
 
 from fakefacecli.base.records import TURNS
-from fakefacecli.base.verdicts import Caveat, ErrorCode, Label, ProvenanceKind, Reason, Status
+from fakefacecli.base.verdicts import (
+    Caveat,
+    DetectorName,
+    ErrorCode,
+    Label,
+    ProvenanceKind,
+    Reason,
+    Status,
+)
 from fakefacecli.reports.rows import COLUMNS, FILE_COLUMNS, JUDGE_COLUMNS, SCHEMA_VERSION
 
 Schema = dict[str, Any]
@@ -45,6 +53,7 @@ def _optional() -> Schema:
         "roll": {"type": "number", "minimum": -180, "maximum": 180},
         "turn": {"enum": list(TURNS)},
         "detection_score": _FRACTION,
+        "detector": _one_of(DetectorName),
         "p_fake": _FRACTION,
         "verdict": _one_of(Label),
         "reason": _one_of(Reason),
@@ -72,7 +81,16 @@ def _row() -> Schema:
         "elapsed_ms": {"type": "number", "minimum": 0},
     }
     known = {name: _or_null(schema) for name, schema in _optional().items()} | certain
-    judged = ("face", "p_fake", "verdict", "reason", "threshold_low", "threshold_high", "face_px")
+    judged = (
+        "face",
+        "p_fake",
+        "verdict",
+        "reason",
+        "threshold_low",
+        "threshold_high",
+        "face_px",
+        "detector",
+    )
     return {
         "type": "object",
         "properties": {

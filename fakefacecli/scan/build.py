@@ -10,11 +10,21 @@ from importlib.metadata import PackageNotFoundError, version
 from fakefacecli import __version__
 from fakefacecli.base.errors import UsageError
 from fakefacecli.base.memory import Memory, default_limit
-from fakefacecli.base.options import DecodeOptions, Explain, JudgeOptions, Precision, ScanOptions
+from fakefacecli.base.options import (
+    DecodeOptions,
+    Detectors,
+    Explain,
+    JudgeOptions,
+    Precision,
+    ScanOptions,
+)
+from fakefacecli.base.protocols import Detector
 from fakefacecli.base.surroundings import require_proc
 from fakefacecli.decode.image import DecodeLimits
 from fakefacecli.decode.pool import WorkerDecoder
+from fakefacecli.detect.both import BothDetectors
 from fakefacecli.detect.cascade import MtcnnDetector
+from fakefacecli.detect.second import CenterFaceDetector
 from fakefacecli.detect.turns import TurningDetector
 from fakefacecli.models.backbones import TIMM
 from fakefacecli.models.checkpoint import load
@@ -33,7 +43,7 @@ _TORCH = ("torch", "torchvision", "facenet-pytorch")
 # of over 32 MB is asked of the system anew each time: a face took 72 ms in batches of 16, 57 in 2
 _FACES_ON_CPU = 4
 _FACES_ON_GPU = 64
-_PACKAGES = (*_TORCH, "pillow", "pillow-heif", "numpy", "grad-cam")
+_PACKAGES = (*_TORCH, "onnxruntime", "pillow", "pillow-heif", "numpy", "grad-cam")
 
 
 def build(
@@ -43,9 +53,12 @@ def build(
 
     The caller closes the decoder: its processes run from now on.
     """
-    memory = Memory(options.max_memory or default_limit())
+    limit = options.max_memory or default_limit()
+    memory, second = Memory(limit), None
+    if options.judge.detector is Detectors.BOTH:
+        memory, second = Memory(max(1, limit - limit // 4)), Memory(max(1, limit // 4))
     draws = bool(options.overlays) and options.explain is not Explain.NONE
-    judge = build_judge(options.judge, checkpoint, stop, explains=draws)
+    judge = build_judge(options.judge, checkpoint, stop, explains=draws, second=second)
     return Stages(
         judge=judge,
         explain=options.explain if draws else Explain.NONE,
@@ -69,8 +82,11 @@ def build_judge(
     stop: Callable[[], None] = lambda: None,
     *,
     explains: bool = False,
+    second: Memory | None = None,
 ) -> Judge:
     """The model of `checkpoint`, ready to judge; with an explainer if it `explains`.
+
+    The second detector takes its memory from `second`.
 
     `options.model` is ignored: the caller has read the checkpoint. `stop` is called between steps
     that take long, and may raise.
@@ -91,7 +107,7 @@ def build_judge(
         members.append(_network(member, options.precision, device))
         stop()
     return Judge(
-        detector=TurningDetector(MtcnnDetector(device, options.min_face_px), options.turns, device),
+        detector=build_detector(options, device, second),
         classifier=TorchClassifier(members, card, options.thresholds, early_exit),
         window=card.window,
         explainer=JudgeExplainer(members, [_explainer(m) for m in members]) if explains else None,
@@ -100,6 +116,16 @@ def build_judge(
         precision="bf16" if any(member.quick for member in members) else "fp32",
         lanes=_lanes(options.batch_size) if device == "cpu" else 1,
     )
+
+
+def build_detector(options: JudgeOptions, device: str, memory: Memory | None = None) -> Detector:
+    """The detectors that `options` name, on torch's `device`; the second holds to `memory`."""
+    cascade = MtcnnDetector(device, options.min_face_px)
+    # CenterFace sees pictures only as they are
+    first = TurningDetector(cascade, options.turns, device)
+    if options.detector is Detectors.MTCNN:
+        return first
+    return BothDetectors(first, CenterFaceDetector(device, options.min_face_px, memory))
 
 
 def _network(member: Member, precision: Precision, device: str) -> Network:

@@ -9,9 +9,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from fakefacecli.base.errors import DeviceFull, FakeFaceError
-from fakefacecli.base.records import FaceCrop
+from fakefacecli.base.records import Face, FaceCrop
 from fakefacecli.base.threads import side_by_side
-from fakefacecli.base.verdicts import Label, Opinion, Reason, Thresholds, Verdict
+from fakefacecli.base.verdicts import DetectorName, Label, Opinion, Reason, Thresholds, Verdict
 from fakefacecli.models.card import ModelCard
 from fakefacecli.models.judge import AnyCard, EarlyExit, JudgeCard
 from fakefacecli.models.precision import full_float32, is_unsure, logit_error
@@ -20,6 +20,11 @@ from fakefacecli.models.window import WindowRule
 
 if TYPE_CHECKING:
     from torch import nn
+
+
+# Between the eyes over the longer side of the box. Of the faces that MTCNN finds, which judges are
+# measured on, 98 % have more (247 of 40 px and more in 131 photographs)
+CLOSEST_EYES = 0.28
 
 
 def verdict_of(
@@ -49,7 +54,18 @@ def unfit(crop: FaceCrop, rule: WindowRule) -> Reason | None:
     """Why a model whose windows follow `rule` cannot judge this face, or None."""
     if rule.levels and abs(crop.face.tilt) > rule.level_to:
         return Reason.FACE_TURNED
+    # behind that: CenterFace marks the eyes of a tilted face closer together than they are
+    if _is_profile(crop.face):
+        return Reason.PROFILE
     return Reason.FACE_CUT_OFF if crop.outside > rule.most_outside else None
+
+
+def _is_profile(face: Face) -> bool:
+    """Whether a face is seen from further aside than those that MTCNN finds."""
+    if face.detector is DetectorName.MTCNN:
+        return False
+    eyes = math.dist(*face.landmarks[:2].tolist())
+    return eyes < CLOSEST_EYES * face.box.longer_side
 
 
 class Network:

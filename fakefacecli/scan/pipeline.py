@@ -210,6 +210,7 @@ def _report(
             turn=crop.face.turn,
             frame=crop.frame,
             frame_size=None if sizes[crop.frame] == own else sizes[crop.frame],
+            detector=crop.face.detector,
         )
         for crop, verdict in judged
     )

@@ -2,14 +2,17 @@
 
 import contextlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
+from typing import Any
 
 from fakefacecli.base.errors import ModelRefused, UsageError
 from fakefacecli.base.options import DecodeOptions, JudgeOptions
-from fakefacecli.base.records import FaceFinding, ImageRef
-from fakefacecli.models.bundled import BUNDLED, find_model
-from fakefacecli.scan.build import build_decoder, build_judge
+from fakefacecli.base.records import Box, DecodedImage, FaceFinding, ImageRef
+from fakefacecli.detect.second import CenterFaceDetector
+from fakefacecli.models.bundled import BUNDLED, SECOND_DETECTOR, find_model
+from fakefacecli.scan.build import build_decoder, build_judge, pick_device
 from fakefacecli.scan.pipeline import Stages, scan
 
 # another CPU, GPU or library version changes the last digits; a wrong weight or step much more
@@ -43,9 +46,7 @@ def self_test(model: str, device: str) -> SelfTest:
     """
     if model not in BUNDLED:
         raise UsageError(f"{model}: no bundled model; wanted {' or '.join(BUNDLED)}")
-    folder = files("fakefacecli.models") / "selftest"
-    golden = json.loads((folder / "golden.json").read_text("utf-8"))
-    path = str(folder / golden["file"])
+    golden, path = _golden()
     checkpoint = find_model(model)
     judge = build_judge(JudgeOptions(device=device), checkpoint)
     decoder = build_decoder(DecodeOptions(workers=1), judge.lanes, batch_size=1)
@@ -56,19 +57,68 @@ def self_test(model: str, device: str) -> SelfTest:
         raise ModelRefused(f"{len(report.findings)} faces found in {path}, wanted 1")
     [finding] = report.findings
     wanted = golden["models"][model]
-    box = finding.box
-    edges = (box.left, box.top, box.right, box.bottom)
     found = SelfTest(
         model=model,
         sha256=checkpoint.sha256,
         device=judge.device,
         p_fake=finding.verdict.fake_probability,
         wanted=wanted["p_fake"],
-        box_off_px=max(abs(a - b) for a, b in zip(edges, golden["box"], strict=True)),
+        box_off_px=_box_off(finding.box, golden["box"]),
         members=_members(finding, wanted.get("members", {})),
     )
     check(found)
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class DetectorTest:
+    """What the second detector found in the shipped photograph.
+
+    `box_off_px` is how far the face's box was off.
+    """
+
+    name: str
+    sha256: str
+    score: float
+    box_off_px: float
+
+
+def detector_test(device: str) -> DetectorTest:
+    """Look for the shipped photograph's face with the second detector alone.
+
+    Raises ModelRefused where its weights are not those that were shipped, or where it finds
+    another face.
+    """
+    detector = CenterFaceDetector(pick_device(device))
+    golden, path = _golden()
+    decoder = build_decoder(DecodeOptions(workers=1), lanes=1, batch_size=1)
+    with contextlib.closing(decoder):
+        [photo] = decoder.decode([ImageRef(0, path, golden["file"])])
+    if not isinstance(photo, DecodedImage):
+        raise ModelRefused(f"{path} cannot be read; reinstall fakefacecli")
+    [faces] = detector.detect([photo])
+    if len(faces) != 1:
+        raise ModelRefused(f"{SECOND_DETECTOR.name}: {len(faces)} faces in {path}, wanted 1")
+    [face] = faces
+    off = _box_off(face.box, golden["detectors"][SECOND_DETECTOR.name])
+    if off > _BOX_OFF_PX:
+        raise ModelRefused(
+            f"{SECOND_DETECTOR.name}: the face's box is {off:.1f} px off; detection cannot be "
+            "trusted"
+        )
+    return DetectorTest(SECOND_DETECTOR.name, SECOND_DETECTOR.sha256, face.score, off)
+
+
+def _golden() -> tuple[dict[str, Any], str]:
+    """What is wanted, and where the shipped photograph lies."""
+    folder = files("fakefacecli.models") / "selftest"
+    golden = json.loads((folder / "golden.json").read_text("utf-8"))
+    return golden, str(folder / golden["file"])
+
+
+def _box_off(box: Box, wanted: Sequence[float]) -> float:
+    edges = (box.left, box.top, box.right, box.bottom)
+    return max(abs(a - b) for a, b in zip(edges, wanted, strict=True))
 
 
 def _members(

@@ -48,37 +48,40 @@ def test_a_reports_header_shows_every_option_in_one_flat_object() -> None:
         '"reports": ["out.csv", "-"], "overlays": "shown", "explain": "all", '
         '"copy_flagged": "copies", "model": "m.safetensors", '
         '"thresholds": {"low": 0.25, "high": 0.75}, "min_face_px": 50, "device": "cpu", '
-        '"precision": "fp32", "batch_size": 8, "early_exit": false, "workers": 3, '
-        '"timeout_s": 2.5, '
+        '"precision": "fp32", "batch_size": 8, "early_exit": false, "detector": "both", '
+        '"turns": "auto", "workers": 3, "timeout_s": 2.5, '
         '"max_pixels": 1000, "frames": "sample", '
         '"fail_on": ["flagged", "inconclusive"], "resume": true, '
         '"state": "state.db", "verify_hash": true, "since_last": true, '
-        '"list_skipped": "skipped.csv", "csv_bom": true}'
+        '"list_skipped": "skipped.csv", "csv_bom": true, "max_memory": null}'
     )
     assert json.dumps(described(DEFAULT)) == (
         '{"paths": ["in"], "listed": 0, "recursive": true, "include": [], "exclude": [], '
         '"follow_symlinks": false, "reports": [], "overlays": null, "explain": "flagged", '
         '"copy_flagged": null, "model": "fakeface-judge-2026.11", "thresholds": null, '
         '"min_face_px": 40, "device": "auto", "precision": "auto", "batch_size": 16, '
-        '"early_exit": false, "workers": 2, "timeout_s": 10.0, "max_pixels": 100000000, '
+        '"early_exit": false, "detector": "both", '
+        '"turns": "auto", "workers": 2, "timeout_s": 10.0, "max_pixels": 100000000, '
         '"frames": "sample", "fail_on": [], '
         '"resume": false, "state": null, "verify_hash": false, "since_last": false, '
-        '"list_skipped": null, "csv_bom": false}'
+        '"list_skipped": null, "csv_bom": false, "max_memory": null}'
     )
 
 
 def test_an_older_versions_journal_and_state_know_the_same_options_again() -> None:
     assert json.dumps(EVERY.affecting_rows) == (
-        '{"decoding": 2, "early_exit": false, '
+        '{"decoding": 2, "detector": "both", "early_exit": false, '
         '"explain": "all", "frames": "sample", '
         '"max_pixels": 1000, "min_face_px": 50, "overlays": "shown", '
-        '"precision": "fp32", "since_last": true, "thresholds": [0.25, 0.75], "timeout_s": 2.5}'
+        '"precision": "fp32", "since_last": true, "thresholds": [0.25, 0.75], "timeout_s": 2.5, '
+        '"turns": "auto"}'
     )
     assert json.dumps(DEFAULT.affecting_rows) == (
-        '{"decoding": 2, "early_exit": false, '
+        '{"decoding": 2, "detector": "both", "early_exit": false, '
         '"explain": "none", "frames": "sample", '
         '"max_pixels": 100000000, "min_face_px": 40, "overlays": null, '
-        '"precision": "auto", "since_last": false, "thresholds": null, "timeout_s": 10.0}'
+        '"precision": "auto", "since_last": false, "thresholds": null, "timeout_s": 10.0, '
+        '"turns": "auto"}'
     )
 
 

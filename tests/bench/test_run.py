@@ -50,7 +50,7 @@ def against_demo(*args: object, **how: Any) -> subprocess.Popen[bytes]:
 
 def test_every_stage_and_the_whole_have_their_rates(found: dict[str, Any]) -> None:
     assert (found["images"], found["unreadable"], found["faces"]) == (3, 0, 3)
-    assert list(found["stages"]) == ["decode", "detect", "judge", "write"]
+    assert list(found["stages"]) == ["decode", "detect", "detect_second", "judge", "write"]
     for rates in (found["end_to_end"], found["decode_only"], *found["stages"].values()):
         for name in RATES:
             assert 0 < rates[name]["least"] <= rates[name]["median"] <= rates[name]["most"]
@@ -58,6 +58,15 @@ def test_every_stage_and_the_whole_have_their_rates(found: dict[str, Any]) -> No
     for stage in found["stages"].values():
         assert 0 < stage["share_of_time"]["median"] < 1.05
     assert found["settings"]["precision"] == "fp32"
+
+
+def test_with_one_detector_there_is_no_stage_of_the_second() -> None:
+    flags = ("--limit", 1, "--runs", 1, "--detector", "mtcnn", "--json", "-", "--device", "cpu")
+    done = fakeface("bench", PHOTOS, *flags)
+    assert done.returncode == ExitCode.COMPLETE, done.stderr
+    figures = json.loads(done.stdout)
+    assert list(figures["stages"]) == ["decode", "detect", "judge", "write"]
+    assert figures["settings"]["detector"] == "mtcnn"
 
 
 def test_the_demo_loop_judges_the_same_images(tmp_path: pathlib.Path) -> None:
@@ -102,7 +111,13 @@ def test_figures_on_stdout_are_json_alone_and_leave_out_what_cannot_be_read(
     assert done.returncode == ExitCode.SOME_UNREADABLE, done.stderr
     figures = json.loads(done.stdout)
     assert (figures["images"], figures["unreadable"]) == (3, 1)
-    for name, count in (("decode", 3), ("detect", 2), ("judge", 2), ("write", 3)):
+    for name, count in (
+        ("decode", 3),
+        ("detect", 2),
+        ("detect_second", 2),
+        ("judge", 2),
+        ("write", 3),
+    ):
         rates = figures["stages"][name]
         wanted = pytest.approx(count / rates["seconds"]["median"])
         assert rates["images_per_s"]["median"] == wanted

@@ -170,6 +170,8 @@ def test_models_are_listed_shown_and_verified(tmp_path: pathlib.Path) -> None:
         assert words in shown
     done = fakeface("models", "verify")
     assert (done.returncode, "ok" in done.stdout) == (0, True)
+    assert "centerface: ok, sha256" in done.stdout
+    assert "centerface (detector)" in fakeface("models", "list").stdout
     (tmp_path / "bad.safetensors").write_bytes(b"bad")
     done = fakeface("models", "verify", "inception-resnet-v1", tmp_path / "bad.safetensors")
     assert done.returncode == ExitCode.MODEL_REFUSED
@@ -179,7 +181,9 @@ def test_models_are_listed_shown_and_verified(tmp_path: pathlib.Path) -> None:
 def test_doctor_finds_this_installation_well() -> None:
     done = fakeface("doctor", "--device", "cpu")
     assert done.returncode == ExitCode.COMPLETE, done.stderr
-    for words in ("torch", "facenet-pytorch", "cpu", "p_fake", "all is well"):
+    for words in ("torch", "facenet-pytorch", "onnxruntime", "cpu", "p_fake", "all is well"):
+        assert words in done.stdout
+    for words in ("detector        centerface, sha256", "box             within"):
         assert words in done.stdout
     formats = done.stdout[done.stdout.index("\nformats\n") :]
     for name in ("AVIF", "JPEG2000", "PPM", "TGA"):

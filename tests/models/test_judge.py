@@ -7,6 +7,7 @@ import json
 import pathlib
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from PIL import Image, ImageOps
 from fakefacecli.base.errors import ModelRefused, UsageError
 from fakefacecli.base.options import JudgeOptions, Precision
 from fakefacecli.base.records import Box, DecodedImage, Face, FaceCrop, ImageRef
-from fakefacecli.base.verdicts import Label, Reason, Thresholds
+from fakefacecli.base.verdicts import DetectorName, Label, Reason, Thresholds
 from fakefacecli.models.bundled import BUNDLED, find_model, find_network
 from fakefacecli.models.judge import EarlyExit, JudgeCheckpoint, members_of, read_judge
 from fakefacecli.scan import selftest
@@ -108,6 +109,27 @@ def test_a_face_turned_beyond_the_card_or_cut_off_is_inconclusive(
     assert (turned.label, turned.reason) == (Label.INCONCLUSIVE, Reason.FACE_TURNED)
     assert (cut_off.label, cut_off.reason) == (Label.INCONCLUSIVE, Reason.FACE_CUT_OFF)
     assert whole.reason not in (Reason.FACE_TURNED, Reason.FACE_CUT_OFF)
+
+
+def test_only_a_profile_that_mtcnn_did_not_find_is_inconclusive_for_it(
+    checkpoint: JudgeCheckpoint, classifier: TorchClassifier
+) -> None:
+    sample = SAMPLES[0]
+    x0, y0, x1, y1 = sample["box"]
+    longer = max(x1 - x0, y1 - y0)
+    left_x, left_y = sample["eyes"][0]
+    crops = [
+        crop_of(
+            {**sample, "eyes": [[left_x, left_y], [left_x + share * longer, left_y]]}, checkpoint
+        )
+        for share in (0.27, 0.29)
+    ]
+    own = [
+        replace(crop, face=replace(crop.face, detector=DetectorName.CENTERFACE)) for crop in crops
+    ]
+    profile, front, *by_mtcnn = classifier.classify([*own, *crops])
+    assert (profile.label, profile.reason) == (Label.INCONCLUSIVE, Reason.PROFILE)
+    assert Reason.PROFILE not in {front.reason, *(verdict.reason for verdict in by_mtcnn)}
 
 
 def test_a_turned_face_is_judged_level(
@@ -316,7 +338,7 @@ def test_models_selftest_names_every_network_and_what_is_off(
 ) -> None:
     done = fakeface("models", "selftest")
     assert done.returncode == 0, done.stderr
-    for name in (*BUNDLED, *GOLDEN["members"]):
+    for name in (*BUNDLED, *GOLDEN["members"], "centerface"):
         assert name in done.stdout
     found = selftest.self_test("inception-resnet-v1", "cpu")
     wrong = dataclasses.replace(found, members=(("clip", 1.0, 1.06),))

@@ -5,11 +5,11 @@ import pytest
 from PIL import Image, ImageOps
 
 from fakefacecli.base.records import Box, DecodedImage, Face, FaceCrop, ImageRef, Window
-from fakefacecli.base.verdicts import Label, Reason
+from fakefacecli.base.verdicts import DetectorName, Label, Reason
 from fakefacecli.models.bundled import find_model
 from fakefacecli.models.checkpoint import load
 from fakefacecli.models.window import WindowRule
-from fakefacecli.scan.classify import TorchClassifier, verdict_of
+from fakefacecli.scan.classify import TorchClassifier, unfit, verdict_of
 from fakefacecli.scan.crop import cut, window_of
 from tests import builders
 
@@ -118,3 +118,28 @@ def test_a_face_is_turned_level_in_a_picture_too_wide_for_opencv(
     assert whole.levelled
     # OpenCV places pixels to 1/32 of one, counted from another corner
     assert np.abs(whole.pixels.astype(int) - part.pixels).max() <= 16
+
+
+@pytest.mark.parametrize(
+    ("degrees", "detector", "reason"),
+    [
+        (0, DetectorName.CENTERFACE, Reason.PROFILE),
+        (59, DetectorName.CENTERFACE, Reason.PROFILE),
+        (-61, DetectorName.CENTERFACE, Reason.FACE_TURNED),
+        (90, DetectorName.CENTERFACE, Reason.FACE_TURNED),
+        (0, DetectorName.MTCNN, None),
+        (90, DetectorName.MTCNN, Reason.FACE_TURNED),
+    ],
+)
+def test_a_face_on_its_side_is_turned_before_it_is_a_profile(
+    degrees: float, detector: DetectorName, reason: Reason | None
+) -> None:
+    apart = 0.2 * 100  # of the box's side
+    eye = np.array((50, 40))
+    turned = np.radians(degrees)
+    marks = np.full((5, 2), 50, np.float32)
+    marks[:2] = eye, eye + apart * np.array((np.cos(turned), np.sin(turned)))
+    picture = DecodedImage(ImageRef(0, "a", "a"), np.zeros((100, 100, 3), np.uint8))
+    rule = WindowRule(1.0, level_from=8, level_to=60)
+    crop = cut(picture, Face(Box(0, 0, 100, 100), marks, 0.9, detector=detector), 1, rule)
+    assert unfit(crop, rule) is reason

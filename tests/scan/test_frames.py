@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from fakefacecli.base.errors import ExitCode
+from fakefacecli.base.verdicts import DetectorName
 from fakefacecli.reports.journal import from_plain, to_plain
 from tests import bad_files, builders
 from tests.builders import PHOTO, PHOTOS
@@ -86,7 +87,12 @@ def test_a_page_of_another_size_has_its_own_size_in_its_rows(tmp_path: pathlib.P
 def test_frames_survive_a_journal() -> None:
     report = builders.report(0.1, 0.95)
     findings = tuple(
-        replace(finding, frame=number, frame_size=(30, 20) if number == 2 else None)
+        replace(
+            finding,
+            frame=number,
+            frame_size=(30, 20) if number == 2 else None,
+            detector=list(DetectorName)[number - 1],
+        )
         for number, finding in enumerate(report.findings, 1)
     )
     report = replace(report, findings=findings, frames=9, frames_judged=2)
@@ -94,4 +100,5 @@ def test_frames_survive_a_journal() -> None:
     plain = to_plain(builders.report(0.1))
     del plain["frames"], plain["caveats"]
     plain["findings"] = [finding[:6] for finding in plain["findings"]]
-    assert from_plain(plain).findings[0].frame == 1
+    [finding] = from_plain(plain).findings
+    assert (finding.frame, finding.detector) == (1, DetectorName.MTCNN)

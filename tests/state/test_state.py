@@ -79,7 +79,13 @@ def test_options_that_change_no_row_are_no_reason_to_judge(
 
 @pytest.mark.parametrize(
     "flags",
-    [("--threshold", "0.2,0.8"), ("--min-face", "50"), ("--max-pixels", "5000"), ("--model",)],
+    [
+        ("--threshold", "0.2,0.8"),
+        ("--min-face", "50"),
+        ("--detector", "mtcnn"),
+        ("--max-pixels", "5000"),
+        ("--model",),
+    ],
     ids=lambda flags: flags[0],
 )
 def test_verdicts_under_other_settings_are_not_mixed_up(
