@@ -21,6 +21,7 @@ from typing import Any
 from fakefacecli.base.child import interpreter
 from fakefacecli.base.errors import FakeFaceError
 from fakefacecli.base.options import (
+    DEFAULT_NETWORK,
     DecodeOptions,
     JudgeOptions,
     Precision,
@@ -114,7 +115,7 @@ def main() -> None:
     given = parser.parse_args()
     options = ScanOptions(
         SourceOptions((given.folder,)),
-        judge=JudgeOptions(device=given.device, precision=given.precision),
+        judge=JudgeOptions(DEFAULT_NETWORK, device=given.device, precision=given.precision),
         decode=DecodeOptions(default_workers()),
     )
     try:

@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from PIL import Image, JpegImagePlugin
 
-from fakefacecli.base.options import JudgeOptions, Precision
+from fakefacecli.base.options import DEFAULT_NETWORK, JudgeOptions, Precision
 from fakefacecli.base.records import Box, DecodedImage, Face, ImageRef, Pixels
 from fakefacecli.base.verdicts import Verdict
 from fakefacecli.models.bundled import find_model
@@ -79,7 +79,7 @@ def nearest_chroma(path: pathlib.Path) -> Pixels | None:
 
 
 def judge(min_face_px: int) -> Judge:
-    options = JudgeOptions(min_face_px=min_face_px, precision=Precision.FP32)
+    options = JudgeOptions(DEFAULT_NETWORK, min_face_px=min_face_px, precision=Precision.FP32)
     return build_judge(options, find_model(options.model))
 
 

@@ -10,7 +10,7 @@ import pytest
 from fakefacecli.base.errors import ExitCode
 from fakefacecli.scan.listing import LISTING_BYTES
 from tests.builders import put
-from tests.command import COMMAND, fakeface, rows, start
+from tests.command import COMMAND, SMALL, fakeface, rows, start
 
 CLOSED: dict[str, tuple[str, tuple[str, ...], int]] = {
     "stdin": ("<&-", (), ExitCode.COMPLETE),
@@ -29,7 +29,8 @@ def test_a_closed_stream_neither_fails_a_run_nor_shows_a_traceback(
 ) -> None:
     how, flags, code = CLOSED[kind]
     put(tmp_path / "in" / "a.jpg")
-    command = [*COMMAND, "scan", tmp_path / "in", "--report", tmp_path / "out.csv", *flags]
+    files = [tmp_path / "in", "--report", tmp_path / "out.csv"]
+    command = [*COMMAND, "scan", *files, "--model", SMALL, *flags]
     shell = ["sh", "-c", f'exec "$@" {how}', "sh", *map(str, command)]
     done = subprocess.run(shell, capture_output=True, check=False, text=True)
     assert done.returncode == code, done.stderr

@@ -397,7 +397,7 @@ def test_a_wide_window_leaves_the_face_half_of_the_view() -> None:
 def test_a_window_that_was_turned_is_seen_whole() -> None:
     _, crop = scene(900, 700, Box(300, 200, 460, 400), scale=1.8)
     for roll in (12.0, -45.0):
-        turned = replace(crop, roll=roll, levelled=True)
+        turned = replace(crop, roll=roll, turned=roll)
         corner = np.cos(np.radians(roll)) + abs(np.sin(np.radians(roll)))
         assert Frame.around(turned).side == pytest.approx(360 * corner, abs=2)
 
@@ -424,7 +424,7 @@ def test_a_reduced_window_repeats_the_edge_as_the_network_saw_it(written: list) 
 
 def test_a_turned_window_says_so_and_repeats_nothing(written: list) -> None:
     image, crop = SCENES["over the corner"]
-    turned = replace(crop, roll=20.0, levelled=True)
+    turned = replace(crop, roll=20.0, turned=20.0)
     hot = view(draw_overlay(image, turned, flat(turned, 0.0), verdict_of(), MODEL), RIGHT)
     [caption] = [text for text, _ in written if text.startswith("In grey")]
     assert "slanting: turned level" in caption

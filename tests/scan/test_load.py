@@ -31,7 +31,7 @@ from fakefacecli.scan.explain import NetworkExplainer
 from fakefacecli.scan.pipeline import scan
 from tests.bench.load import Sample, sampled
 from tests.builders import PHOTOS
-from tests.command import COMMAND, assert_same, fakeface, rows, start
+from tests.command import COMMAND, SMALL, assert_same, fakeface, rows, start
 
 COUNT = 400
 BATCH = 5
@@ -146,7 +146,7 @@ def judged() -> tuple[list[ImageReport], dict[str, np.ndarray]]:
         SourceOptions(),
         overlays="unused",
         explain=Explain.ALL,
-        judge=JudgeOptions(device="cpu"),
+        judge=JudgeOptions(SMALL, device="cpu"),
         decode=DecodeOptions(workers=1),
     )
     stages = build(options, find_model(options.judge.model))
@@ -218,7 +218,7 @@ def test_the_command_short_of_memory_writes_the_same_report(
     (tmp_path / "short.py").write_text(SHORT_OF_MEMORY)
     for name, command in (("plain", COMMAND), ("short", (sys.executable, tmp_path / "short.py"))):
         flags = ["--report", tmp_path / f"{name}.csv", "--explain", "all", "--device", "cpu"]
-        flags += ["--overlays", tmp_path / "overlays", "--quiet"]
+        flags += ["--overlays", tmp_path / "overlays", "--quiet", "--model", SMALL]
         done = subprocess.run(
             [*command, "scan", few, *flags], capture_output=True, text=True, check=False
         )

@@ -10,7 +10,7 @@ import pytest
 
 from fakefacecli.base.errors import ExitCode
 from tests.builders import put
-from tests.command import COMMAND, fakeface, rows
+from tests.command import COMMAND, SMALL, fakeface, rows
 
 NOT_COMPARED = {"run_id", "elapsed_ms"}
 
@@ -60,7 +60,8 @@ def test_a_scan_needs_no_network(
         capture_output=True,
         check=False,
     ).returncode, "the namespace has a network"
-    command = [*alone, *COMMAND, "scan", str(folder), "--report", str(tmp_path / "out.csv")]
+    flags = ["--report", str(tmp_path / "out.csv"), "--model", SMALL]
+    command = [*alone, *COMMAND, "scan", str(folder), *flags]
     done = subprocess.run(command, capture_output=True, check=False, text=True)
     assert done.returncode == ExitCode.SOME_UNREADABLE, done.stderr
     assert alike(rows(tmp_path / "out.csv")) == wanted
@@ -72,7 +73,7 @@ def test_a_scan_asks_for_no_network(
     folder, wanted = plain
     command = [sys.executable, "-c", LISTENER]
     assert subprocess.run([*command, "phone home"], check=False).returncode == 99
-    flags = ["scan", str(folder), "--report", str(tmp_path / "out.csv")]
+    flags = ["scan", str(folder), "--report", str(tmp_path / "out.csv"), "--model", SMALL]
     done = subprocess.run([*command, *flags], capture_output=True, check=False, text=True)
     assert done.returncode == ExitCode.SOME_UNREADABLE, done.stderr
     assert alike(rows(tmp_path / "out.csv")) == wanted
