@@ -167,7 +167,7 @@ def test_a_turned_face_is_judged_level(
 
 def test_a_single_network_is_a_judge_of_one_member() -> None:
     [member] = members_of(find_model("inception-resnet-v1"))
-    assert (member.weight, member.checkpoint.card.window.levels) == (1.0, False)
+    assert (member.weight, member.checkpoint.card.window.levels) == (1.0, True)
 
 
 def test_a_reports_header_names_timm_where_it_builds_a_network(checkpoint: JudgeCheckpoint) -> None:
