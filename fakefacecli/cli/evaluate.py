@@ -40,7 +40,7 @@ class EvaluateFlags:
     ]
     model: Annotated[
         str | None,
-        typer.Option(metavar="NAME|FILE", help=f"The model ({DEFAULT_MODEL})."),
+        typer.Option(metavar="NAME|FILE", help="The model; by default the one of scan."),
     ] = None
     compare: Annotated[
         tuple[str, str] | None,
