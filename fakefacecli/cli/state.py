@@ -8,7 +8,6 @@ import typer
 
 from fakefacecli.base.errors import UsageError
 from fakefacecli.base.lock import locked
-from fakefacecli.base.options import DEFAULT_MODEL
 from fakefacecli.base.text import printable
 from fakefacecli.cli.console import error_boundary
 
@@ -54,7 +53,7 @@ def prune(
     ] = None,
     missing: Annotated[bool, typer.Option("--missing", help="Images whose file is gone.")] = False,
     other_models: Annotated[
-        bool, typer.Option("--other-models", help="Verdicts of any model but the bundled one.")
+        bool, typer.Option("--other-models", help="Verdicts of models that are not bundled.")
     ] = False,
 ) -> None:
     """Take out what is stale in any of the ways named, and shrink the file."""
@@ -67,9 +66,9 @@ def prune(
     # where `file` is a link: the lock and SQLite's own files lie beside what it leads to
     path = os.path.realpath(file)
     require_state(path)  # first: the lock would be made beside a file that is not there
-    default = BUNDLED[DEFAULT_MODEL].sha256 if other_models else None
+    bundled = [model.sha256 for model in BUNDLED.values()] if other_models else None
     with locked(path):
-        images, verdicts = take_out(path, Stale(older_than, missing, default))
+        images, verdicts = take_out(path, Stale(older_than, missing, bundled))
     typer.echo(f"removed {verdicts} verdicts and {images} images")
 
 

@@ -3,6 +3,8 @@
 Each method needs faces of both kinds that the network was not trained on.
 """
 
+import math
+
 import numpy as np
 
 from fakefacecli.base.errors import UsageError
@@ -92,9 +94,16 @@ def fit_platt(fake: Mask, logits: Numbers) -> tuple[float, float]:
 
 
 def fit_temperature(fake: Mask, logits: Numbers) -> float:
-    """1 / temperature, the slope of sigmoid(a * logit) that is most likely (Guo et al. 2017)."""
+    """1 / temperature, the slope of sigmoid(a * logit) that is most likely (Guo et al. 2017).
+
+    Infinite where 0 separates the classes.
+    """
     from scipy.optimize import minimize_scalar
 
+    # every face on its side of 0: the steeper, the likelier. How far a minimiser gets then depends
+    # on how the processor treats the smallest numbers
+    if (np.where(fake, logits, -logits) >= 0).all():
+        return math.inf
     # over log(a): a stays above 0, and halving is as near as doubling. The bounds reach beyond
     # _STEEPEST, so that `fit` sees such a slope and refuses it
     found = minimize_scalar(

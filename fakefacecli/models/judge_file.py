@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from dataclasses import asdict
 from typing import Any
 
 from fakefacecli.base.errors import CannotWrite, ModelRefused
@@ -65,6 +66,7 @@ def judge_facts(judge: JudgeCheckpoint) -> dict[str, Any]:
         },
         "calibration": card.calibration.facts(),
         "thresholds": {"low": card.thresholds.low, "high": card.thresholds.high, **meaning},
+        **({"early_exit": asdict(card.early_exit)} if card.early_exit else {}),
         "min_face_px": card.min_face_px,
         "measured": dict(card.measured),
         "trained_on": card.trained_on,

@@ -1,8 +1,10 @@
 """What a state holds, and removing from it what is no longer needed."""
 
+import json
 import os
 import sqlite3
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fakefacecli.state.file import open_state, refusals
@@ -31,12 +33,12 @@ class Stale:
     """What `take_out` takes out: whatever is stale in any of these ways.
 
     `older_than_days` counts from the judgement; `missing` are images whose file is gone;
-    `other_than` is the sha256 of the one model whose verdicts stay. None and False take nothing.
+    `other_than` are the sha256 of the models whose verdicts stay. None and False take nothing.
     """
 
     older_than_days: float | None = None
     missing: bool = False
-    other_than: str | None = None
+    other_than: Sequence[str] | None = None
 
 
 def read_stats(path: str) -> StateStats:
@@ -92,8 +94,9 @@ def _drop(db: sqlite3.Connection, stale: Stale) -> None:
     if stale.other_than is not None:
         db.execute(
             "DELETE FROM verdicts WHERE settings IN"
-            " (SELECT id FROM settings WHERE model_sha256 <> ?)",
-            (stale.other_than,),
+            " (SELECT id FROM settings WHERE model_sha256 NOT IN"
+            " (SELECT value FROM json_each(?)))",
+            (json.dumps(list(stale.other_than)),),
         )
     if stale.missing:
         paths = [row[0] for row in db.execute("SELECT path FROM files")]

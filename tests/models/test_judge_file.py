@@ -9,7 +9,7 @@ import pytest
 
 from fakefacecli.base.errors import CannotWrite, ModelRefused
 from fakefacecli.models.bundled import find_model
-from fakefacecli.models.judge import JudgeCheckpoint, read_judge
+from fakefacecli.models.judge import EarlyExit, JudgeCheckpoint, read_judge
 from fakefacecli.models.judge_file import judge_facts, member_path, write_judge
 
 
@@ -19,7 +19,8 @@ def judge(tmp_path: pathlib.Path) -> JudgeCheckpoint:
     whole = find_model("fakeface-judge-2026.11")
     assert isinstance(whole, JudgeCheckpoint)
     members = (whole.members[1], whole.members[3])
-    card = replace(whole.card, backbone="lite320 + native")
+    early_exit = EarlyExit(("native",), (1.5,), 0.25, -3.0, 3.0)
+    card = replace(whole.card, backbone="lite320 + native", early_exit=early_exit)
     return JudgeCheckpoint(str(tmp_path / "j.json"), "", card, members)
 
 
