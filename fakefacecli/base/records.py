@@ -142,7 +142,8 @@ class Face:
     """A detected face: `landmarks` (5, 2) float32, eyes, nose, mouth corners; `score` in [0, 1].
 
     It was found in its picture turned clockwise by `turn` degrees (0, 90, 180 or 270); box and
-    landmarks are those of the picture as it is. Scores of two detectors cannot be compared.
+    landmarks are those of the picture as it is. Scores of two detectors cannot be compared. With
+    `upside_down` it clearly stands on its head there, whatever its landmarks say.
     """
 
     box: Box
@@ -150,6 +151,7 @@ class Face:
     score: float
     turn: int = 0
     detector: DetectorName = DetectorName.MTCNN
+    upside_down: bool = False
 
     def __post_init__(self) -> None:
         if self.landmarks.shape != (5, 2):

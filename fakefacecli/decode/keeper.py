@@ -70,7 +70,7 @@ class Job:
     def begin(self, pixels: int) -> None:
         """Wait until there is memory to decode so many pixels; raises GivenUp once unwanted."""
         self.decoded()
-        size = pixels * DECODING_BYTES
+        size = max(1, pixels) * DECODING_BYTES  # 0 would stand for not decoding
         self._memory.take(size, self._check, lambda: self._room.is_next(self._number))
         self._decoding = size
 

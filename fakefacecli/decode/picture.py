@@ -126,24 +126,32 @@ def _first(source: _Source, rest: Rest | None, *, alone: bool) -> tuple[Frame, b
 def _others(
     source: _Source, numbers: list[int], most_pixels: int, first: Frame
 ) -> tuple[list[Frame], bool]:
-    """The pictures with these numbers, from 0, and whether one that is broken was left out."""
+    """The pictures with these numbers, from 0, and whether one was left out.
+
+    That is one that is broken, or for which there are not enough pixels left.
+    """
     frames: list[Frame] = []
     image, left = source.image, most_pixels
+    missing = False
     for number in numbers:
         frame = first
         if number:
             try:
                 image.seek(number)
                 if image.width * image.height > left:
-                    break
+                    missing = True
+                    continue
                 _load(image, source.what)
                 stored, orientation, _ = _stored(source, number, alone=False)
             except (OSError, EOFError, SyntaxError, ValueError, KeyError, TypeError, IndexError):
-                return frames, True
+                missing = True
+                if source.what == "TIFF":  # its pages do not build on each other
+                    continue
+                break
             frame = Frame(number + 1, pixels.upright(stored, orientation), orientation)
         left -= frame.pixels.shape[0] * frame.pixels.shape[1]
         frames.append(frame)
-    return frames, False
+    return frames, missing
 
 
 def _load(image: Image.Image, what: str) -> None:

@@ -31,6 +31,7 @@ FACE_PX = 14
 LEAST_SCORE = 0.35  # as in prj-python/demo.py of Star-Clouds/CenterFace
 SAME_FACE_OVERLAP = 0.3  # intersection over union
 MOST_INPUT_PIXELS = 2_000_000
+_MOST_PADDED = 1.2 * MOST_INPUT_PIXELS
 INPUT_BYTES = 350  # what the network holds for each pixel of its input, about
 _AT_ONCE_ON_GPU = 8
 _MOST_LOG_SIDE = 12.0  # exp(12) cells: wider than any picture that is decoded
@@ -82,7 +83,7 @@ class CenterFaceDetector:
         """The faces of the images of one size at the positions in `group`, by position."""
         height, width = images[group[0]].height, images[group[0]].width
         rows, columns = self._reduced(height, width)
-        padded = (-(-rows // BLOCK) * BLOCK, -(-columns // BLOCK) * BLOCK)
+        padded = _padded(rows, columns)
         size = 0 if self.on_gpu else len(group) * math.prod(padded) * INPUT_BYTES
         with self.memory.held(size):
             pixels = np.zeros((len(group), 3, *padded), np.float32)
@@ -101,7 +102,12 @@ class CenterFaceDetector:
         scale = min(
             1.0, FACE_PX / self.min_face_px, math.sqrt(MOST_INPUT_PIXELS / (height * width))
         )
-        return max(1, round(height * scale)), max(1, round(width * scale))
+        # a picture of a few rows grows when its sides become multiples of BLOCK
+        while True:
+            rows, columns = max(1, round(height * scale)), max(1, round(width * scale))
+            if math.prod(_padded(rows, columns)) <= _MOST_PADDED:
+                return rows, columns
+            scale *= 0.9
 
     def _maps(self, pixels: Floats) -> list[Floats]:
         """Heat (n, 1, h, w), log of height and width, shifts, and landmarks of (n, 3, H, W) RGB."""
@@ -148,14 +154,21 @@ class CenterFaceDetector:
     def _sound(
         self, boxes: Floats, points: Floats, size: tuple[int, int]
     ) -> "npt.NDArray[np.bool_]":
-        """Which boxes are finite, large enough, and have their centres in the picture."""
+        """Which boxes are finite, of a possible size, and have their centres in the picture."""
         height, width = size
         sides = boxes[:, 2:] - boxes[:, :2]
         x, y = (boxes[:, :2] + boxes[:, 2:]).T / 2
         finite = np.isfinite(boxes).all(1) & np.isfinite(points).all((1, 2))
         inside = (x >= 0) & (y >= 0) & (x < width) & (y < height)
-        large = (sides > 0).all(1) & (sides.max(1, initial=0) >= self.min_face_px)
-        return np.asarray(finite & inside & large)
+        longer = sides.max(1, initial=0)
+        large = (sides > 0).all(1) & (longer >= self.min_face_px)
+        # cut out with its surroundings a huge box would be a huge picture
+        possible = longer <= 2 * min(height, width)
+        return np.asarray(finite & inside & large & possible)
+
+
+def _padded(rows: int, columns: int) -> tuple[int, int]:
+    return -(-rows // BLOCK) * BLOCK, -(-columns // BLOCK) * BLOCK
 
 
 def _session(device: str) -> "onnxruntime.InferenceSession":

@@ -6,7 +6,7 @@ the same face both ways, it is surer of the one that stands upright.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from fakefacecli.base.options import Turns
@@ -103,7 +103,9 @@ class TurningDetector:
         order = [seen for seen in plain if seen.straight]
         order += sorted(more, key=lambda seen: -seen.liking)
         kept: list[Face] = []
-        for face in [seen.face for seen in order + doubtful]:
+        # what no turn shows upright and clearly stands on its head is said to do so
+        left = [replace(s.face, upside_down=s.turned) for s in doubtful]
+        for face in [*(seen.face for seen in order), *left]:
             # what the detector tells apart in one picture stays apart
             if not any(_same(face, other) for other in kept if face.turn or other.turn):
                 kept.append(face)

@@ -167,6 +167,7 @@ def _read(raw: Mapping[str, Any], path: str) -> tuple[JudgeCard, tuple[Member, .
         meaning=str(thresholds.get("meaning", "")),
         early_exit=_early_exit(raw["early_exit"], names) if "early_exit" in raw else None,
     )
+    _check_early_exit(card)
     members = tuple(
         Member(name, _member(member, card, path), weight)
         for name, member, weight in zip(names, listed, weights, strict=True)
@@ -191,6 +192,15 @@ def _early_exit(raw: Mapping[str, Any], names: list[str]) -> EarlyExit:
     if found.below > found.above:
         raise ValueError(f"early_exit ends below {found.below} and above {found.above}")
     return found
+
+
+def _check_early_exit(card: JudgeCard) -> None:
+    """Raise ValueError where an estimate would stand for a verdict that it does not reach."""
+    if card.early_exit is None:
+        return
+    of, limits = card.calibration.probability, card.thresholds
+    if of(card.early_exit.below) >= limits.low or of(card.early_exit.above) < limits.high:
+        raise ValueError("early_exit ends between the thresholds")
 
 
 def _member(raw: Mapping[str, Any], judge: JudgeCard, path: str) -> Checkpoint:

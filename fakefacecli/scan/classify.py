@@ -52,7 +52,7 @@ def verdict_of(
 
 def unfit(crop: FaceCrop, rule: WindowRule) -> Reason | None:
     """Why a model whose windows follow `rule` cannot judge this face, or None."""
-    if rule.levels and abs(crop.face.tilt) > rule.level_to:
+    if crop.face.upside_down or (rule.levels and abs(crop.face.tilt) > rule.level_to):
         return Reason.FACE_TURNED
     # behind that: CenterFace marks the eyes of a tilted face closer together than they are
     if _is_profile(crop.face):
@@ -178,7 +178,8 @@ class TorchClassifier:
             return self._judged(crops, {})
         rule = self.early_exit
         first = [member for member in self.members if member.name in rule.members]
-        said = {member.name: member.logits(crops, quickly=True) for member in first}
+        # in full: a few bits must not decide who is asked
+        said = {member.name: member.logits(crops) for member in first}
         rows = list(zip(*said.values(), strict=True))
         estimates = [math.fsum(map(operator.mul, rule.weights, row)) + rule.bias for row in rows]
         still_open = [rule.below <= estimate <= rule.above for estimate in estimates]

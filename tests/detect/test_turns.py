@@ -10,6 +10,7 @@ from PIL import Image
 from fakefacecli.base.options import Turns
 from fakefacecli.base.quarter import QUARTERS, turned_image
 from fakefacecli.base.records import DecodedImage, Face
+from fakefacecli.base.verdicts import Reason
 from fakefacecli.detect.cascade import MtcnnDetector
 from fakefacecli.detect.turns import FURTHEST, TurningDetector, UprightNetwork
 from fakefacecli.models.window import LEVEL_WINDOW, WindowRule
@@ -125,6 +126,27 @@ def test_a_face_on_its_head_that_the_detector_takes_for_upright_is_turned(
     assert all(eyes[:2, 1].max() < eyes[3:, 1].min() for eyes in points)
     for faces in TurningDetector(mtcnn, Turns.AUTO).detect(on_heads):
         assert [face.turn for face in faces] == [180]
+
+
+class PlainOnly(Counting):
+    """A Detector that finds nothing in the pictures of its second look."""
+
+    def detect(self, images: Sequence[DecodedImage]) -> list[tuple[Face, ...]]:
+        first = not self.seen
+        found = super().detect(images)
+        return found if first else [()] * len(images)
+
+
+def test_a_face_on_its_head_that_no_turn_confirms_is_not_judged(
+    upright: list[DecodedImage], mtcnn: MtcnnDetector
+) -> None:
+    on_heads = [turned_image(image, 180) for image in upright]
+    seen = zip(
+        on_heads, TurningDetector(PlainOnly(mtcnn), Turns.AUTO).detect(on_heads), strict=True
+    )
+    crops = [cut(image, face, 1, LEVEL_WINDOW) for image, faces in seen for face in faces]
+    assert crops
+    assert {unfit(crop, LEVEL_WINDOW) for crop in crops} == {Reason.FACE_TURNED}
 
 
 def test_the_network_likes_a_face_the_right_way_up(

@@ -293,6 +293,8 @@ def test_with_an_early_exit_slow_networks_are_asked_about_open_faces_alone(
         ({"weights": [1.0]}, "a weight for each"),
         ({"below": 4.0}, "ends below 4.0 and above 3.34"),
         ({"bias": float("nan")}, "finite"),
+        ({"above": 1.0}, "between the thresholds"),
+        ({"below": -0.1}, "between the thresholds"),
     ],
 )
 def test_an_early_exit_that_cannot_be_is_refused(
