@@ -2,7 +2,11 @@
 
 import ast
 import pathlib
+import re
+import sys
+import tomllib
 from collections.abc import Iterator
+from importlib.metadata import packages_distributions
 
 import pytest
 from importlinter.cli import lint_imports
@@ -75,3 +79,23 @@ def test_only_the_command_line_prints_and_exits(path: pathlib.Path) -> None:
     called = {ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
     assert not called & {"print", "sys.exit", "exit", "quit"}
     assert not {name.split(".")[0] for name in imports(tree)} & {"typer", "rich", "click"}
+
+
+def test_what_is_imported_is_installed_with_fakeface_or_with_an_extra() -> None:
+    """The developers' extra does not count: who installs fakeface alone has none of it."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    wanted = [*project["dependencies"], *extras["heif"], *extras["umap"], *extras["parquet"]]
+    declared = {plain(re.split(r"[<>=]", line)[0]) for line in wanted} | {"scipy"}  # scikit-learn's
+    brings = packages_distributions()
+    found = {
+        name.split(".")[0] for path in MODULES for name in imports(ast.parse(path.read_text()))
+    }
+    others = found - set(sys.stdlib_module_names) - {"fakefacecli"}
+    assert {"torch", "PIL", "psutil"} <= others
+    missing = {name for name in others if not {plain(d) for d in brings[name]} & declared}
+    assert missing == set()
+
+
+def plain(distribution: str) -> str:
+    return distribution.lower().replace("_", "-")
