@@ -80,6 +80,12 @@ class ScanBar:
         if self._spent <= _DRAWING * (now - self._began) or self._bar.n == self._total:
             self._draw(now)
 
+    def aside(self, speak: Callable[[], None]) -> None:
+        """Let `speak` write lines on stderr: the bar is taken off the screen meanwhile."""
+        self._bar.clear()
+        speak()
+        self._bar.refresh()
+
     def close(self) -> None:
         """Take the bar off the screen."""
         self._bar.close()

@@ -2,6 +2,7 @@
 
 import contextlib
 from dataclasses import replace
+from functools import partial
 
 from fakefacecli.base.errors import EXIT_CODE_MEANINGS, ExitCode, UsageError
 from fakefacecli.base.memory import parse_size
@@ -185,7 +186,8 @@ def _run(options: ScanOptions, progress: Progress, quiet: bool) -> ExitCode:
         if bar:
             callbacks = replace(callbacks, on_report=bar.add, on_judging=bar.judging_begins)
         if note:
-            callbacks = replace(callbacks, on_start=lambda: complain(note))
+            tell = partial(complain, note)
+            callbacks = replace(callbacks, on_start=partial(bar.aside, tell) if bar else tell)
         outcome = run_scan(options, callbacks)
         stack.close()  # takes the bar off the screen before the summary
         if not quiet:

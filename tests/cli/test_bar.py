@@ -77,3 +77,17 @@ def test_slow_images_are_told_in_seconds_each(bar: ScanBar, clock: Clock) -> Non
     clock.now += 4
     bar.add(report(0.1))
     assert bar.words(clock.now).startswith("3.9 s/img, 1:0")
+
+
+def test_a_line_that_is_said_meanwhile_stands_alone(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", shown)
+    with contextlib.closing(ScanBar(3, clock)) as drawn:
+        drawn.aside(lambda: print("a note", file=sys.stderr))
+    before, _, after = shown.getvalue().partition("a note\n")
+    # blanks over what was there, and back to where the line begins
+    assert before.endswith("\r")
+    assert not before.split("\r")[-2].strip()
+    assert "0/3" in after
