@@ -89,7 +89,7 @@ def build_judge(
     The second detector takes its memory from `second`.
 
     `options.model` is ignored: the caller has read the checkpoint. `stop` is called between steps
-    that take long, and may raise.
+    that take long, in judging too, and may raise.
 
     Raises UsageError for a device that is not there, ModelRefused for unsound weights.
     """
@@ -104,7 +104,7 @@ def build_judge(
     early_exit = _early_exit(options, checkpoint)
     members = []
     for member in members_of(checkpoint):
-        members.append(_network(member, options.precision, device))
+        members.append(_network(member, options.precision, device, stop))
         stop()
     return Judge(
         detector=build_detector(options, device, second),
@@ -128,14 +128,16 @@ def build_detector(options: JudgeOptions, device: str, memory: Memory | None = N
     return BothDetectors(first, CenterFaceDetector(device, options.min_face_px, memory))
 
 
-def _network(member: Member, precision: Precision, device: str) -> Network:
+def _network(
+    member: Member, precision: Precision, device: str, stop: Callable[[], None]
+) -> Network:
     card = member.checkpoint.card
     network = folded(load(member.checkpoint), card.input_px).to(device)
     quick = None
     if in_bfloat16(precision, card.backbone, device):
         quick = bfloat16_copy(network, card.backbone)
     size = _FACES_ON_CPU if device == "cpu" else _FACES_ON_GPU
-    return Network(member.name, network, card, device, quick, member.weight, size)
+    return Network(member.name, network, card, device, quick, member.weight, size, stop)
 
 
 def _early_exit(options: JudgeOptions, checkpoint: AnyCheckpoint) -> EarlyExit | None:

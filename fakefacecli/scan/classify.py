@@ -3,7 +3,7 @@
 import itertools
 import math
 import operator
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -71,7 +71,8 @@ def _is_profile(face: Face) -> bool:
 class Network:
     """A torch network of one logit on its device, fed as its card says; one member of a judge.
 
-    `quick` is a copy of `network` in fewer bits, if there is one.
+    `quick` is a copy of `network` in fewer bits, if there is one. `stop` is called before every
+    `batch_size` faces, and may raise: a batch of photographs can take a judge many seconds.
     """
 
     def __init__(  # noqa: PLR0913, PLR0917 - what it is, where it runs, and how
@@ -83,6 +84,7 @@ class Network:
         quick: "nn.Module | None" = None,
         weight: float = 1.0,
         batch_size: int = 32,
+        stop: Callable[[], None] = lambda: None,
     ):
         self.name = name
         self.network = network.to(device)
@@ -91,6 +93,7 @@ class Network:
         self.device = device
         self.weight = weight
         self.batch_size = batch_size
+        self.stop = stop
 
     def logits(self, crops: Sequence[FaceCrop], quickly: bool = False) -> list[float]:
         """Raw scores, positive for "fake"; memory shortage halves the batch.
@@ -114,6 +117,7 @@ class Network:
     def _part(self, network: "nn.Module", crops: Sequence[FaceCrop]) -> list[float]:
         import torch
 
+        self.stop()
         found = self._try(network, crops)
         if found is not None:
             return found

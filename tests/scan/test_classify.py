@@ -9,7 +9,7 @@ from fakefacecli.base.verdicts import DetectorName, Label, Reason
 from fakefacecli.models.bundled import find_model
 from fakefacecli.models.checkpoint import load
 from fakefacecli.models.window import WindowRule
-from fakefacecli.scan.classify import TorchClassifier, unfit, verdict_of
+from fakefacecli.scan.classify import Network, TorchClassifier, unfit, verdict_of
 from fakefacecli.scan.crop import cut, window_of
 from tests import builders
 
@@ -143,3 +143,21 @@ def test_a_face_on_its_side_is_turned_before_it_is_a_profile(
     rule = WindowRule(1.0, level_from=8, level_to=60)
     crop = cut(picture, Face(Box(0, 0, 100, 100), marks, 0.9, detector=detector), 1, rule)
     assert unfit(crop, rule) is reason
+
+
+def test_a_batch_of_many_faces_can_be_stopped_between_its_parts(
+    classifier: TorchClassifier,
+) -> None:
+    crops = [crop_of(GOLDEN[0], classifier.card.crop_scale)] * 6
+    calls: list[None] = []
+
+    def stop() -> None:
+        calls.append(None)
+        if len(calls) > 2:
+            raise InterruptedError
+
+    [member] = classifier.members
+    slow = Network("a", member.network, member.card, batch_size=1, stop=stop)
+    with pytest.raises(InterruptedError):
+        TorchClassifier((slow,), classifier.card).classify(crops)
+    assert len(calls) < len(crops)
