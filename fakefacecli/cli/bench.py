@@ -46,7 +46,7 @@ class BenchFlags:
     model: Annotated[str, flags.model("A bundled model or a checkpoint.")] = DEFAULT_MODEL
     min_face: Annotated[int, flags.min_face("Smallest face looked for, in px.")] = 40
     detector: flags.Detector = Detectors.BOTH
-    turns: Annotated[Turns, flags.turns()] = Turns.AUTO
+    turns: flags.LookTurned = Turns.AUTO
     device: Annotated[str, flags.device()] = "auto"
     precision: Annotated[Precision, flags.precision("What faces are judged in.")] = Precision.AUTO
     batch_size: Annotated[int, flags.batch_size()] = 16

@@ -10,8 +10,17 @@ from fakefacecli.base.errors import CannotWrite, ExitCode, UsageError
 from fakefacecli.base.options import DEFAULT_NETWORK, Detectors, JudgeOptions
 from fakefacecli.base.text import counted
 from fakefacecli.cli.console import complain, error_boundary, stoppable
-from fakefacecli.cli.flags import Data, Device, FacesOnly, FacesScale, MinFace, Model, takes
-from fakefacecli.cli.labelled import labelled_images, open_model, report_missed
+from fakefacecli.cli.flags import (
+    Data,
+    Device,
+    FacesOnly,
+    FacesScale,
+    MinFace,
+    Model,
+    TargetFpr,
+    takes,
+)
+from fakefacecli.cli.labelled import labelled_images, open_checkpoint, report_missed
 from fakefacecli.models.calibration import Method
 
 if TYPE_CHECKING:
@@ -28,15 +37,7 @@ class CalibrateFlags:
         str, typer.Option(metavar="FILE", help="The new checkpoint, a .safetensors file.")
     ]
     model: Model = DEFAULT_NETWORK
-    target_fpr: Annotated[
-        float,
-        typer.Option(
-            metavar="X",
-            min=1e-6,
-            max=0.5,
-            help="The part of real faces that may be flagged: sets HIGH.",
-        ),
-    ] = 0.01
+    target_fpr: TargetFpr = 0.01
     method: Annotated[
         Method,
         typer.Option(
@@ -70,8 +71,9 @@ def calibrate(flags: CalibrateFlags) -> ExitCode:
         device=flags.device,
         detector=Detectors.MTCNN,
     )
+    faces = (flags.faces_only, flags.faces_scale)
     with stoppable() as stop:
-        with open_model(options, (flags.faces_only, flags.faces_scale), stop) as subject:
+        with open_checkpoint(options, checkpoint, faces, stop, explains=False) as subject:
             judged = score_images(images, subject, grid=False)
         done = recalibrate(checkpoint.card, judged, flags.method, flags.target_fpr)
         stop()  # the last moment: what is written below belongs together

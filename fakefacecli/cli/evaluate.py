@@ -21,12 +21,11 @@ from fakefacecli.cli.flags import (
     MinFace,
     takes,
 )
-from fakefacecli.cli.labelled import labelled_images, open_model, report_missed
+from fakefacecli.cli.labelled import estimate_words, labelled_images, open_model, report_missed
 
 if TYPE_CHECKING:
     from fakefacecli.evaluate.evaluation import Comparison, DataFacts, Evaluation
     from fakefacecli.evaluate.run import Subject
-    from fakefacecli.figures.results import Estimate
     from fakefacecli.labelled.data import LabelledImage
 
 
@@ -168,13 +167,15 @@ def _summary(found: "Evaluation", out: str) -> None:
 
     data, model, time = found.data, found.model, found.time
     rows = [
-        (NAMES[name], _estimate(found.measures[name], found.measures_by_image[name]))
+        (NAMES[name], estimate_words(found.measures[name], found.measures_by_image[name]))
         for name in NAMES
     ]
     for label, counts in (("real", found.verdicts.real), ("fake", found.verdicts.fake)):
-        rows.append((f"{label} faces flagged", _estimate(counts.flagged_share)))
+        rows.append((f"{label} faces flagged", estimate_words(counts.flagged_share)))
     for part, worth in found.verdicts.precision_at_prevalence.items():
-        rows.append((f"fakes among flagged at {100 * float(part):g} % fakes", _estimate(worth)))
+        rows.append(
+            (f"fakes among flagged at {100 * float(part):g} % fakes", estimate_words(worth))
+        )
     rows.append((f"judging on {time.device}", f"{time.judging_ms_per_face:.1f} ms a face"))
     title = f"{model.name} ({model.calibration.state}): {data.real} real and {data.fake} fake faces"
     _table(title, ["", "95 % interval"], rows, out)
@@ -186,21 +187,10 @@ def _comparison_summary(found: "Comparison", out: str) -> None:
     rows = []
     for name, row in found.measures.items():
         sides = ["-" if side is None else f"{side:.3f}" for side in (row.first, row.second)]
-        rows.append((NAMES[name], *sides, _estimate(row.more, found.more_by_image[name])))
+        rows.append((NAMES[name], *sides, estimate_words(row.more, found.more_by_image[name])))
     first, second = found.models
     title = f"A {first.name}, B {second.name}: {found.compared} faces"
     _table(title, ["", "A", "B", "B less A, 95 % interval"], rows, out)
-
-
-def _estimate(found: "Estimate", by_image: "Estimate | None" = None) -> str:
-    if found.value is None:
-        return "not defined"
-    if found.low is not None:
-        note = f"; {found.note}" if found.note else ""
-        return f"{found.value:.3f}  ({found.low:.3f} to {found.high:.3f}{note})"
-    if by_image is None or by_image.low is None:
-        return f"{found.value:.3f}"
-    return f"{found.value:.3f}  (by image {by_image.low:.3f} to {by_image.high:.3f})"
 
 
 def _table(title: str, head: list[str], rows: Sequence[tuple[str, ...]], out: str) -> None:

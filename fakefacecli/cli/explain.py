@@ -93,7 +93,7 @@ class ExplainFlags:
     threshold: Annotated[str | None, flags.threshold("As in scan.")] = None
     min_face: Annotated[int, flags.min_face("Smallest face looked for, px, as in scan.")] = 40
     detector: flags.Detector = Detectors.BOTH
-    turns: Annotated[Turns, flags.turns()] = Turns.AUTO
+    turns: flags.LookTurned = Turns.AUTO
     device: flags.Device = "auto"
 
 

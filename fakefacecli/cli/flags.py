@@ -131,6 +131,15 @@ Data = Annotated[
         metavar="DATA", help="A folder with real/ and fake/, or a CSV with path and label."
     ),
 ]
+TargetFpr = Annotated[
+    float,
+    typer.Option(
+        metavar="X",
+        min=1e-6,
+        max=0.5,
+        help="The part of real faces that may be flagged: sets HIGH.",
+    ),
+]
 MinFace = Annotated[int, min_face("Smallest face, px.")]
 FacesOnly = Annotated[bool, faces_only()]
 FacesScale = Annotated[float | None, faces_scale("the model's own")]

@@ -11,8 +11,13 @@ from fakefacecli.base.errors import CannotWrite, ExitCode, UsageError
 from fakefacecli.base.options import Detectors, JudgeOptions
 from fakefacecli.base.text import counted, printable
 from fakefacecli.cli.console import complain, error_boundary, stoppable
-from fakefacecli.cli.flags import Device, FacesOnly, FacesScale, MinFace, takes
-from fakefacecli.cli.labelled import labelled_images, open_checkpoint, report_missed
+from fakefacecli.cli.flags import Device, FacesOnly, FacesScale, MinFace, TargetFpr, takes
+from fakefacecli.cli.labelled import (
+    estimate_words,
+    labelled_images,
+    open_checkpoint,
+    report_missed,
+)
 
 if TYPE_CHECKING:
     from fakefacecli.evaluate.fused import Fused
@@ -34,15 +39,7 @@ class FuseFlags:
         str, typer.Option(metavar="DATA", help="Labelled images that no member was trained on.")
     ]
     out: Annotated[str, typer.Option(metavar="FILE", help="The new judge, a .json file.")]
-    target_fpr: Annotated[
-        float,
-        typer.Option(
-            metavar="X",
-            min=1e-6,
-            max=0.5,
-            help="The part of real faces that may be flagged: sets HIGH.",
-        ),
-    ] = 0.01
+    target_fpr: TargetFpr = 0.01
     faces_only: FacesOnly = False
     faces_scale: FacesScale = None
     min_face: MinFace = 40
@@ -173,20 +170,13 @@ def _table(done: "Fused") -> None:
     heads = ("", "weight", "AUC", "fakes found at 1 % false alarms")
     table = Table(*heads, title=Text(title), title_justify="left")
     for name, row in done.figures.items():
-        table.add_row(Text(printable(name)), weights.get(name, ""), *map(_figure, row.values()))
+        table.add_row(
+            Text(printable(name)), weights.get(name, ""), *map(estimate_words, row.values())
+        )
     console = Console(stderr=True, highlight=False)
     if not console.is_terminal:  # a pipe has no width to break lines for
         console.width = 120
     console.print(table)
-
-
-def _figure(found: "Estimate") -> str:
-    if found.value is None:
-        return "not defined"
-    if found.low is None:
-        return f"{found.value:.3f}"
-    note = f"; {found.note}" if found.note else ""
-    return f"{found.value:.3f}  ({found.low:.3f} to {found.high:.3f}{note})"
 
 
 def _share(found: "Estimate") -> str:

@@ -14,6 +14,7 @@ from fakefacecli.cli.parse import refuse_if
 if TYPE_CHECKING:
     from fakefacecli.evaluate.evaluation import MissedImage
     from fakefacecli.evaluate.run import Subject
+    from fakefacecli.figures.results import Estimate
     from fakefacecli.labelled.data import LabelledImage
     from fakefacecli.models.judge import AnyCheckpoint
 
@@ -111,6 +112,18 @@ def _left_out(left: dict[str, int]) -> str:
     """The message about what `_of_splits` left out; "" when it left out nothing."""
     parts = ", ".join(f"{count} of split {name}" for name, count in sorted(left.items()))
     return f"left out: {parts}" if parts else ""
+
+
+def estimate_words(found: "Estimate", by_image: "Estimate | None" = None) -> str:
+    """A number and its interval; where there is none, that `by_image`."""
+    if found.value is None:
+        return "not defined"
+    if found.low is not None:
+        note = f"; {found.note}" if found.note else ""
+        return f"{found.value:.3f}  ({found.low:.3f} to {found.high:.3f}{note})"
+    if by_image is None or by_image.low is None:
+        return f"{found.value:.3f}"
+    return f"{found.value:.3f}  (by image {by_image.low:.3f} to {by_image.high:.3f})"
 
 
 def report_missed(missed: "Sequence[MissedImage]", unread: str = "could not be read") -> ExitCode:

@@ -6,13 +6,10 @@ import re
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-import numpy as np
-
 from fakefacecli.base.errors import ModelRefused, UsageError
 from fakefacecli.base.text import counted, printable
 from fakefacecli.base.verdicts import Thresholds
-from fakefacecli.evaluate.evaluation import DataFacts
-from fakefacecli.evaluate.fit import fit
+from fakefacecli.evaluate.fit import fit, probabilities
 from fakefacecli.evaluate.run import data_facts
 from fakefacecli.evaluate.scored import Judged
 from fakefacecli.evaluate.thresholds import BAND, MISSED, Choice, choose
@@ -29,8 +26,8 @@ _BEFORE = "before this calibration: "
 
 
 @dataclass(frozen=True, slots=True)
-class CalibratedOn:
-    """What a card says of the faces it was calibrated on; `fpr` and `tpr` are those at HIGH."""
+class FittedOn:
+    """What a card says of the faces that its calibration and thresholds were fitted on."""
 
     sha256: str
     faces: int
@@ -40,6 +37,18 @@ class CalibratedOn:
     unreadable: int
     splits: dict[str, int]
     groups: list[str]
+
+    def words(self) -> str:
+        """The same in a line, without what was left out."""
+        known = f" of {counted(len(self.groups), 'group')}" if self.groups else ""
+        faces = f"{self.faces} faces ({self.real} real, {self.fake} fake)"
+        return f"{faces}{known}, set {self.sha256[:16]}"
+
+
+@dataclass(frozen=True, slots=True)
+class AtHigh:
+    """What a card says of its threshold HIGH: the shares of real and fake faces that reach it."""
+
     target_fpr: float
     fpr: Estimate
     tpr: Estimate
@@ -66,42 +75,40 @@ def recalibrate(card: ModelCard, judged: Judged, method: Method, target_fpr: flo
         raise UsageError(f"faces of split {', '.join(sorted(wrong))} found; calibrate on val")
     # a scan judges no smaller faces: they must not shape the curve, nor the thresholds
     kept = [face for face in judged.faces if face.face_px >= card.min_face_px]
-    used = Judged(kept)
-    about = data_facts(used)
-    groups = sorted({printable(face.image.group) for face in kept if face.image.group})
+    used = Judged(kept, judged.missed)
+    facts = fitted_on(used)
     # thresholds come after the calibration, as they are probabilities of the new one
-    calibration = fit(method, used.fake, used.logits(), fitted_on(about, len(groups)))
-    p = np.array([calibration.probability(logit) for logit in used.logits().tolist()])
-    choice = choose(used.fake, p, target_fpr)
-    facts = CalibratedOn(
-        sha256=about.sha256,
-        faces=about.faces,
-        real=about.real,
-        fake=about.fake,
-        without_a_face=len(judged.missed),
-        unreadable=sum(missed.unreadable for missed in judged.missed),
-        splits=about.splits,
-        groups=groups,
-        target_fpr=target_fpr,
-        fpr=choice.flagged_real,
-        tpr=choice.flagged_fake,
-    )
+    calibration = fit(method, used.fake, used.logits(), facts.words())
+    choice = choose(used.fake, probabilities(calibration, used.logits()), target_fpr)
     new = replace(
         card,
         name=_name(card, calibration, choice.thresholds),
         calibration=calibration,
         thresholds=choice.thresholds,
         meaning=meaning(choice),
-        measured={FACTS: asdict(facts), **_older(card)},
+        measured={FACTS: {**asdict(facts), **asdict(at_high(choice))}, **_older(card)},
     )
     return Recalibrated(new, choice, len(kept), len(judged.faces) - len(kept))
 
 
-def fitted_on(about: DataFacts, groups: int) -> str:
-    """What a calibration says of the faces it was fitted on, which are of so many groups."""
-    known = f" of {counted(groups, 'group')}" if groups else ""
-    faces = f"{about.faces} faces ({about.real} real, {about.fake} fake)"
-    return f"{faces}{known}, set {about.sha256[:16]}"
+def fitted_on(used: Judged) -> FittedOn:
+    """The facts of the faces `used`, and of the images that gave none."""
+    about = data_facts(used)
+    return FittedOn(
+        sha256=about.sha256,
+        faces=about.faces,
+        real=about.real,
+        fake=about.fake,
+        without_a_face=len(about.without_a_face),
+        unreadable=sum(missed.unreadable for missed in about.without_a_face),
+        splits=about.splits,
+        groups=sorted({printable(face.image.group) for face in used.faces if face.image.group}),
+    )
+
+
+def at_high(choice: Choice) -> AtHigh:
+    """The facts of the threshold that was chosen."""
+    return AtHigh(choice.target_fpr, choice.flagged_real, choice.flagged_fake)
 
 
 def _older(card: ModelCard) -> dict[str, Any]:

@@ -66,19 +66,32 @@ def at_even_odds(p_fake: Numbers, prior: float | None) -> Numbers:
     return fake / (fake + real)
 
 
+def probabilities(calibration: Calibration, logits: Numbers) -> Numbers:
+    """The p_fake (n,) of `logits` (n,)."""
+    return np.array([calibration.probability(logit) for logit in logits.tolist()], np.float64)
+
+
+def platt_targets(fake: Mask) -> Numbers:
+    """What each face's probability is to be (n,): Platt's, instead of 1 for fakes and 0 for reals.
+
+    (n + 1) / (n + 2) of n fakes and 1 / (n + 2) of n reals keep a fit finite even if a threshold
+    separates the classes.
+    """
+    reals, fakes = int((~fake).sum()), int(fake.sum())
+    return np.where(fake, (fakes + 1) / (fakes + 2), 1 / (reals + 2)).astype(np.float64)
+
+
 def fit_platt(fake: Mask, logits: Numbers) -> tuple[float, float]:
     """Slope and shift of sigmoid(a * logit + b), the most likely ones (Platt 1999).
 
-    Platt's targets, (n + 1) / (n + 2) and 1 / (n + 2) instead of 1 and 0, keep both finite even if
-    a threshold separates the classes. Newton's method with halved steps (Lin, Lin and Weng 2007).
+    Newton's method with halved steps (Lin, Lin and Weng 2007).
     """
-    reals, fakes = (~fake).sum(), fake.sum()
-    target = np.where(fake, (fakes + 1) / (fakes + 2), 1 / (reals + 2))
+    reals, fakes, target = (~fake).sum(), fake.sum(), platt_targets(fake)
     inputs = np.stack([logits, np.ones_like(logits)], axis=1)
     # Platt's own start: the same probability for all faces, the share of fakes
     at = np.array([0.0, np.log((fakes + 1) / (reals + 1))])
     for _ in range(100):
-        p = _sigmoid(inputs @ at)
+        p = sigmoid(inputs @ at)
         slope = inputs.T @ (p - target)
         # the small diagonal keeps it invertible where all logits are equal
         bend = (inputs * (p * (1 - p))[:, np.newaxis]).T @ inputs + 1e-12 * np.eye(2)
@@ -123,10 +136,9 @@ def fit_isotonic(fake: Mask, logits: Numbers) -> tuple[tuple[float, float], ...]
     """
     from sklearn.isotonic import IsotonicRegression
 
-    reals, fakes = (~fake).sum(), fake.sum()
+    targets = platt_targets(fake)
     curve = IsotonicRegression(out_of_bounds="clip").fit(logits, fake.astype(np.float64))
-    least, most = 1 / (reals + 2), (fakes + 1) / (fakes + 2)
-    heights = np.clip(curve.y_thresholds_, least, most)
+    heights = np.clip(curve.y_thresholds_, targets.min(), targets.max())
     knots: list[tuple[float, float]] = []
     # two knots at one logit would be a step, on which p_fake has two values: the lower one stays
     for x, p in zip(curve.X_thresholds_.tolist(), heights.tolist(), strict=True):
@@ -135,7 +147,8 @@ def fit_isotonic(fake: Mask, logits: Numbers) -> tuple[tuple[float, float], ...]
     return tuple(knots)
 
 
-def _sigmoid(z: Numbers) -> Numbers:
+def sigmoid(z: Numbers) -> Numbers:
+    """The logistic function of `z` (n,)."""
     return np.exp(-np.logaddexp(0.0, -z))  # 1 / (1 + exp(-z)) would overflow
 
 

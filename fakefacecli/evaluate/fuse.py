@@ -14,6 +14,7 @@ import numpy.typing as npt
 from fakefacecli.base.errors import UsageError
 from fakefacecli.base.text import counted
 from fakefacecli.evaluate.bootstrap import Clusters, fewest
+from fakefacecli.evaluate.fit import platt_targets, sigmoid
 from fakefacecli.figures.metrics import Mask, Numbers
 
 # of the squared distances from the mean weight, against a loss in nats a face; math.inf: all equal
@@ -88,8 +89,7 @@ def fit_fusion(fake: Mask, logits: Numbers, clusters: Clusters) -> Fitted:
 def fuse(fake: Mask, logits: Numbers, strength: float) -> Fusion:
     """The most likely fusion under a ridge of `strength`; both classes count alike.
 
-    Platt's targets (see `fit.fit_platt`) keep it finite where the classes are apart. No weight is
-    negative: no member is taken to mean the contrary of what it says.
+    No weight is negative: no member is taken to mean the contrary of what it says.
     """
     from scipy.optimize import minimize
 
@@ -97,16 +97,15 @@ def fuse(fake: Mask, logits: Numbers, strength: float) -> Fusion:
     if math.isinf(strength):
         alike = fuse(fake, logits.mean(1, keepdims=True), 0.0)
         return Fusion(np.repeat(alike.weights / members, members), alike.bias)
-    reals, fakes = int((~fake).sum()), int(fake.sum())
-    target = np.where(fake, (fakes + 1) / (fakes + 2), 1 / (reals + 2))
-    counts = np.where(fake, 0.5 / fakes, 0.5 / reals)
+    target = platt_targets(fake)
+    counts = np.where(fake, 0.5 / fake.sum(), 0.5 / (~fake).sum())
     inputs = np.column_stack([logits, np.ones(len(fake))])
 
     def cost(at: Numbers) -> tuple[float, Numbers]:
         z = inputs @ at
         off = at[:-1] - at[:-1].mean()
         loss = counts @ (np.logaddexp(0, z) - target * z) + strength * off @ off
-        slope = inputs.T @ (counts * (_sigmoid(z) - target))
+        slope = inputs.T @ (counts * (sigmoid(z) - target))
         # the mean's own share cancels out, as distances from a mean sum to 0
         slope[:-1] += 2 * strength * off
         return float(loss), slope
@@ -146,7 +145,3 @@ def _loss(fake: Mask, z: Numbers) -> float:
     """Negative log-likelihood a face in nats, the mean of both classes'."""
     each = np.logaddexp(0, np.where(fake, -z, z))
     return float((each[fake].mean() + each[~fake].mean()) / 2)
-
-
-def _sigmoid(z: Numbers) -> Numbers:
-    return np.exp(-np.logaddexp(0.0, -z))

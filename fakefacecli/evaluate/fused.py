@@ -7,13 +7,11 @@ from typing import Any
 import numpy as np
 
 from fakefacecli.base.errors import UsageError
-from fakefacecli.base.text import printable
 from fakefacecli.base.verdicts import Thresholds
-from fakefacecli.evaluate.bootstrap import FEW_CLUSTERS, RESAMPLES, estimate
-from fakefacecli.evaluate.calibrate import fitted_on, meaning
-from fakefacecli.evaluate.fit import fit
+from fakefacecli.evaluate.bootstrap import FEW_CLUSTERS, RESAMPLES, estimate, fewest
+from fakefacecli.evaluate.calibrate import FittedOn, at_high, fitted_on, meaning
+from fakefacecli.evaluate.fit import fit, probabilities
 from fakefacecli.evaluate.fuse import Fitted, fit_fusion, fuse
-from fakefacecli.evaluate.run import data_facts
 from fakefacecli.evaluate.scored import Judged
 from fakefacecli.evaluate.thresholds import Choice, choose
 from fakefacecli.figures.metrics import MEASURES, Numbers
@@ -29,30 +27,6 @@ SHOWN = ("auc", "tpr_at_fpr_0.01")
 # rows of the figures that are of no member, whose names have no spaces
 EQUAL, JUDGE = "equal weights", "the judge"
 _NOTE = "each face judged by weights that were fitted on other groups"
-_INTERVAL = "95 %, Clopper and Pearson; on the faces the threshold was chosen on"
-
-
-@dataclass(frozen=True, slots=True)
-class FusedOn:
-    """What a judge's card says of the faces it was fused on; `fpr` and `tpr` are those at HIGH.
-
-    `strength` drew the weights together; None: they are equal.
-    """
-
-    sha256: str
-    faces: int
-    real: int
-    fake: int
-    without_a_face: int
-    unreadable: int
-    splits: dict[str, int]
-    groups: list[str]
-    strength: float | None
-    folds: int
-    target_fpr: float
-    fpr: Estimate
-    tpr: Estimate
-    interval: str = _INTERVAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,37 +77,20 @@ def fuse_judge(judge: JudgeCheckpoint, judged: Judged, target_fpr: float) -> Fus
     face, and when faces or groups are too few.
     """
     used = _used(judge, judged)
-    fake, about = used.fake, data_facts(used)
-    groups = sorted({printable(face.image.group) for face in used.faces if face.image.group})
+    fake, facts = used.fake, fitted_on(used)
     logits = np.array([face.opinions for face in used.faces], np.float64)
     fitted = fit_fusion(fake, logits, used.clusters())
-    calibration = fit(Method.PLATT, fake, fitted.apart, fitted_on(about, len(groups)))
-    choice = choose(fake, _probabilities(calibration, fitted.apart), target_fpr)
+    calibration = fit(Method.PLATT, fake, fitted.apart, facts.words())
+    choice = choose(fake, probabilities(calibration, fitted.apart), target_fpr)
     figures = _figures(judge, used, logits, fitted)
-    facts = FusedOn(
-        sha256=about.sha256,
-        faces=about.faces,
-        real=about.real,
-        fake=about.fake,
-        without_a_face=len(judged.missed),
-        unreadable=sum(missed.unreadable for missed in judged.missed),
-        splits=about.splits,
-        groups=groups,
-        strength=fitted.strength if math.isfinite(fitted.strength) else None,
-        folds=fitted.folds,
-        target_fpr=target_fpr,
-        fpr=choice.flagged_real,
-        tpr=choice.flagged_fake,
-    )
-    few_groups = min(about.clusters.real, about.clusters.fake) < FEW_CLUSTERS
     return Fused(
         judge=_fitted_judge(judge, fitted, calibration, choice, facts, figures),
         choice=choice,
         fitted=fitted,
         figures=figures,
-        faces=about.faces,
-        left_out=len(judged.faces) - about.faces,
-        few=few_groups or min(about.real, about.fake) < FEW_FACES,
+        faces=facts.faces,
+        left_out=len(judged.faces) - facts.faces,
+        few=fewest(fake, used.clusters()) < FEW_CLUSTERS or fewest(fake) < FEW_FACES,
     )
 
 
@@ -143,7 +100,8 @@ def _used(judge: JudgeCheckpoint, judged: Judged) -> Judged:
     if wrong:
         raise UsageError(f"faces of split {', '.join(sorted(wrong))} found; fuse on val or unseen")
     least = judge.card.min_face_px
-    used = Judged([f for f in judged.faces if f.face_px >= least and f.unfit is None])
+    kept = [face for face in judged.faces if face.face_px >= least and face.unfit is None]
+    used = Judged(kept, judged.missed)
     fake = used.fake
     if not fake.any() or fake.all():
         raise UsageError(f"{(~fake).sum()} real and {fake.sum()} fake faces found, wanted both")
@@ -155,9 +113,13 @@ def _fitted_judge(
     fitted: Fitted,
     calibration: Calibration,
     choice: Choice,
-    facts: FusedOn,
+    facts: FittedOn,
     figures: dict[str, dict[str, Estimate]],
 ) -> JudgeCheckpoint:
+    # None: equal weights, for which JSON has no infinity
+    strength = fitted.strength if math.isfinite(fitted.strength) else None
+    ridge = {"strength": strength, "folds": fitted.folds}
+    fused_on = {**asdict(facts), **ridge, **asdict(at_high(choice))}
     crossed = {"real": facts.real, "fake": facts.fake, **_card_figures(figures)}
     card = replace(
         judge.card,
@@ -165,7 +127,7 @@ def _fitted_judge(
         calibration=calibration,
         thresholds=choice.thresholds,
         meaning=meaning(choice),
-        measured={"fused_on": asdict(facts), "cross_validated": crossed},
+        measured={"fused_on": fused_on, "cross_validated": crossed},
     )
     weights = fitted.fusion.weights.tolist()
     members = tuple(
@@ -187,7 +149,7 @@ def _figures(
     measures = {name: MEASURES[name] for name in SHOWN}
     plain = Calibration(NONE)
     return {
-        name: estimate(fake, _probabilities(plain, column), measures, RESAMPLES, used.clusters())
+        name: estimate(fake, probabilities(plain, column), measures, RESAMPLES, used.clusters())
         for name, column in columns.items()
     }
 
@@ -198,7 +160,3 @@ def _card_figures(figures: dict[str, dict[str, Estimate]]) -> dict[str, Any]:
     }
     judge, equal = values.pop(JUDGE), values.pop(EQUAL)
     return {**judge, "equal_weights": equal, "members": values, "note": _NOTE}
-
-
-def _probabilities(calibration: Calibration, logits: Numbers) -> Numbers:
-    return np.array([calibration.probability(logit) for logit in logits.tolist()], np.float64)

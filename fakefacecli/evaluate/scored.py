@@ -13,6 +13,7 @@ from fakefacecli.base.text import printable
 from fakefacecli.base.verdicts import Reason, Thresholds, Verdict
 from fakefacecli.evaluate.bootstrap import Clusters
 from fakefacecli.evaluate.degrade import Degradation
+from fakefacecli.evaluate.fit import probabilities
 from fakefacecli.evaluate.grid import Scored, judge_degraded
 from fakefacecli.evidence.jpeg import read_quality
 from fakefacecli.figures.metrics import Mask, Numbers
@@ -96,8 +97,7 @@ class Judged:
 
     def p_fake(self, card: AnyCard, degradation: int | None = None) -> Numbers:
         """The card's probabilities (n,) of those logits."""
-        of = card.calibration.probability
-        return np.array([of(logit) for logit in self.logits(degradation)], np.float64)
+        return probabilities(card.calibration, self.logits(degradation))
 
     def table(self, card: AnyCard) -> "pd.DataFrame":
         """A row for each face, in order; paths and names are escaped (`printable`).

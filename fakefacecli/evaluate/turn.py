@@ -7,7 +7,7 @@ import numpy as np
 
 from fakefacecli.base.records import Box, DecodedImage, Face, FaceCrop, Floats
 from fakefacecli.evaluate.edits import checksum
-from fakefacecli.labelled.faces import FoundFace
+from fakefacecli.labelled.faces import FoundFace, face_in_box
 from fakefacecli.models.window import WindowRule
 from fakefacecli.scan.crop import cut
 
@@ -36,7 +36,7 @@ class Turn:
         # by `degrees`. Of a ready window nothing is known beyond its edges: their pixels repeat in
         # the corners. Turned level again, those corners lie outside; left turned, the network sees
         # them, as it sees repeated pixels wherever a window overhangs its photograph.
-        away = replace(face, landmarks=_turned(_level_eyes(face.box), face.box, -degrees))
+        away = replace(face, landmarks=face_in_box(face.box, -degrees).landmarks)
         side = rule.span * face.box.longer_side * _DIAGONAL + _RIM_PX
         all_around = WindowRule(side / face.box.longer_side, level_from=0, level_to=180)
         picture = cut(found.photo, away, crop.number, all_around).pixels
@@ -52,15 +52,7 @@ def _eyes(face: Face) -> Floats:
     """The face's landmarks; level ones where none were found, as in a ready crop."""
     if np.ptp(face.landmarks[:2], axis=0).any():
         return face.landmarks
-    return _level_eyes(face.box)
-
-
-def _level_eyes(box: Box) -> Floats:
-    """Landmarks (5, 2) of a face that lies level; all but the eyes are the box's centre."""
-    points = np.tile(np.array(_centre(box), np.float32), (5, 1))
-    points[0, 0] -= box.longer_side / 4
-    points[1, 0] += box.longer_side / 4
-    return points
+    return face_in_box(face.box).landmarks
 
 
 def _turned(points: Floats, box: Box, degrees: float) -> Floats:

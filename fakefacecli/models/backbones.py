@@ -5,11 +5,11 @@ Every network here answers with one logit, positive for "fake".
 
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from fakefacecli.base.errors import ModelRefused, UsageError
-from fakefacecli.models.card import Triple
+from fakefacecli.models.card import Triple, triple
 from fakefacecli.models.mobilenet_v1 import mobilenet_v1
 
 if TYPE_CHECKING:
@@ -93,12 +93,7 @@ def public_levels(name: str) -> tuple[Triple, Triple] | None:
     config = timm.get_pretrained_cfg(theirs)
     if config is None or not len(config.mean) == len(config.std) == 3:
         return None
-    return _triple(config.mean), _triple(config.std)
-
-
-def _triple(values: Sequence[float]) -> Triple:
-    red, green, blue = map(float, values)
-    return red, green, blue
+    return triple(config.mean), triple(config.std)
 
 
 def last_block(network: "nn.Module", name: str, input_px: int) -> "nn.Module":

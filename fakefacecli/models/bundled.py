@@ -60,11 +60,7 @@ def second_detector_file() -> str:
     """Where CenterFace's weights lie; ModelRefused where they are not those that were shipped."""
     path = SECOND_DETECTOR.path
     require_file(path, "the second detector's weights are missing; reinstall fakefacecli")
-    if (found := sha256_of(path)) != SECOND_DETECTOR.sha256:
-        raise ModelRefused(
-            f"{path}: sha256 {found[:12]}... found, wanted {SECOND_DETECTOR.sha256[:12]}...; "
-            "reinstall fakefacecli"
-        )
+    _check_shipped(SECOND_DETECTOR, sha256_of(path), path)
     return path
 
 
@@ -79,11 +75,7 @@ def find_model(name_or_file: str) -> AnyCheckpoint:
     if model is None:
         return _read(name_or_file)
     checkpoint = _read(model.path)
-    if checkpoint.sha256 != model.sha256:
-        raise ModelRefused(
-            f"{model.name}: sha256 {checkpoint.sha256[:12]}... found, "
-            f"wanted {model.sha256[:12]}...; reinstall fakefacecli"
-        )
+    _check_shipped(model, checkpoint.sha256, model.name)
     return checkpoint
 
 
@@ -126,6 +118,14 @@ def _member_beside(path: str) -> Checkpoint | None:
                 if os.path.samefile(member.checkpoint.path, path):
                     return member.checkpoint
     return None
+
+
+def _check_shipped(model: BundledModel, found: str, where: str) -> None:
+    if found != model.sha256:
+        raise ModelRefused(
+            f"{where}: sha256 {found[:12]}... found, wanted {model.sha256[:12]}...; "
+            "reinstall fakefacecli"
+        )
 
 
 def _read(path: str) -> AnyCheckpoint:

@@ -4,8 +4,8 @@ The card travels inside the checkpoint, so preprocessing is never a flag.
 """
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from fakefacecli.base.errors import ModelRefused
@@ -79,6 +79,13 @@ class ModelCard:
     meaning: str = ""  # of the thresholds
     view: str = VIEWS[0]
     rule: WindowRule | None = None
+
+    def in_grey_levels(self) -> "ModelCard":
+        """The same feeding, said of grey levels 0..255, as the cards of judges say it."""
+        # (grey / 255 - mean) / std is (grey - 255 mean) / (255 std)
+        times = 255 // self.levels
+        mean, std = (triple(value * times for value in of) for of in (self.mean, self.std))
+        return replace(self, mean=mean, std=std, levels=255)
 
     @property
     def window(self) -> WindowRule:
@@ -179,10 +186,13 @@ def _read(raw: Mapping[str, Any], where: str) -> ModelCard:
 
 def _triple(value: Any) -> Triple:
     """One number for all channels, or one for each."""
-    if isinstance(value, list):
-        red, green, blue = map(finite, value)
-        return red, green, blue
-    return (finite(value),) * 3
+    return triple(value) if isinstance(value, list) else (finite(value),) * 3
+
+
+def triple(values: Iterable[Any]) -> Triple:
+    """Three numbers, of red, green and blue; TypeError or ValueError for anything else."""
+    red, green, blue = map(finite, values)
+    return red, green, blue
 
 
 def check_ranges(where: str, card: ModelCard) -> None:

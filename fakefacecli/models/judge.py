@@ -5,6 +5,7 @@ are over that sum. Each member is a safetensors file of its own with the sha256 
 A single network is a judge of one member, whose card travels inside its checkpoint (format 1).
 """
 
+import hashlib
 import json
 import os
 import re
@@ -16,7 +17,7 @@ from fakefacecli.base.errors import ModelRefused
 from fakefacecli.base.verdicts import Contribution, Opinion, Thresholds
 from fakefacecli.models.backbones import check_backbone
 from fakefacecli.models.calibration import Calibration, finite, read_calibration
-from fakefacecli.models.card import VIEWS, ModelCard, Triple, check_ranges
+from fakefacecli.models.card import VIEWS, ModelCard, check_ranges, triple
 from fakefacecli.models.checkpoint import Checkpoint, require_file, sha256_of
 from fakefacecli.models.window import WindowRule, check_known, read_window
 
@@ -140,7 +141,7 @@ def read_judge(path: str) -> JudgeCheckpoint:
         raise ModelRefused(f"{path}: it has no {error.args[0]!r}; wanted a judge's card") from None
     except (TypeError, ValueError, AttributeError, OverflowError) as error:
         raise ModelRefused(f"{path}: malformed ({error}); wanted a judge's card") from None
-    return JudgeCheckpoint(path, sha256_of(path), card, members)
+    return JudgeCheckpoint(path, hashlib.sha256(data).hexdigest(), card, members)
 
 
 def _read(raw: Mapping[str, Any], path: str) -> tuple[JudgeCard, tuple[Member, ...]]:
@@ -215,8 +216,8 @@ def _member(raw: Mapping[str, Any], judge: JudgeCard, path: str) -> Checkpoint:
         name=name,
         backbone=str(raw["backbone"]),
         input_px=int(raw["input_px"]),
-        mean=_triple(raw["mean"]),
-        std=_triple(raw["std"]),
+        mean=triple(raw["mean"]),
+        std=triple(raw["std"]),
         crop_scale=finite(raw["scale"]) if view == "window" else judge.window.span,
         calibration=judge.calibration,
         thresholds=judge.thresholds,
@@ -234,8 +235,3 @@ def _member(raw: Mapping[str, Any], judge: JudgeCard, path: str) -> Checkpoint:
             f"for its member {name}; get it anew, or reinstall fakefacecli"
         )
     return Checkpoint(where, found, card)
-
-
-def _triple(value: Any) -> Triple:
-    red, green, blue = map(finite, value)
-    return red, green, blue

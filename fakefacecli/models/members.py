@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from fakefacecli.base.errors import UsageError
 from fakefacecli.base.text import printable
 from fakefacecli.models.bundled import BUNDLED, find_model
-from fakefacecli.models.card import CHANNELS, HEADS, RESIZES, ModelCard, Triple
+from fakefacecli.models.card import CHANNELS, HEADS, RESIZES
 from fakefacecli.models.checkpoint import Checkpoint
 from fakefacecli.models.judge import MOST_MEMBERS, JudgeCheckpoint
 from fakefacecli.models.window import LEVEL_WINDOW, WindowRule
@@ -41,7 +41,8 @@ def find_candidates(given: Sequence[str]) -> list[Candidate]:
     for words in given:
         one = _find(words)
         for other in found:
-            if other.checkpoint.sha256 == one.checkpoint.sha256 and _alike(other, one):
+            # only weights that are fed alike say the same
+            if other.checkpoint.sha256 == one.checkpoint.sha256 and _fed(other) == _fed(one):
                 raise UsageError(
                     f"{words} is the same network as {other.given}; name each of them once"
                 )
@@ -95,10 +96,7 @@ def as_member(candidate: Candidate, rule: WindowRule) -> Checkpoint:
             raise UsageError(
                 f"{candidate.given} {fault}, which the card of a judge cannot say; leave it out"
             )
-    # (grey / 255 - mean) / std is (grey - 255 mean) / (255 std)
-    times = 1 if card.levels == 255 else 255
-    mean, std = (_times(triple, times) for triple in (card.mean, card.std))
-    fed = replace(card, name=candidate.name, mean=mean, std=std, levels=255, rule=rule)
+    fed = replace(card.in_grey_levels(), name=candidate.name, rule=rule)
     return replace(candidate.checkpoint, card=fed)
 
 
@@ -121,13 +119,8 @@ def _find(words: str) -> Candidate:
     raise UsageError(f"{words}: no member {printable(member)}; {judge} has {known}")
 
 
-def _alike(one: Candidate, other: Candidate) -> bool:
-    """Whether the same weights would be fed alike: only then do they say the same."""
-    first, second = one.checkpoint.card, other.checkpoint.card
-    return _fed(first) == _fed(second)
-
-
-def _fed(card: ModelCard) -> tuple[object, ...]:
+def _fed(candidate: Candidate) -> tuple[object, ...]:
+    card = candidate.checkpoint.card
     return card.view, card.crop_scale, card.via_px, card.input_px, card.mean, card.std
 
 
@@ -144,8 +137,3 @@ def _unlike(name: str, taken: set[str]) -> str:
         end = f"_{number}"
         found = name[: _MOST_LETTERS - len(end)] + end
     return found
-
-
-def _times(triple: Triple, by: float) -> Triple:
-    red, green, blue = triple
-    return red * by, green * by, blue * by

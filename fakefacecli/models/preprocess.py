@@ -22,8 +22,7 @@ def region(crop: FaceCrop, card: ModelCard) -> tuple[int, int, int, int]:
     """What the network sees of the crop: left, top, right, bottom in its pixels."""
     side = crop.side
     if card.span:
-        native = card.view == "native"
-        return _middle(side, min(card.input_px, side) if native else _part(side, card))
+        return _middle(side, card)
     if not card.stretch:
         return 0, 0, side, side
     box = box_in_crop(crop)
@@ -58,23 +57,20 @@ def _channels(picture: Image.Image, card: ModelCard) -> Image.Image:
 
 def _member_view(window: Image.Image, card: ModelCard) -> Image.Image:
     """What a member of a judge sees of the judge's square window, at its input's size."""
-    size = (card.input_px, card.input_px)
-    if card.view == "native":  # fine traces do not survive any resizing
-        window = window.crop(_middle(window.width, min(card.input_px, window.width)))
-        return window if window.size == size else window.resize(size, _FILTERS[card.resize])
-    if card.via_px:
+    if card.via_px and card.view != "native":  # fine traces do not survive any resizing
         window = window.resize((card.via_px, card.via_px), _FILTERS[card.resize])
-    seen = window.crop(_middle(window.width, _part(window.width, card)))
-    return seen.resize(size, _FILTERS[card.resize])
+    seen = window.crop(_middle(window.width, card))
+    # of the right size already, it stays as it is
+    return seen.resize((card.input_px, card.input_px), _FILTERS[card.resize])
 
 
-def _part(side: int, card: ModelCard) -> int:
-    """How much of a window's side lies within `crop_scale` times the box."""
-    return max(1, round(side * card.crop_scale / card.span))
+def _middle(side: int, card: ModelCard) -> tuple[int, int, int, int]:
+    """The part of a window `side` px wide that a member sees, around its middle.
 
-
-def _middle(side: int, part: int) -> tuple[int, int, int, int]:
-    """The middle `part` x `part` of a square; half a pixel goes to the even neighbour."""
+    Half a pixel goes to the even neighbour.
+    """
+    native = card.view == "native"
+    part = min(card.input_px, side) if native else max(1, round(side * card.crop_scale / card.span))
     start = round((side - part) / 2)
     return start, start, start + part, start + part
 

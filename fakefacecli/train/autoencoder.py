@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fakefacecli.base.records import Pixels
+from fakefacecli.train.batches import stacked
 from fakefacecli.train.faces import LabelledFace, read_face
 
 if TYPE_CHECKING:
@@ -107,8 +108,6 @@ def _scaled(pictures: "Tensor") -> "Tensor":
 
 def _patches(pictures: Sequence[Pixels], chance: np.random.Generator) -> "Tensor":
     """Parts of pictures drawn at random, (N, 3, px, px) uint8; small ones repeat their edges."""
-    import torch
-
     patches = []
     for place in chance.integers(len(pictures), size=_AT_ONCE):
         pixels = pictures[place]
@@ -118,4 +117,4 @@ def _patches(pictures: Sequence[Pixels], chance: np.random.Generator) -> "Tensor
             for start, side in zip(corner, pixels.shape[:2], strict=True)
         )
         patches.append(pixels[rows][:, columns])
-    return torch.from_numpy(np.stack(patches)).permute(0, 3, 1, 2)
+    return stacked(patches)

@@ -135,18 +135,19 @@ class Sampler:
         targets = self.fake[places].astype(np.float32)
         sources, made = self._made(chance, targets)
         chosen = [self.faces[place] for place in places]
+        read = [chosen[source] for source in sources]
         if not self.options.augment:
             feed = partial(fed_face, card=self.card)
-            pictures = [pool.submit(feed, chosen[source]) for source in sources]
-            boxes = self._boxes([chosen[source] for source in sources], None)
+            pictures = [pool.submit(feed, face) for face in read]
+            boxes = self._boxes(read, None)
             return _Plan(pictures, targets, boxes, made, self.card.input_px, 1.0)
         webp = np.where(chance.random(size) < _WEBP, chance.integers(40, 96, size), 0)
         room, shown = self._shown(chosen, px, untouched)
         pictures = [
-            pool.submit(disturbed_face, chosen[source], self.card, shown, int(webp[source]))
-            for source in sources
+            pool.submit(disturbed_face, face, self.card, shown, quality)
+            for face, quality in zip(read, webp[sources].tolist(), strict=True)
         ]
-        boxes = self._boxes([chosen[source] for source in sources], shown)
+        boxes = self._boxes(read, shown)
         seen_px = self.card.input_px if self.native else px
         return _Plan(pictures, targets, boxes, made, seen_px, room)
 

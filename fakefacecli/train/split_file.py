@@ -47,8 +47,7 @@ def write_division(
             rows.append(_row(image, split))
     table = pd.DataFrame(rows, columns=_COLUMNS, dtype=object)
     if start:
-        earlier = _read(start).reindex(columns=_COLUMNS, fill_value="")
-        table = pd.concat([table, earlier[earlier["split"] == "train"]])
+        table = pd.concat([table, _rows_of_training(start)])
     # the first of equal paths stays: what this training did with an image
     _write(table, out)
 
@@ -73,8 +72,7 @@ class Learnt:
 
 def learnt_by(model: str) -> Learnt:
     """What the division of `model` says it learnt from; nothing where it has none."""
-    division = _read(model).reindex(columns=_COLUMNS, fill_value="")
-    learnt = division[division["split"] == "train"]
+    learnt = _rows_of_training(model)
     return Learnt(frozenset(learnt["path"]), frozenset(learnt["group"]) - {""})
 
 
@@ -86,8 +84,7 @@ def join_divisions(models: Iterable[str], images: Iterable[LabelledImage], out: 
     """
     import pandas as pd
 
-    parts = [_read(model).reindex(columns=_COLUMNS, fill_value="") for model in models]
-    learnt = [part[part["split"] == "train"] for part in parts]
+    learnt = map(_rows_of_training, models)
     rows = [_row(image, image.split or "val") for image in images]
     table = pd.concat([*learnt, pd.DataFrame(rows, columns=_COLUMNS, dtype=object)])
     _write(table, out)
@@ -124,6 +121,12 @@ def _path_of_named(model: str) -> str:
     """Where the division of a --model or --init lies: a bundled model's is beside its own file."""
     # the bundled name is no path: a file called so in the current folder is somebody else's
     return division_path(BUNDLED[model].path if model in BUNDLED else model)
+
+
+def _rows_of_training(model: str) -> "pd.DataFrame":
+    """The rows of the images that `model` learnt from, with all of _COLUMNS."""
+    division = _read(model).reindex(columns=_COLUMNS, fill_value="")
+    return division[division["split"] == "train"]
 
 
 def _read(model: str) -> "pd.DataFrame":

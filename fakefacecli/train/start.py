@@ -113,23 +113,14 @@ def _seeing(card: ModelCard, options: TrainOptions) -> ModelCard:
             )
         return replace(card, input_px=input_px, crop_scale=scale)
     rule = LEVEL_WINDOW if options.level else FLAT_WINDOW
-    grey = 255 // card.levels  # as the cards of judges say it: of grey levels 0..255
     return replace(
-        card,
+        card.in_grey_levels(),
         input_px=input_px,
-        mean=_times(card.mean, grey),
-        std=_times(card.std, grey),
-        levels=255,
         view=options.view,
         rule=rule,
         crop_scale=options.crop_scale or rule.span,
         via_px=options.via_px,
     )
-
-
-def _times(triple: Triple, factor: int) -> Triple:
-    red, green, blue = (value * factor for value in triple)
-    return red, green, blue
 
 
 def _levels(options: TrainOptions) -> tuple[Triple, Triple]:

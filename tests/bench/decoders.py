@@ -25,6 +25,7 @@ from PIL import Image, JpegImagePlugin
 from fakefacecli.base.options import DEFAULT_NETWORK, JudgeOptions, Precision
 from fakefacecli.base.records import Box, DecodedImage, Face, ImageRef, Pixels
 from fakefacecli.base.verdicts import Verdict
+from fakefacecli.detect.both import overlap
 from fakefacecli.models.bundled import find_model
 from fakefacecli.scan.build import build_judge
 from fakefacecli.scan.crop import cut
@@ -135,15 +136,6 @@ def paired(wanted: list[Box], own: list[Box]) -> list[tuple[int, int]]:
         if share >= SAME_FACE and one not in pairs and other not in pairs.values():
             pairs[one] = other
     return sorted(pairs.items())
-
-
-def overlap(a: Box, b: Box) -> float:
-    """Intersection over union."""
-    width = min(a.right, b.right) - max(a.left, b.left)
-    height = min(a.bottom, b.bottom) - max(a.top, b.top)
-    shared = max(width, 0.0) * max(height, 0.0)
-    areas = sum((box.right - box.left) * (box.bottom - box.top) for box in (a, b))
-    return shared / (areas - shared)
 
 
 def moved(one: Verdict, other: Verdict) -> float:

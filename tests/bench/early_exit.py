@@ -1,6 +1,6 @@
 """Fits when a judge's cheap networks suffice, for the `early_exit` of its card.
 
-usage: python tests/bench/early_exit.py FOLDER --ask lite320,irv1,native [--model NAME|FILE]
+usage: python -m tests.bench.early_exit FOLDER --ask lite320,irv1,native [--model NAME|FILE]
 
 FOLDER holds ready windows and a labels.csv. A weighted sum of the cheap networks' logits that
 estimates the judge's logit is fitted by least squares on the faces of split val, and the widest
@@ -9,12 +9,11 @@ limits at which no verdict of these changes. Prints them, and what they do on ev
 
 import argparse
 import json
-import pathlib
 import sys
 
 import numpy as np
 
-from fakefacecli.base.options import JudgeOptions
+from fakefacecli.base.options import DEFAULT_MODEL, JudgeOptions
 from fakefacecli.base.verdicts import Label
 from fakefacecli.cli.labelled import labelled_images, open_model
 from fakefacecli.labelled.faces import FoundFace, read_faces
@@ -26,7 +25,7 @@ def opinions(args: argparse.Namespace) -> tuple[TorchClassifier, np.ndarray, lis
     """The judge, its members' logits (faces, members) and each face's split."""
     options = JudgeOptions(model=args.model, device=args.device)
     with open_model(options, (True, None), lambda: None) as subject:
-        images = labelled_images(str(args.folder), [args.model], ["val", "unseen"])
+        images = labelled_images(args.folder, [args.model], ["val", "unseen"])
         found = [f for f in read_faces(images, subject.reader) if isinstance(f, FoundFace)]
         logits = subject.classifier.opinions([face.crop for face in found])
         return subject.classifier, np.array(logits), [face.image.split for face in found]
@@ -35,9 +34,9 @@ def opinions(args: argparse.Namespace) -> tuple[TorchClassifier, np.ndarray, lis
 def main() -> None:
     """Judge, fit, print."""
     cli = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    cli.add_argument("folder", type=pathlib.Path)
+    cli.add_argument("folder")
     cli.add_argument("--ask", required=True, type=lambda text: text.split(","))
-    cli.add_argument("--model", default="fakeface-judge-2026.11")
+    cli.add_argument("--model", default=DEFAULT_MODEL)
     cli.add_argument("--device", default="cpu")
     args = cli.parse_args()
     judge, logits, splits = opinions(args)

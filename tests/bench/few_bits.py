@@ -10,26 +10,23 @@ linear layers and int8 products with a scale for each token, neither of which is
 
 import argparse
 import copy
-import csv
-import pathlib
 import time
 from collections.abc import Callable
 
-import numpy as np
 import torch
-from PIL import Image
 from torch import nn
 from torch.ao.quantization import quantize_dynamic
 
-from fakefacecli.base.records import Box, Face, FaceCrop, ImageRef, Window
+from fakefacecli.base.options import DEFAULT_MODEL
+from fakefacecli.base.records import FaceCrop
+from fakefacecli.labelled.data import read_data
 from fakefacecli.models.bundled import find_model
 from fakefacecli.models.checkpoint import load
 from fakefacecli.models.folding import folded
 from fakefacecli.models.judge import members_of
 from fakefacecli.models.precision import FEW_BITS, bfloat16_copy
 from fakefacecli.models.preprocess import prepare
-
-SPAN = 1.8
+from tests.bench.windows import read_window
 
 
 class Int8Linear(nn.Module):
@@ -59,21 +56,10 @@ def in_int8(network: nn.Module) -> nn.Module:
     return quick
 
 
-def windows(folder: pathlib.Path, most: int) -> list[FaceCrop]:
+def windows(folder: str, most: int) -> list[FaceCrop]:
     """At most `most` windows of splits val and unseen, evenly drawn."""
-    with (folder / "labels.csv").open(newline="") as handle:
-        rows = [row for row in csv.DictReader(handle) if row["split"] in ("val", "unseen")]
-    crops = []
-    for row in rows[:: max(1, len(rows) // most)][:most]:
-        with Image.open(folder / row["path"]) as picture:
-            pixels = np.asarray(picture.convert("RGB"))
-        side = len(pixels)
-        edge = side * (1 - 1 / SPAN) / 2
-        box = Box(edge, edge, side - edge, side - edge)
-        face = Face(box, np.zeros((5, 2), np.float32), 1.0)
-        ref = ImageRef(0, row["path"], row["path"])
-        crops.append(FaceCrop(ref, 1, face, Window(0, 0, side), pixels))
-    return crops
+    images = [image for image in read_data(folder) if image.split in ("val", "unseen")]
+    return [read_window(image) for image in images[:: max(1, len(images) // most)][:most]]
 
 
 def timed(
@@ -90,8 +76,8 @@ def timed(
 def main() -> None:
     """Measure, print."""
     cli = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    cli.add_argument("folder", type=pathlib.Path)
-    cli.add_argument("--model", default="fakeface-judge-2026.11")
+    cli.add_argument("folder")
+    cli.add_argument("--model", default=DEFAULT_MODEL)
     cli.add_argument("--faces", type=int, default=48)
     cli.add_argument("--int8", action="store_true")
     args = cli.parse_args()

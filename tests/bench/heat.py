@@ -2,8 +2,8 @@
 
     python -m tests.bench.heat --data WINDOWS [--faces N] [--device cuda] [--out heat.json]
 
-WINDOWS holds judge's windows (1.8 x the face, level) and a labels.csv with the columns path, label,
-roll and outside. The faces are fakes that the judge flags, drawn at random; a member's are those of
+WINDOWS holds judge's windows (1.8 x the face, level) and a labels.csv with the columns path, label
+and outside. The faces are fakes that the judge flags, drawn at random; a member's are those of
 them for which its own logit is positive, as others get no heat.
 
 Petsiuk, Das and Saenko, "RISE", BMVC 2018, arXiv:1806.07421: the pixels of a network's input, the
@@ -22,7 +22,6 @@ Prints Markdown; --out writes JSON for a name that ends in .json, otherwise the 
 """
 
 import argparse
-import csv
 import json
 import os
 import pathlib
@@ -35,13 +34,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
 from torch.nn import functional
 from torchvision.transforms.functional import gaussian_blur
 
-from fakefacecli.base.options import JudgeOptions, Precision
-from fakefacecli.base.records import Box, Face, FaceCrop, ImageRef, Window
+from fakefacecli.base.options import DEFAULT_MODEL, JudgeOptions, Precision
+from fakefacecli.base.records import FaceCrop
 from fakefacecli.base.verdicts import Label, Verdict
+from fakefacecli.labelled.data import read_data
 from fakefacecli.models.bundled import find_model
 from fakefacecli.models.precision import has_bfloat16
 from fakefacecli.models.preprocess import normalised, region, shrink
@@ -49,15 +48,13 @@ from fakefacecli.scan.build import build_judge, pick_device
 from fakefacecli.scan.classify import Network, TorchClassifier
 from fakefacecli.scan.explain import NetworkExplainer, spread
 from fakefacecli.scan.heat import FINER, HeatRule, Method, layer_of, rule_of
+from tests.bench.windows import read_window
 
 STEPS = 20
-SPAN = 1.8
 BLUR = 10 / 224  # sigma over the input's side: what is left is where a face is, and its colours
 FUSED_PX = 224  # side of the window's map in which the judge's pixels are ranked
 RANDOM, CENTRE = "random cells", "Gaussian in the middle"
 Heat = torch.Tensor  # (N, rows, columns), any unit
-
-LAYERS = {"": "last block"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,8 +149,8 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--data", type=pathlib.Path, required=True)
-    parser.add_argument("--model", default="fakeface-judge-2026.11")
+    parser.add_argument("--data", required=True)
+    parser.add_argument("--model", default=DEFAULT_MODEL)
     parser.add_argument("--faces", type=int, default=200)
     parser.add_argument("--device", default="auto")
     parser.add_argument("--members", nargs="*", help="only these, and not the judge")
@@ -173,11 +170,10 @@ def say(line: str) -> None:
 
 
 def flagged(
-    folder: pathlib.Path, most: int, classifier: TorchClassifier
+    folder: str, most: int, classifier: TorchClassifier
 ) -> tuple[list[FaceCrop], list[Verdict], int]:
     """At most `most` flagged fakes, their verdicts, and how many fakes were judged for them."""
-    with (folder / "labels.csv").open(newline="") as handle:
-        fakes = [row for row in csv.DictReader(handle) if row["label"] == "fake"]
+    fakes = [image for image in read_data(folder) if image.fake]
     order = np.random.default_rng(12).permutation(len(fakes)).tolist()
     crops: list[FaceCrop] = []
     verdicts: list[Verdict] = []
@@ -185,8 +181,8 @@ def flagged(
     batch = max(4, min(most, 128))
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for start in range(0, len(order), batch):
-            rows = [fakes[place] for place in order[start : start + batch]]
-            read = list(pool.map(lambda row: window(folder, row), rows))
+            images = [fakes[place] for place in order[start : start + batch]]
+            read = list(pool.map(read_window, images))
             for crop, verdict in zip(read, classifier.classify(read), strict=True):
                 if len(crops) == most:
                     break
@@ -199,17 +195,6 @@ def flagged(
     if not crops:
         sys.exit(f"{folder}: no fake that the judge flags")
     return crops, verdicts, looked_at
-
-
-def window(folder: pathlib.Path, row: dict[str, str]) -> FaceCrop:
-    """A window of the folder as the crop that a scan would cut."""
-    with Image.open(folder / row["path"]) as picture:
-        pixels = np.asarray(picture.convert("RGB"))
-    side = len(pixels)
-    near, far = side / 2 * (1 - 1 / SPAN), side / 2 * (1 + 1 / SPAN)
-    face = Face(Box(near, near, far, far), np.zeros((5, 2), np.float32), 1.0)
-    ref = ImageRef(0, row["path"], row["path"])
-    return FaceCrop(ref, 1, face, Window(0, 0, side), pixels, outside=float(row["outside"]))
 
 
 # --- one member
@@ -261,7 +246,7 @@ class MemberRun:
         for rule in rules_of(self.member):
             began = time.monotonic()
             heat = self.grids(rule)[self.suspected]
-            layer = LAYERS.get(rule.layer, rule.layer)
+            layer = rule.layer or "last block"
             name = str(rule.method) + ("" if rule.method.reads_attention else f", {layer}")
             yield rule, measure(subject, name, resized(heat, px), self.at_once, began)
         for name, heat in controls(count, px, self.member.device).items():

@@ -34,8 +34,8 @@ def make(folder: pathlib.Path, count: int, megapixels: float) -> None:
             picture.resize(size, Image.Resampling.BILINEAR).save(folder / f"{number:02}.jpg")
 
 
-def peak_mb(command: list[str]) -> tuple[float, float, float]:
-    """The most MB that the command and its children held, what they held at first, seconds."""
+def peak_mb(command: list[str]) -> tuple[float, int, float]:
+    """The most MB that the command and its children held, its exit code, seconds."""
     began = time.perf_counter()
     most = 0.0
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:

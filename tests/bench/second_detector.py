@@ -16,7 +16,13 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 
-from fakefacecli.base.options import DecodeOptions, Detectors, JudgeOptions, SourceOptions
+from fakefacecli.base.options import (
+    DEFAULT_NETWORK,
+    DecodeOptions,
+    Detectors,
+    JudgeOptions,
+    SourceOptions,
+)
 from fakefacecli.base.records import Box, ImageReport
 from fakefacecli.base.verdicts import DetectorName
 from fakefacecli.detect.both import overlap
@@ -34,7 +40,7 @@ def main() -> None:
     """Scan PHOTOS with both settings, by turns, and print the figures as JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("photos")
-    parser.add_argument("--model", default="inception-resnet-v1")
+    parser.add_argument("--model", default=DEFAULT_NETWORK)
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--sheet")
     args = parser.parse_args()
