@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 
 from fakefacecli.base.text import in_json
-from fakefacecli.base.verdicts import Label, Thresholds
+from fakefacecli.base.verdicts import FailOn, Label, Thresholds
 
 # JSON Lines is the default on stdout: one row per line, readable before the run ends
 REPORT_FORMATS = ("csv", "json", "jsonl")
@@ -13,7 +13,12 @@ DEFAULT_NETWORK = "inception-resnet-v1"  # for what takes a single network
 # How files become pixels: 2 applies colour profiles, and turns by EXIF alone. What was judged under
 # another number is judged again
 DECODING = 2
-_RECORDS = ("source", "judge", "decode")  # the fields of ScanOptions that hold options themselves
+_RECORDS = (
+    "source",
+    "judge",
+    "decode",
+    "evidence",
+)  # the fields of ScanOptions that hold options themselves
 
 
 class Explain(StrEnum):
@@ -60,6 +65,14 @@ class Turns(StrEnum):
     AUTO = "auto"
     NEVER = "never"
     ALWAYS = "always"
+
+
+class Stability(StrEnum):
+    """Which faces are judged again after small changes of their pixels."""
+
+    OFF = "off"
+    FLAGGED = "flagged"
+    ALL = "all"
 
 
 class Projection(StrEnum):
@@ -148,6 +161,21 @@ class DecodeOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class EvidenceOptions:
+    """What is looked at beside the score of a face, and the lists that say what is known.
+
+    `trust_list` (PEM) names signers, `generators` (TOML) adds to the bundled table, `known` lists
+    hashes of pictures.
+    """
+
+    provenance: bool = True
+    trust_list: str | None = None
+    generators: str | None = None
+    stability: Stability = Stability.FLAGGED
+    known: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class ScanOptions:
     """One `fakeface scan`."""
 
@@ -158,7 +186,8 @@ class ScanOptions:
     copy_flagged: str | None = None
     judge: JudgeOptions = JudgeOptions()
     decode: DecodeOptions = DecodeOptions()
-    fail_on: frozenset[Label] = field(default_factory=frozenset)
+    fail_on: frozenset[FailOn] = field(default_factory=frozenset)
+    evidence: EvidenceOptions = EvidenceOptions()
     resume: bool = False
     state: str | None = None
     verify_hash: bool = False
@@ -182,7 +211,9 @@ class ScanOptions:
             "min_face_px": self.judge.min_face_px,
             "overlays": self.overlays,
             "precision": str(self.judge.precision),
+            "provenance": self.evidence.provenance,
             "since_last": self.since_last,
+            "stability": str(self.evidence.stability),
             "thresholds": thresholds and [thresholds.low, thresholds.high],
             "timeout_s": self.decode.timeout_s,
             "turns": str(self.judge.turns),

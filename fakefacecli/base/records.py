@@ -10,11 +10,13 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from fakefacecli.base.evidence import KnownPicture, PerceptualHash, Provenance
 from fakefacecli.base.verdicts import (
     Caveat,
     Contribution,
     DetectorName,
     ErrorCode,
+    Evidence,
     Label,
     ProvenanceKind,
     Status,
@@ -28,14 +30,6 @@ TURNS = (0, 90, 180, 270)
 # Records check themselves when they are made: a wrong shape or range would otherwise give wrong
 # scores some stages later, without an error. Those with an array have eq=False: == of arrays is an
 # array, so the generated comparison would fail.
-
-
-@dataclass(frozen=True, slots=True)
-class Provenance:
-    """What the file itself says about its origin, and where in the file it says so."""
-
-    kind: ProvenanceKind = ProvenanceKind.NOT_CHECKED
-    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +71,13 @@ class DecodedImage:
     pixels: Pixels
     facts: FileFacts = FileFacts()
     orientation: int = 1
-    provenance: Provenance = Provenance()
+    provenance: Provenance = field(default_factory=Provenance)
     decode_ms: float = 0.0
     caveats: tuple[Caveat, ...] = ()
     frame: int = 1
     frames: int = 1
     others: tuple["DecodedImage", ...] = ()
+    pdq: PerceptualHash | None = None
 
     def __post_init__(self) -> None:
         shape, kind = self.pixels.shape, self.pixels.dtype
@@ -269,7 +264,10 @@ class FaceFinding:
 
 @dataclass(frozen=True, slots=True)
 class ImageReport:
-    """All that is reported of one image: no pixels, so it is small to keep and to write down."""
+    """All that is reported of one image: no pixels, so it is small to keep and to write down.
+
+    `cluster` numbers the near-duplicates within a run from 1.
+    """
 
     ref: ImageRef
     status: Status
@@ -285,6 +283,9 @@ class ImageReport:
     caveats: tuple[Caveat, ...] = ()
     frames: int | None = None
     frames_judged: int | None = None
+    pdq: PerceptualHash | None = None
+    known: KnownPicture | None = None
+    cluster: int | None = None
 
     def __post_init__(self) -> None:
         # readers of a report rely on both: an error has a code and nothing else has one, and
@@ -296,7 +297,30 @@ class ImageReport:
 
     @property
     def label(self) -> Label | None:
-        """The image's verdict: its most serious face's; None without a face."""
+        """The image's verdict: its most serious face's, or flagged by other evidence; None else.
+
+        Neither a file's own word nor a list of known pictures ever clears an image.
+        """
+        if set(self.evidence) - {Evidence.SCORE}:
+            return Label.FLAGGED
+        return self._label_of_faces
+
+    @property
+    def evidence(self) -> tuple[Evidence, ...]:
+        """What `label` rests on, in the order of Evidence; empty where that is None."""
+        declared = self.provenance.kind is ProvenanceKind.AI_DECLARED
+        known = self.known is not None and self.known.is_fake
+        scored = self._label_of_faces
+        by_score = scored is Label.FLAGGED or (scored is not None and not (declared or known))
+        found = {
+            Evidence.SCORE: by_score,
+            Evidence.PROVENANCE: declared,
+            Evidence.KNOWN: known,
+        }
+        return tuple(evidence for evidence, there in found.items() if there)
+
+    @property
+    def _label_of_faces(self) -> Label | None:
         # Label lists the most serious first
         labels = {finding.verdict.label for finding in self.findings}
         return next((label for label in Label if label in labels), None)

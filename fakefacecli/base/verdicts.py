@@ -62,6 +62,7 @@ class Reason(StrEnum):
     FACE_TURNED = "face_turned"
     FACE_CUT_OFF = "face_cut_off"
     PROFILE = "profile"
+    UNSTABLE = "unstable"
 
 
 class ProvenanceKind(StrEnum):
@@ -72,6 +73,51 @@ class ProvenanceKind(StrEnum):
     CAMERA_DECLARED = "camera_declared"
     INVALID = "invalid"
     NOT_CHECKED = "not_checked"
+
+
+class Claim(StrEnum):
+    """How a file says that its picture was made: wholly or partly by a generator, or by a camera.
+
+    These are IPTC's trainedAlgorithmicMedia and algorithmicMedia, its
+    compositeWithTrainedAlgorithmicMedia, and its digitalCapture.
+    """
+
+    GENERATED = "generated"
+    COMPOSITE = "composite"
+    CAPTURED = "captured"
+
+
+class Integrity(StrEnum):
+    """Whether a file's C2PA manifest is whole and fits the file, whoever signed it."""
+
+    NONE = "none"
+    VALID = "valid"
+    INVALID = "invalid"
+    NOT_CHECKED = "not_checked"
+
+
+class Trust(StrEnum):
+    """Whether the signer of a C2PA manifest is on the list that a run trusts."""
+
+    TRUSTED = "trusted"
+    UNTRUSTED = "untrusted"
+
+
+class Evidence(StrEnum):
+    """What an image's verdict rests on."""
+
+    SCORE = "score"
+    PROVENANCE = "provenance"
+    KNOWN = "known"
+
+
+class FailOn(StrEnum):
+    """What --fail-on acts on: a face's verdict, a declared origin, a known picture."""
+
+    FLAGGED = "flagged"
+    INCONCLUSIVE = "inconclusive"
+    PROVENANCE = "provenance"
+    KNOWN = "known"
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +164,9 @@ class Contribution:
 class Verdict:
     """One face judged: `fake_probability` is calibrated, in [0, 1].
 
-    `opinions` are those of a judge's networks, in its order; none of a single network.
+    `opinions` are those of a judge's networks, in its order; none of a single network. `probed` are
+    the least and the highest p_fake of the face and of slightly changed copies of it, if it was
+    judged again so.
     """
 
     fake_probability: float
@@ -126,6 +174,7 @@ class Verdict:
     label: Label
     reason: Reason
     opinions: tuple[Opinion, ...] = ()
+    probed: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.fake_probability <= 1.0:  # NaN fails too

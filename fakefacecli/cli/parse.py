@@ -4,7 +4,7 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from fakefacecli.base.errors import UsageError
-from fakefacecli.base.verdicts import Label, Thresholds
+from fakefacecli.base.verdicts import FailOn, Thresholds
 
 # what an empty value should have been; for all other flags, a file
 _WANTED = {
@@ -46,14 +46,14 @@ def parse_thresholds(text: str | None) -> Thresholds | None:
         ) from None
 
 
-def parse_verdicts(text: str | None) -> frozenset[Label]:
-    """The verdicts --fail-on names."""
-    known = {str(label): label for label in (Label.FLAGGED, Label.INCONCLUSIVE)}
+def parse_fail_on(text: str | None) -> frozenset[FailOn]:
+    """What --fail-on names, separated by commas."""
     names = text.split(",") if text is not None else []
-    unknown = [name for name in names if name not in known]
-    if unknown:
-        raise UsageError(f"--fail-on {unknown[0]}: wanted {' or '.join(known)}")
-    return frozenset(known[name] for name in names)
+    try:
+        return frozenset(map(FailOn, names))
+    except ValueError:
+        unknown = next(name for name in names if name not in list(FailOn))
+        raise UsageError(f"--fail-on {unknown}: wanted some of {', '.join(FailOn)}") from None
 
 
 def read_bytes(path: str) -> bytes:

@@ -20,8 +20,8 @@ from fakefacecli.base.text import printable
 from fakefacecli.cli.console import complain, error_boundary, say, stoppable
 from fakefacecli.cli.flags import takes
 from fakefacecli.cli.parse import (
+    parse_fail_on,
     parse_thresholds,
-    parse_verdicts,
     read_bytes,
     refuse_empty,
     refuse_if,
@@ -78,7 +78,7 @@ def scan_options(flags: ScanFlags) -> ScanOptions:
         decode=DecodeOptions(
             flags.workers or default_workers(), flags.timeout, flags.max_pixels, flags.frames
         ),
-        fail_on=parse_verdicts(flags.fail_on),
+        fail_on=parse_fail_on(flags.fail_on),
         resume=flags.resume,
         state=flags.state,
         verify_hash=flags.verify_hash,

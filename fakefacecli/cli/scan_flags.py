@@ -115,8 +115,8 @@ class ScanFlags:
     fail_on: Annotated[
         str | None,
         _judging(
-            metavar="VERDICTS",
-            help="Exit 10 (13) on flagged, inconclusive or both, comma-separated.",
+            metavar="WHAT",
+            help="Exit 10 (13) on flagged, inconclusive, provenance, known; comma-separated.",
         ),
     ] = None
 

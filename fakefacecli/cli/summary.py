@@ -120,7 +120,8 @@ def _names(tally: Tally) -> Iterator[tuple[str, str]]:
     """Images to look at and unreadable ones, for a run that writes no report."""
     unreadable = [f"{path}: {code}" for path, code in tally.unreadable]
     scored = {
-        label: [f"{path}: p_fake {p:.4f}" for path, p in tally.named[label]] for label in Label
+        label: [path if p is None else f"{path}: p_fake {p:.4f}" for path, p in tally.named[label]]
+        for label in Label
     }
     for words, names, count in (
         *((str(label), scored[label], tally.image_verdict[label]) for label in _TO_LOOK_AT),

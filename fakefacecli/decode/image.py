@@ -12,13 +12,13 @@ from dataclasses import dataclass, field, replace
 
 from PIL import Image
 
+from fakefacecli.base.evidence import Provenance
 from fakefacecli.base.options import Frames
 from fakefacecli.base.records import (
     DecodedImage,
     FileFacts,
     ImageRef,
     Pixels,
-    Provenance,
     Unreadable,
 )
 from fakefacecli.base.verdicts import ErrorCode, ProvenanceKind
@@ -54,6 +54,12 @@ class DecodeLimits:
     memory_bytes: int | None = None
     follow_symlinks: bool = True
     frames: Frames = Frames.FIRST
+    # what is read of a file beside its pixels: its own claims, two lists to check them against, and
+    # its perceptual hash
+    provenance: bool = True
+    trust_list: str | None = None
+    generators: str | None = None
+    pdq: bool = False
     # called with a file's pixels once they are known and before they are decoded; may wait
     begins: Callable[[int], None] = field(default=_at_once, compare=False, repr=False)
 

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 from PIL import Image, ImageFile
 
+from fakefacecli.base.evidence import Provenance
 from fakefacecli.base.options import Frames
-from fakefacecli.base.records import Pixels, Provenance
+from fakefacecli.base.records import Pixels
 from fakefacecli.base.verdicts import Caveat, ErrorCode
 from fakefacecli.decode import formats, pixels
 from fakefacecli.decode.colour import colouring

@@ -12,16 +12,16 @@ from typing import Any
 
 import numpy as np
 
+from fakefacecli.base.evidence import PerceptualHash, Provenance
 from fakefacecli.base.records import (
     DecodedImage,
     FileFacts,
     ImageRef,
     Pixels,
-    Provenance,
     Unreadable,
 )
 from fakefacecli.base.text import printable
-from fakefacecli.base.verdicts import Caveat, ErrorCode, ProvenanceKind
+from fakefacecli.base.verdicts import Caveat, Claim, ErrorCode, Integrity, ProvenanceKind, Trust
 
 LENGTH_BYTES = 4
 LONGEST_HEADER = 1 << 16  # ours are below 1 kB; a path of 4096 bytes takes 24 kB when escaped
@@ -81,6 +81,7 @@ def answer_header(answer: object) -> dict[str, Any]:
                 for other in answer.others
             ],
             "frame": answer.frame,
+            "pdq": asdict(answer.pdq) if answer.pdq else None,
         }
     if isinstance(answer, Unreadable):
         return {
@@ -152,7 +153,6 @@ def _image(
     spent: float,
 ) -> DecodedImage:
     first, *rest = pictures
-    claim = header["provenance"]
     others = tuple(
         DecodedImage(ref, pixels, facts, _whole(about[3]), frame=_whole(about[0]))
         for about, pixels in zip(header["others"], rest, strict=True)
@@ -162,13 +162,32 @@ def _image(
         first,
         facts,
         _whole(header["orientation"]),
-        Provenance(ProvenanceKind(claim["kind"]), _text(claim["detail"])),
+        _provenance(header["provenance"]),
         spent,
         tuple(Caveat(word) for word in header["caveats"]),
         frame=_whole(header["frame"]),
         frames=_whole(header["frames"]),
         others=others,
+        pdq=_pdq(header["pdq"]),
     )
+
+
+def _provenance(found: dict[str, Any]) -> Provenance:
+    return Provenance(
+        ProvenanceKind(found["kind"]),
+        _text(found["detail"]),
+        found["claim"] and Claim(found["claim"]),
+        _text(found["generator"]),
+        Integrity(found["c2pa"]),
+        found["trust"] and Trust(found["trust"]),
+        _text(found["signer"]),
+    )
+
+
+def _pdq(found: dict[str, Any] | None) -> PerceptualHash | None:
+    if found is None:
+        return None
+    return PerceptualHash(_text(found["digits"]), _whole(found["quality"]))
 
 
 def empty_pixels(size: tuple[int, int, int]) -> Pixels:

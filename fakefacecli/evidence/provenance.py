@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 from PIL import Image
 
-from fakefacecli.base.records import Provenance
+from fakefacecli.base.evidence import Provenance
 from fakefacecli.base.text import printable
 from fakefacecli.base.verdicts import ProvenanceKind
 from fakefacecli.evidence.generators import GENERATOR, label_of_tc260, named_generator, written_by

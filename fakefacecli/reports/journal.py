@@ -13,18 +13,22 @@ from collections.abc import Iterator
 from typing import IO, Any
 
 from fakefacecli.base.errors import UsageError
+from fakefacecli.base.evidence import KnownPicture, PerceptualHash, Provenance
 from fakefacecli.base.files import atomic_write, cannot_write, in_the_way, open_plain
-from fakefacecli.base.records import Box, FaceFinding, FileFacts, ImageRef, ImageReport, Provenance
+from fakefacecli.base.records import Box, FaceFinding, FileFacts, ImageRef, ImageReport
 from fakefacecli.base.verdicts import (
     Caveat,
+    Claim,
     DetectorName,
     ErrorCode,
+    Integrity,
     Label,
     Opinion,
     ProvenanceKind,
     Reason,
     Status,
     Thresholds,
+    Trust,
     Verdict,
 )
 
@@ -43,12 +47,21 @@ def to_plain(report: ImageReport) -> Plain:
         "facts": [facts.sha256, facts.size, facts.mtime_ns, facts.format],
         "code": report.code,
         "message": report.message,
-        "provenance": [report.provenance.kind, report.provenance.detail],
+        "provenance": _provenance_to_plain(report.provenance),
         "elapsed_ms": report.elapsed_ms,
         "caveats": report.caveats,
         "frames": [report.frames, report.frames_judged],
         "findings": [_finding_to_plain(finding) for finding in report.findings],
+        "pdq": report.pdq and [report.pdq.digits, report.pdq.quality],
+        "known": report.known and [report.known.label, report.known.note, report.known.distance],
     }
+
+
+def _provenance_to_plain(said: Provenance) -> list[Any]:
+    return [
+        *(said.kind, said.detail, said.claim, said.generator),
+        *(said.c2pa, said.trust, said.signer),
+    ]
 
 
 def _finding_to_plain(finding: FaceFinding) -> list[Any]:
@@ -66,13 +79,14 @@ def _finding_to_plain(finding: FaceFinding) -> list[Any]:
         finding.frame_size,
         finding.turn,
         finding.detector,
+        verdict.probed,
     ]
 
 
 def from_plain(plain: Plain) -> ImageReport:
     """Read what `to_plain` made; KeyError, TypeError or ValueError when it is something else."""
     width, height, orientation = plain["size"]
-    kind, detail = plain["provenance"]
+    pdq, known = plain.get("pdq"), plain.get("known")
     frames, frames_judged = plain.get("frames", (None, None))
     return ImageReport(
         ref=ImageRef(*plain["ref"]),
@@ -84,22 +98,51 @@ def from_plain(plain: Plain) -> ImageReport:
         code=plain["code"] and ErrorCode(plain["code"]),
         message=plain["message"],
         findings=tuple(_finding_from_plain(finding) for finding in plain["findings"]),
-        provenance=Provenance(ProvenanceKind(kind), detail),
+        provenance=_provenance_from_plain(*plain["provenance"]),
         elapsed_ms=plain["elapsed_ms"],
         # a journal of an older version has none
         frames=frames,
         frames_judged=frames_judged,
         caveats=tuple(Caveat(word) for word in plain.get("caveats", ())),
+        pdq=pdq and PerceptualHash(*pdq),
+        known=known and KnownPicture(*known),
+    )
+
+
+def _provenance_from_plain(  # noqa: PLR0913, PLR0917 - the fields of a Provenance
+    kind: str,
+    detail: str,
+    claim: str | None = None,
+    generator: str = "",
+    c2pa: str = Integrity.NOT_CHECKED,
+    trust: str | None = None,
+    signer: str = "",
+) -> Provenance:
+    return Provenance(
+        ProvenanceKind(kind),
+        detail,
+        Claim(claim) if claim else None,
+        generator,
+        Integrity(c2pa),
+        Trust(trust) if trust else None,
+        signer,
     )
 
 
 def _finding_from_plain(plain: list[Any]) -> FaceFinding:
     box, score, (probability, low, high), label, reason, overlay, *later = plain
     # a journal of an older version has fewer of these
-    usual: list[Any] = [0.0, (), 1, None, 0, DetectorName.MTCNN]
-    roll, said, frame, size, turn, detector = [*later, *usual[len(later) :]]
+    usual: list[Any] = [0.0, (), 1, None, 0, DetectorName.MTCNN, None]
+    roll, said, frame, size, turn, detector, probed = [*later, *usual[len(later) :]]
     opinions = tuple(Opinion(*opinion) for opinion in said)
-    verdict = Verdict(probability, Thresholds(low, high), Label(label), Reason(reason), opinions)
+    verdict = Verdict(
+        probability,
+        Thresholds(low, high),
+        Label(label),
+        Reason(reason),
+        opinions,
+        tuple(probed) if probed else None,
+    )
     size = tuple(size) if size else None
     return FaceFinding(
         Box(*box),

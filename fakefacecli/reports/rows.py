@@ -29,6 +29,9 @@ COLUMNS = (
     *("frame", "frames", "frames_judged"),
     *("roll", "turn"),
     "detector",
+    *("provenance_claim", "generator", "c2pa", "c2pa_trust", "c2pa_signer", "image_evidence"),
+    *("p_fake_min", "p_fake_max"),
+    *("pdq", "pdq_quality", "known", "known_note", "known_distance", "cluster"),
 )
 # behind the others, where a judge of several networks judged
 JUDGE_COLUMNS = ("members",)
@@ -91,6 +94,7 @@ def rows_of(report: ImageReport, facts: RowFacts) -> Iterator[Row]:
         "warning": ";".join(report.caveats) or None,
         "frames": report.frames,
         "frames_judged": report.frames_judged,
+        **_evidence_cells(report),
     }
     if not report.findings:
         yield common
@@ -98,8 +102,28 @@ def rows_of(report: ImageReport, facts: RowFacts) -> Iterator[Row]:
         yield common | _face_cells(number, finding, facts)
 
 
+def _evidence_cells(report: ImageReport) -> Row:
+    said, pdq, known = report.provenance, report.pdq, report.known
+    return {
+        "provenance_claim": said.claim and str(said.claim),
+        "generator": said.generator or None,
+        "c2pa": str(said.c2pa),
+        "c2pa_trust": said.trust and str(said.trust),
+        "c2pa_signer": said.signer or None,
+        "image_evidence": ";".join(report.evidence) or None,
+        "pdq": pdq and pdq.digits,
+        "pdq_quality": pdq and pdq.quality,
+        # a list may have no word of its own for what it holds
+        "known": known and (known.label or "known"),
+        "known_note": (known and known.note) or None,
+        "known_distance": known and known.distance,
+        "cluster": report.cluster,
+    }
+
+
 def _face_cells(number: int, finding: FaceFinding, facts: RowFacts) -> Row:
     box, verdict = finding.box, finding.verdict
+    probed = verdict.probed or ()
     overlay = finding.overlay and os.path.join(facts.overlays, finding.overlay)
     of_judge: Row = {}
     if facts.members:
@@ -114,7 +138,7 @@ def _face_cells(number: int, finding: FaceFinding, facts: RowFacts) -> Row:
         "y2": round(box.bottom, 2),
         "face_px": round(box.longer_side, 1),
         "detection_score": round(finding.detection_score, 6),
-        "p_fake": round(verdict.fake_probability, 6),
+        "p_fake": _rounded(verdict.fake_probability),
         "verdict": str(verdict.label),
         "reason": str(verdict.reason),
         "threshold_low": verdict.thresholds.low,
@@ -124,9 +148,14 @@ def _face_cells(number: int, finding: FaceFinding, facts: RowFacts) -> Row:
         "roll": round(finding.roll, 1),
         "turn": finding.turn,
         "detector": str(finding.detector),
+        **dict(zip(("p_fake_min", "p_fake_max"), map(_rounded, probed), strict=False)),
         **dict(zip(("width", "height"), finding.frame_size or (), strict=False)),
         **of_judge,
     }
+
+
+def _rounded(probability: float) -> float:
+    return round(probability, 6)
 
 
 def guarded(cell: object) -> object:

@@ -3,15 +3,20 @@
 from enum import StrEnum
 from typing import Any
 
+from fakefacecli.base.evidence import PDQ_DIGITS
 from fakefacecli.base.records import TURNS
 from fakefacecli.base.verdicts import (
     Caveat,
+    Claim,
     DetectorName,
     ErrorCode,
+    Evidence,
+    Integrity,
     Label,
     ProvenanceKind,
     Reason,
     Status,
+    Trust,
 )
 from fakefacecli.reports.rows import COLUMNS, FILE_COLUMNS, JUDGE_COLUMNS, SCHEMA_VERSION
 
@@ -22,12 +27,18 @@ _BASE64: Schema = {"type": "string", "contentEncoding": "base64", "minLength": 1
 _COUNT: Schema = {"type": "integer", "minimum": 0}
 _NUMBER: Schema = {"type": "integer", "minimum": 1}
 _FRACTION: Schema = {"type": "number", "minimum": 0, "maximum": 1}
-_CAVEAT = "|".join(Caveat)
+_PDQ: Schema = {"type": "string", "pattern": f"^[0-9a-f]{{{PDQ_DIGITS}}}$"}
 _COUNTS: Schema = {"type": "object", "additionalProperties": _COUNT}
 
 
 def _one_of(values: type[StrEnum]) -> Schema:
     return {"enum": [str(value) for value in values]}
+
+
+def _some_of(values: type[StrEnum]) -> Schema:
+    """Several of them in one cell, joined by semicolons."""
+    words = "|".join(values)
+    return {"type": "string", "pattern": f"^({words})(;({words}))*$"}
 
 
 def _or_null(schema: Schema) -> Schema:
@@ -63,7 +74,18 @@ def _optional() -> Schema:
         "provenance_detail": text,
         "overlay": text,
         **dict.fromkeys(("frame", "frames", "frames_judged"), _NUMBER),
-        "warning": {"type": "string", "pattern": f"^({_CAVEAT})(;({_CAVEAT}))*$"},
+        "warning": _some_of(Caveat),
+        "provenance_claim": _one_of(Claim),
+        "generator": text,
+        "c2pa_trust": _one_of(Trust),
+        "c2pa_signer": text,
+        "image_evidence": _some_of(Evidence),
+        **dict.fromkeys(("p_fake_min", "p_fake_max"), _FRACTION),
+        "pdq": _PDQ,
+        "pdq_quality": {"type": "integer", "minimum": 0, "maximum": 100},
+        **dict.fromkeys(("known", "known_note"), text),
+        "known_distance": {"type": "integer", "minimum": 0, "maximum": 256},
+        "cluster": _NUMBER,
         "members": {"type": "object", "additionalProperties": number, "minProperties": 2},
     }
 
@@ -76,6 +98,7 @@ def _row() -> Schema:
         "path": text,
         "status": _one_of(Status),
         "provenance": _one_of(ProvenanceKind),
+        "c2pa": _one_of(Integrity),
         "model": text,
         "model_sha256": _SHA256,
         "elapsed_ms": {"type": "number", "minimum": 0},
@@ -124,6 +147,8 @@ def _run() -> Schema:
         "image_verdict": _COUNTS,
         "error_code": _COUNTS,
         "skipped": _COUNTS,
+        "provenance": _COUNTS,
+        "known": _COUNT,
     }
     fields: Schema = {
         "run_id": text,
@@ -136,6 +161,7 @@ def _run() -> Schema:
         "precision": {"enum": ["fp32", "bf16", "not used"]},
         "versions": {"type": "object", "additionalProperties": text},
         "options": {"type": "object"},
+        "evidence": {"type": "object"},
         "counts": _strict(counts),
     }
     return _strict(fields)

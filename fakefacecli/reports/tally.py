@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from fakefacecli.base.records import ImageReport
-from fakefacecli.base.verdicts import ErrorCode, Label, Status
+from fakefacecli.base.verdicts import ErrorCode, FailOn, Label, ProvenanceKind, Status
 
 # how many flagged, inconclusive and unreadable images are kept by name: enough for the summary; a
 # million names would only take memory
@@ -16,9 +16,10 @@ NAMED = 20
 class Tally:
     """The counts behind the header, the summary and the exit code.
 
-    `named` holds, by verdict, the paths of the first NAMED images and the p_fake that decided it;
-    `unreadable` those of the first NAMED that could not be read, with the reason. `first` is the
-    report of the first image.
+    `named` holds, by verdict, the paths of the first NAMED images and the p_fake that decided it,
+    None where other evidence did; `unreadable` those of the first NAMED that could not be read,
+    with the reason. `first` is the report of the first image. `known` counts the images that match
+    a list of known pictures, those that it calls real left out.
     """
 
     images: int = 0
@@ -27,7 +28,9 @@ class Tally:
     verdict: Counter[Label] = field(default_factory=Counter)
     image_verdict: Counter[Label] = field(default_factory=Counter)
     error_code: Counter[ErrorCode] = field(default_factory=Counter)
-    named: dict[Label, list[tuple[str, float]]] = field(
+    provenance: Counter[ProvenanceKind] = field(default_factory=Counter)
+    known: int = 0
+    named: dict[Label, list[tuple[str, float | None]]] = field(
         default_factory=lambda: {label: [] for label in Label}
     )
     unreadable: list[tuple[str, ErrorCode]] = field(default_factory=list)
@@ -39,6 +42,8 @@ class Tally:
         self.first = self.first or report
         self.faces += len(report.findings)
         self.status[report.status] += 1
+        self.provenance[report.provenance.kind] += 1
+        self.known += report.known is not None and not report.known.is_real
         self.verdict.update(finding.verdict.label for finding in report.findings)
         if report.label is not None:
             self.image_verdict[report.label] += 1
@@ -61,13 +66,27 @@ class Tally:
                 str(key): self.error_code[key] for key in ErrorCode if key in self.error_code
             },
             "skipped": dict(sorted(skipped.items())),
+            "provenance": {str(key): self.provenance[key] for key in ProvenanceKind},
+            "known": self.known,
         }
 
+    def matches(self, what: FailOn) -> bool:
+        """Whether there is any of `what`."""
+        if what is FailOn.PROVENANCE:
+            return self.provenance[ProvenanceKind.AI_DECLARED] > 0
+        if what is FailOn.KNOWN:
+            return self.known > 0
+        # by faces, not by images: an image that is flagged may also hold an inconclusive face
+        return self.verdict[Label(what)] > 0
 
-def _deciding(report: ImageReport) -> float:
-    """The highest p_fake among the faces that have the image's verdict."""
+
+def _deciding(report: ImageReport) -> float | None:
+    """The highest p_fake among the faces that have the image's verdict; None if none has it."""
     return max(
-        finding.verdict.fake_probability
-        for finding in report.findings
-        if finding.verdict.label is report.label
+        (
+            finding.verdict.fake_probability
+            for finding in report.findings
+            if finding.verdict.label is report.label
+        ),
+        default=None,
     )

@@ -13,6 +13,7 @@ from fakefacecli.base.memory import Memory, default_limit
 from fakefacecli.base.options import (
     DecodeOptions,
     Detectors,
+    EvidenceOptions,
     Explain,
     JudgeOptions,
     Precision,
@@ -71,6 +72,7 @@ def build(
             stop,
             follow_symlinks=options.source.follow_symlinks,
             memory=memory,
+            evidence=options.evidence,
         ),
         memory=memory,
     )
@@ -170,7 +172,7 @@ def _explainer(member: Network) -> NetworkExplainer:
     )
 
 
-def build_decoder(
+def build_decoder(  # noqa: PLR0913 - what is decoded, for whom, and within which limits
     options: DecodeOptions,
     lanes: int,
     batch_size: int,
@@ -178,16 +180,21 @@ def build_decoder(
     *,
     follow_symlinks: bool = False,
     memory: Memory | None = None,
+    evidence: EvidenceOptions | None = None,
 ) -> WorkerDecoder:
     """The decoder for a judge with `lanes` lanes and batches of `batch_size` images.
 
-    Its processes run until it is closed.
+    Without `evidence` it reads pixels alone. Its processes run until it is closed.
     """
+    looks = evidence or EvidenceOptions(provenance=False)
     limits = DecodeLimits(
         max_pixels=options.max_pixels,
         timeout_s=options.timeout_s,
         follow_symlinks=follow_symlinks,
         frames=options.frames,
+        provenance=looks.provenance,
+        trust_list=looks.trust_list,
+        generators=looks.generators,
     )
     # with one lane nobody asks for images while a batch is judged: those of the next batch must be
     # decoded ahead, or judging and decoding would take turns

@@ -227,6 +227,7 @@ def _report(
         caveats=image.caveats,
         frames=image.frames,
         frames_judged=len(image.all_frames),
+        pdq=image.pdq,
     )
 
 

@@ -15,7 +15,7 @@ from fakefacecli.base.errors import ExitCode, Interrupted, NothingToDo
 from fakefacecli.base.lock import locked
 from fakefacecli.base.options import ScanOptions, described
 from fakefacecli.base.records import ImageReport
-from fakefacecli.base.verdicts import Label, Status
+from fakefacecli.base.verdicts import FailOn, Status
 from fakefacecli.models.bundled import find_model
 from fakefacecli.models.judge import AnyCheckpoint
 from fakefacecli.reports.tally import Tally
@@ -92,11 +92,10 @@ def require_inputs(options: ScanOptions) -> None:
         raise NothingToDo("no image found in the inputs; nothing was scanned or written")
 
 
-def exit_code_of(tally: Tally, fail_on: frozenset[Label]) -> ExitCode:
+def exit_code_of(tally: Tally, fail_on: frozenset[FailOn]) -> ExitCode:
     """The exit code of a complete run."""
-    # by faces, not by images: an image that is flagged may also hold an inconclusive face
     unreadable = tally.status[Status.ERROR] > 0
-    if any(tally.verdict[label] for label in fail_on):
+    if any(map(tally.matches, fail_on)):
         return ExitCode.FAIL_ON_AND_UNREADABLE if unreadable else ExitCode.FAIL_ON
     return ExitCode.SOME_UNREADABLE if unreadable else ExitCode.COMPLETE
 
@@ -191,5 +190,6 @@ def _header(output: Output, pending: PendingReports, source: PathSource) -> dict
         "precision": pending.precision,
         "versions": versions(output.checkpoint),
         "options": described(options),
+        "evidence": {"stability": str(options.evidence.stability)},
         "counts": output.tally.counts(source.skipped),
     }

@@ -12,7 +12,7 @@ from fakefacecli.base.options import (
     SourceOptions,
     described,
 )
-from fakefacecli.base.verdicts import Label, Thresholds
+from fakefacecli.base.verdicts import FailOn, Label, Thresholds
 
 EVERY = ScanOptions(
     source=SourceOptions(
@@ -30,7 +30,7 @@ EVERY = ScanOptions(
     copy_flagged="copies",
     judge=JudgeOptions("m.safetensors", Thresholds(0.25, 0.75), 50, "cpu", Precision.FP32, 8),
     decode=DecodeOptions(workers=3, timeout_s=2.5, max_pixels=1000),
-    fail_on=frozenset({Label.FLAGGED, Label.INCONCLUSIVE}),
+    fail_on=frozenset({FailOn.FLAGGED, FailOn.INCONCLUSIVE}),
     resume=True,
     state="state.db",
     verify_hash=True,
@@ -51,7 +51,8 @@ def test_a_reports_header_shows_every_option_in_one_flat_object() -> None:
         '"precision": "fp32", "batch_size": 8, "early_exit": false, "detector": "both", '
         '"turns": "auto", "workers": 3, "timeout_s": 2.5, '
         '"max_pixels": 1000, "frames": "sample", '
-        '"fail_on": ["flagged", "inconclusive"], "resume": true, '
+        '"fail_on": ["flagged", "inconclusive"], "provenance": true, "trust_list": null, '
+        '"generators": null, "stability": "flagged", "known": [], "resume": true, '
         '"state": "state.db", "verify_hash": true, "since_last": true, '
         '"list_skipped": "skipped.csv", "csv_bom": true, "max_memory": null}'
     )
@@ -62,7 +63,8 @@ def test_a_reports_header_shows_every_option_in_one_flat_object() -> None:
         '"min_face_px": 40, "device": "auto", "precision": "auto", "batch_size": 16, '
         '"early_exit": false, "detector": "both", '
         '"turns": "auto", "workers": 2, "timeout_s": 10.0, "max_pixels": 100000000, '
-        '"frames": "sample", "fail_on": [], '
+        '"frames": "sample", "fail_on": [], "provenance": true, "trust_list": null, '
+        '"generators": null, "stability": "flagged", "known": [], '
         '"resume": false, "state": null, "verify_hash": false, "since_last": false, '
         '"list_skipped": null, "csv_bom": false, "max_memory": null}'
     )
@@ -73,14 +75,16 @@ def test_an_older_versions_journal_and_state_know_the_same_options_again() -> No
         '{"decoding": 2, "detector": "both", "early_exit": false, '
         '"explain": "all", "frames": "sample", '
         '"max_pixels": 1000, "min_face_px": 50, "overlays": "shown", '
-        '"precision": "fp32", "since_last": true, "thresholds": [0.25, 0.75], "timeout_s": 2.5, '
+        '"precision": "fp32", "provenance": true, "since_last": true, "stability": "flagged", '
+        '"thresholds": [0.25, 0.75], "timeout_s": 2.5, '
         '"turns": "auto"}'
     )
     assert json.dumps(DEFAULT.affecting_rows) == (
         '{"decoding": 2, "detector": "both", "early_exit": false, '
         '"explain": "none", "frames": "sample", '
         '"max_pixels": 100000000, "min_face_px": 40, "overlays": null, '
-        '"precision": "auto", "since_last": false, "thresholds": null, "timeout_s": 10.0, '
+        '"precision": "auto", "provenance": true, "since_last": false, "stability": "flagged", '
+        '"thresholds": null, "timeout_s": 10.0, '
         '"turns": "auto"}'
     )
 

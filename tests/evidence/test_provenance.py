@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from PIL import Image, PngImagePlugin
 
-from fakefacecli.base.records import Provenance
+from fakefacecli.base.evidence import Provenance
 from fakefacecli.base.verdicts import ProvenanceKind
 from fakefacecli.evidence.generators import GENERATORS
 from fakefacecli.evidence.provenance import read_provenance
