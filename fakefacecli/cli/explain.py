@@ -17,6 +17,7 @@ from fakefacecli.base.options import (
     Explain,
     JudgeOptions,
     SourceOptions,
+    Stability,
     Turns,
 )
 from fakefacecli.base.text import printable
@@ -94,6 +95,7 @@ class ExplainFlags:
     min_face: Annotated[int, flags.min_face("Smallest face looked for, px, as in scan.")] = 40
     detector: flags.Detector = Detectors.BOTH
     turns: flags.LookTurned = Turns.AUTO
+    stability: Annotated[Stability, flags.stability()] = Stability.FLAGGED
     device: flags.Device = "auto"
 
 
@@ -121,7 +123,7 @@ def explain(given: ExplainFlags) -> ExitCode:
         turns=given.turns,
     )
     checkpoint = find_model(options.model)
-    report = _explained(image, pictures, options, checkpoint)
+    report = _explained(image, pictures, options, checkpoint, given.stability)
     if report.status is Status.ERROR:
         complain(f"{image}: {report.code}: {report.message}")
         return ExitCode.SOME_UNREADABLE
@@ -131,10 +133,14 @@ def explain(given: ExplainFlags) -> ExitCode:
 
 
 def _explained(
-    image: str, pictures: _NumberedPictures, options: JudgeOptions, checkpoint: "AnyCheckpoint"
+    image: str,
+    pictures: _NumberedPictures,
+    options: JudgeOptions,
+    checkpoint: "AnyCheckpoint",
+    stability: Stability,
 ) -> "ImageReport":
     """Judge the image as a scan would, and write an overlay of every face."""
-    from fakefacecli.scan.build import build_decoder, build_judge
+    from fakefacecli.scan.build import build_decoder, build_judge, made_stable
     from fakefacecli.scan.pipeline import Stages, scan
     from fakefacecli.scan.source import PathSource
 
@@ -142,6 +148,7 @@ def _explained(
     items = list(PathSource(SourceOptions((image,), follow_symlinks=True)))
     with stoppable() as stop:
         judge = build_judge(options, checkpoint, stop, explains=True)
+        judge = made_stable(judge, stability)
         # one image is one batch: more lanes would only start threads
         judge = replace(judge, detector=_RoomCheckingDetector(judge.detector, pictures), lanes=1)
         decoder = build_decoder(DecodeOptions(workers=1), 1, 1, stop, follow_symlinks=True)

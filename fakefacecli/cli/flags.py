@@ -111,6 +111,12 @@ def turns(panel: str | None = None) -> Any:
     return typer.Option(help=words, rich_help_panel=panel)
 
 
+def stability(panel: str | None = None) -> Any:
+    """--stability."""
+    words = "Judge these faces again after small changes; one whose verdict flips is inconclusive."
+    return typer.Option(help=words, rich_help_panel=panel)
+
+
 def progress(words: str) -> Any:
     """--progress."""
     return typer.Option(help=words, rich_help_panel=RUNNING)

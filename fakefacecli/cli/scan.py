@@ -9,6 +9,7 @@ from fakefacecli.base.memory import parse_size
 from fakefacecli.base.options import (
     REPORT_FORMATS,
     DecodeOptions,
+    EvidenceOptions,
     Explain,
     JudgeOptions,
     Progress,
@@ -79,6 +80,7 @@ def scan_options(flags: ScanFlags) -> ScanOptions:
             flags.workers or default_workers(), flags.timeout, flags.max_pixels, flags.frames
         ),
         fail_on=parse_fail_on(flags.fail_on),
+        evidence=EvidenceOptions(stability=flags.stability),
         resume=flags.resume,
         state=flags.state,
         verify_hash=flags.verify_hash,

@@ -13,12 +13,14 @@ from fakefacecli.base.options import (
     Frames,
     Precision,
     Progress,
+    Stability,
     Turns,
 )
 from fakefacecli.cli import flags
 from fakefacecli.cli.flags import RUNNING
 
 JUDGING = "Judging"
+EVIDENCE = "Evidence"
 _input = partial(typer.Option, rich_help_panel="Inputs")
 _output = partial(typer.Option, rich_help_panel="Outputs")
 _judging = partial(typer.Option, rich_help_panel=JUDGING)
@@ -112,6 +114,7 @@ class ScanFlags:
         Detectors, flags.detector("Who looks for faces: MTCNN, or CenterFace as well.", JUDGING)
     ] = Detectors.BOTH
     turns: Annotated[Turns, flags.turns(JUDGING)] = Turns.AUTO
+    stability: Annotated[Stability, flags.stability(EVIDENCE)] = Stability.FLAGGED
     fail_on: Annotated[
         str | None,
         _judging(

@@ -4,7 +4,6 @@ Each takes a face with its picture and gives the window that a scan would then j
 pixels always give the same answer.
 """
 
-import io
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -17,6 +16,7 @@ from fakefacecli.evaluate import edits
 from fakefacecli.evaluate.turn import Turn
 from fakefacecli.labelled.faces import FoundFace
 from fakefacecli.models.window import WindowRule
+from fakefacecli.scan.alterations import jpeg, noise, resize, resized, through
 
 
 class Degradation(Protocol):
@@ -54,41 +54,23 @@ class Edit:
         )
         window = Window(old.left, old.top, max(1, round(grown * old.side)))
         if rule.most_px and len(pixels) > rule.most_px:
-            pixels = _resized(pixels, rule.most_px, Image.Resampling.BICUBIC)
+            pixels = resized(pixels, rule.most_px, Image.Resampling.BICUBIC)
         return replace(crop, window=window, pixels=pixels, face=replace(crop.face, box=box))
-
-
-def jpeg(pixels: Pixels, quality: int) -> Pixels:
-    """Once through JPEG with halved colour (4:2:0), as most services save."""
-    return _through(pixels, "JPEG", quality=quality, subsampling=2)
 
 
 def webp(pixels: Pixels, quality: int) -> Pixels:
     """Once through lossy WebP."""
-    return _through(pixels, "WEBP", quality=quality, method=4)
-
-
-def resize(pixels: Pixels, factor: float) -> Pixels:
-    """Shrunk (or enlarged) by `factor` with an antialiasing bicubic filter."""
-    return _resized(pixels, max(1, round(len(pixels) * factor)), Image.Resampling.BICUBIC)
+    return through(pixels, "WEBP", quality=quality, method=4)
 
 
 def upscale(pixels: Pixels, factor: float) -> Pixels:
     """Enlarged by `factor` with a Lanczos filter."""
-    return _resized(pixels, max(1, round(len(pixels) * factor)), Image.Resampling.LANCZOS)
+    return resized(pixels, max(1, round(len(pixels) * factor)), Image.Resampling.LANCZOS)
 
 
 def blur(pixels: Pixels, sigma: float) -> Pixels:
     """A Gaussian blur of `sigma` pixels."""
     return np.asarray(Image.fromarray(pixels).filter(ImageFilter.GaussianBlur(sigma)))
-
-
-def noise(pixels: Pixels, sigma: float) -> Pixels:
-    """Gaussian noise of `sigma` grey levels, in each channel by itself, the same on every run."""
-    # seeded by the pixels: no two faces get the same noise, and each gets its own again
-    chance = np.random.default_rng(edits.checksum(pixels))
-    noisy = pixels + chance.normal(0, sigma, pixels.shape)
-    return np.clip(np.rint(noisy), 0, 255).astype(np.uint8)
 
 
 def screenshot(pixels: Pixels, quality: int) -> Pixels:
@@ -98,7 +80,7 @@ def screenshot(pixels: Pixels, quality: int) -> Pixels:
     earlier compression do not fall on those of the new one.
     """
     side = max(8, round(len(pixels) * 1.25))
-    return jpeg(_resized(pixels, side, Image.Resampling.BILINEAR)[3:-3, 3:-3], quality)
+    return jpeg(resized(pixels, side, Image.Resampling.BILINEAR)[3:-3, 3:-3], quality)
 
 
 def _family(name: str, apply: Callable[[Pixels, float], Pixels], *strengths: float) -> list[Edit]:
@@ -124,14 +106,3 @@ GRID: tuple[Degradation, ...] = (
     *_family("colour grading, saturation", edits.grade, 1.5),
     *(Turn(degrees) for degrees in (10, 20, 30, 45)),
 )
-
-
-def _resized(pixels: Pixels, side: int, how: Image.Resampling) -> Pixels:
-    return np.asarray(Image.fromarray(pixels).resize((side, side), how))
-
-
-def _through(pixels: Pixels, name: str, **how: object) -> Pixels:
-    held = io.BytesIO()
-    Image.fromarray(pixels).save(held, name, **how)
-    with Image.open(held, formats=(name,)) as image:
-        return np.asarray(image.convert("RGB"))

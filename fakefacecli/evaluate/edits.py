@@ -1,7 +1,5 @@
 """What phones and studios do to honest pictures; each takes and gives (n, n, 3) uint8 RGB."""
 
-import zlib
-
 import numpy as np
 from PIL import Image, ImageEnhance
 
@@ -10,11 +8,6 @@ from fakefacecli.base.records import Pixels
 _PATCH_PX, _SEARCH_PX = 7, 21  # as Buades, Coll and Morel 2011 have them for colour
 _MOST_SPREAD_PX = 10  # a wider bilateral filter would take seconds a face
 _TILES = 4
-
-
-def checksum(pixels: Pixels) -> int:
-    """A number that these pixels always have, for what should seem drawn by lot."""
-    return zlib.crc32(pixels.tobytes())
 
 
 def denoise(pixels: Pixels, strength: float) -> Pixels:

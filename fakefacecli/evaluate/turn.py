@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from fakefacecli.base.records import Box, DecodedImage, Face, FaceCrop, Floats
-from fakefacecli.evaluate.edits import checksum
 from fakefacecli.labelled.faces import FoundFace, face_in_box
 from fakefacecli.models.window import WindowRule
+from fakefacecli.scan.alterations import checksum
 from fakefacecli.scan.crop import cut
 
 # a window that is turned level reaches this much further than one that is not

@@ -21,7 +21,7 @@ REASONS = {
     Reason.FACE_TURNED: "the face is turned too far",
     Reason.FACE_CUT_OFF: "too near the photograph's edge",
     Reason.PROFILE: "the face is seen from the side",
-    Reason.UNSTABLE: "small changes of the pixels change the verdict",
+    Reason.UNSTABLE: "small changes change the verdict",
 }
 HEAT_MEANS = "Heat: where the network found evidence for fake"
 NO_HEAT = "No evidence map: no place found that speaks for fake"

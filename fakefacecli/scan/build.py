@@ -5,6 +5,7 @@ import os
 import re
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 
 from fakefacecli import __version__
@@ -18,6 +19,7 @@ from fakefacecli.base.options import (
     JudgeOptions,
     Precision,
     ScanOptions,
+    Stability,
 )
 from fakefacecli.base.protocols import Detector
 from fakefacecli.base.surroundings import require_proc
@@ -38,6 +40,7 @@ from fakefacecli.scan.classify import Network, TorchClassifier
 from fakefacecli.scan.explain import JudgeExplainer, NetworkExplainer
 from fakefacecli.scan.heat import layer_of, rule_of
 from fakefacecli.scan.pipeline import Judge, Stages
+from fakefacecli.scan.stability import StableClassifier
 
 _TORCH = ("torch", "torchvision", "facenet-pytorch")
 # of one pass through a network. On a CPU more would not fit into its caches, and memory for numbers
@@ -60,6 +63,7 @@ def build(
         memory, second = Memory(max(1, limit - limit // 4)), Memory(max(1, limit // 4))
     draws = bool(options.overlays) and options.explain is not Explain.NONE
     judge = build_judge(options.judge, checkpoint, stop, explains=draws, second=second)
+    judge = made_stable(judge, options.evidence.stability)
     return Stages(
         judge=judge,
         explain=options.explain if draws else Explain.NONE,
@@ -118,6 +122,13 @@ def build_judge(
         precision="bf16" if any(member.quick for member in members) else "fp32",
         lanes=_lanes(options.batch_size) if device == "cpu" else 1,
     )
+
+
+def made_stable(judge: Judge, stability: Stability) -> Judge:
+    """The judge, which asks itself again about the faces that `stability` names."""
+    if stability is Stability.OFF:
+        return judge
+    return replace(judge, classifier=StableClassifier(judge.classifier, stability))
 
 
 def build_detector(options: JudgeOptions, device: str, memory: Memory | None = None) -> Detector:
