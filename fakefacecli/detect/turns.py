@@ -57,12 +57,12 @@ class TurningDetector:
     def __init__(self, detector: Detector, turns: Turns, device: str = "cpu") -> None:
         self.detector = detector
         self.turns = turns
-        self._upright = UprightNetwork(device) if turns is not Turns.NEVER else None
+        self.upright = UprightNetwork(device) if turns is not Turns.NEVER else None
 
     def detect(self, images: Sequence[DecodedImage]) -> list[tuple[Face, ...]]:
         """The faces of each image, highest score first; () where there is none."""
         found = self.detector.detect(images)
-        if self._upright is None:
+        if self.upright is None:
             return found
         plain = self._seen(images, found)
         plan = [(place, turn) for place, faces in enumerate(plain) for turn in self._wanted(faces)]
@@ -116,12 +116,12 @@ class TurningDetector:
         images: Sequence[DecodedImage],
         found: Sequence[tuple[Face, ...]],
     ) -> list[list[_Seen]]:
-        if self._upright is None:
+        if self.upright is None:
             raise RuntimeError("turns are not looked at")
         pairs = [
             (image, face) for image, faces in zip(images, found, strict=True) for face in faces
         ]
-        likings = iter(self._upright.likings(pairs))
+        likings = iter(self.upright.likings(pairs))
         return [[_Seen(face, next(likings)) for face in faces] for faces in found]
 
 

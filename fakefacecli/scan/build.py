@@ -134,11 +134,12 @@ def made_stable(judge: Judge, stability: Stability) -> Judge:
 def build_detector(options: JudgeOptions, device: str, memory: Memory | None = None) -> Detector:
     """The detectors that `options` name, on torch's `device`; the second holds to `memory`."""
     cascade = MtcnnDetector(device, options.min_face_px)
-    # CenterFace sees pictures only as they are
     first = TurningDetector(cascade, options.turns, device)
     if options.detector is Detectors.MTCNN:
         return first
-    return BothDetectors(first, CenterFaceDetector(device, options.min_face_px, memory))
+    # CenterFace sees pictures only as they are
+    second = CenterFaceDetector(device, options.min_face_px, memory)
+    return BothDetectors(first, second, first.upright)
 
 
 def _network(

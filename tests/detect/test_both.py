@@ -1,13 +1,17 @@
 """Two detectors: the first's faces stay as they are, and no face is reported twice."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from fakefacecli.base.records import Box, DecodedImage, Face
 from fakefacecli.detect.both import BothDetectors, merged, overlap
-from tests.builders import image
+from fakefacecli.detect.cascade import MtcnnDetector
+from fakefacecli.detect.turns import UprightNetwork
+from tests.builders import PHOTO, image, ref
 
 
 def face(left: float, top: float, right: float, bottom: float, score: float = 0.9) -> Face:
@@ -60,6 +64,34 @@ def test_without_faces_of_either_there_is_none() -> None:
     assert BothDetectors(Finds(), Finds()).detect([image()]) == [()]
     assert BothDetectors(Finds(), Finds(KNOWN)).detect([image()]) == [(KNOWN,)]
     assert BothDetectors(Finds(KNOWN), Finds()).detect([]) == []
+
+
+class Likes:
+    """Stands in for the network that tells which way up a face stands: by the box's left edge."""
+
+    def likings(self, faces: Sequence[tuple[DecodedImage, Face]]) -> list[float]:
+        return [-face.box.left for _, face in faces]
+
+
+def test_only_faces_that_the_second_adds_are_asked_which_way_up_they_are() -> None:
+    known, little, head = face(500, 0, 600, 100), face(2, 0, 50, 50), face(200, 0, 300, 100)
+    detector = BothDetectors(Finds(known), Finds(little, known, head), Likes())  # type: ignore[arg-type]
+    for found in detector.detect([image(0), image(1)]):
+        assert [one.upside_down for one in found] == [False, False, True]
+        assert found[0] == known
+
+
+def test_a_face_that_only_the_second_finds_on_its_head_is_said_to_be_so() -> None:
+    with Image.open(PHOTO) as photo:
+        turned = np.asarray(photo.convert("RGB"))[::-1, ::-1].copy()
+    picture = DecodedImage(ref(), turned)
+    width, height = picture.width, picture.height
+    [[upright]] = MtcnnDetector().detect([DecodedImage(ref(), turned[::-1, ::-1].copy())])
+    box = upright.box
+    back = Box(width - box.right, height - box.bottom, width - box.left, height - box.top)
+    alone = BothDetectors(Finds(), Finds(replace(upright, box=back)), UprightNetwork())
+    [[found]] = alone.detect([picture])
+    assert found.upside_down
 
 
 def test_overlap_is_intersection_over_union() -> None:
