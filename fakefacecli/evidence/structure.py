@@ -91,6 +91,35 @@ def gif_delays(data: bytes) -> list[int]:
     return delays
 
 
+def gif_comments(data: bytes) -> Iterator[bytes]:
+    """Each comment extension of a GIF, its blocks joined."""
+    for label, blocks in _gif_extensions(data):
+        if label == b"\xfe":
+            yield b"".join(blocks)
+
+
+def gif_application(data: bytes, identifier: bytes) -> bytes:
+    """What the first application extension of a GIF with this identifier holds; empty for none."""
+    for label, blocks in _gif_extensions(data):
+        if label == b"\xff" and blocks[:1] == [identifier]:
+            return b"".join(blocks[1:])
+    return b""
+
+
+def _gif_extensions(data: bytes) -> Iterator[tuple[bytes, list[bytes]]]:
+    at = 13 + _gif_colours(data, 10)
+    while at < len(data) and data[at] in (0x21, 0x2C):
+        label = data[at + 1 : at + 2] if data[at] == 0x21 else b""
+        at += 2 if label else 11 + _gif_colours(data, at + 9)
+        blocks = []
+        while at < len(data) and data[at]:
+            blocks.append(data[at + 1 : at + 1 + data[at]])
+            at += data[at] + 1
+        at += 1
+        if label:
+            yield label, blocks
+
+
 def _gif_colours(data: bytes, at: int) -> int:
     flags = data[at] if at < len(data) else 0
     return 3 << ((flags & 7) + 1) if flags & 0x80 else 0

@@ -5,6 +5,7 @@
 WINDOWS holds windows as the judge cuts them, such as ../shared/windows. Judged are its splits val
 and unseen: real faces as they are and denoised (non-local means, strength 7), and fakes as they
 are. Of those that are flagged, each probe tells how many stay flagged, alone and all together.
+With --splits train the windows that the members have learnt from are taken.
 """
 
 import argparse
@@ -23,11 +24,11 @@ from fakefacecli.models.bundled import find_model
 from fakefacecli.scan.alterations import jpeg, noise, resize
 from fakefacecli.scan.build import build_judge
 from fakefacecli.scan.classify import TorchClassifier
-from fakefacecli.scan.stability import PROBES, Probe
+from fakefacecli.scan.stability import JUDGED, PROBES, Probe, settled
 from tests.bench.windows import read_window
 
 MORE = (
-    *(Probe(f"noise, sigma {sigma}", partial(noise, sigma=sigma)) for sigma in (3, 4, 5, 8)),
+    *(Probe(f"noise, sigma {sigma}", partial(noise, sigma=sigma)) for sigma in (4, 6, 8, 12)),
     *(Probe(f"JPEG, quality {quality}", partial(jpeg, quality=quality)) for quality in (90, 75)),
     *(Probe(f"resized by {factor}", partial(resize, factor=factor)) for factor in (0.9, 0.7)),
 )
@@ -46,6 +47,7 @@ def main() -> None:
     cli.add_argument("folder")
     cli.add_argument("--model", default=DEFAULT_MODEL)
     cli.add_argument("--device", default="cpu")
+    cli.add_argument("--splits", default="val,unseen")
     cli.add_argument("--out")
     args = cli.parse_args()
     checkpoint = find_model(args.model)
@@ -55,7 +57,7 @@ def main() -> None:
     images = [
         image
         for image in read_data(args.folder)
-        if image.split in ("val", "unseen") and (image.face_px or 0) >= least
+        if image.split in args.splits.split(",") and (image.face_px or 0) >= least
     ]
     crops = {fake: [read_window(i) for i in images if i.fake is fake] for fake in (False, True)}
     sets = {
@@ -68,13 +70,20 @@ def main() -> None:
         verdicts = judged(judge.classifier, faces)
         labels = [verdict.label for verdict in verdicts]
         flagged = [c for c, label in zip(faces, labels, strict=True) if label is Label.FLAGGED]
-        row: dict[str, object] = {str(label): labels.count(label) for label in Label}
+        kept = [verdict for verdict in verdicts if verdict.label is Label.FLAGGED]
+        unfit = sum(v.reason not in JUDGED for v in verdicts)
+        row: dict[str, object] = {"not to be judged": unfit} | {
+            str(label): labels.count(label) for label in Label
+        }
         stay: dict[str, list[bool]] = {}
         for probe in (*PROBES, *MORE):
             changed = [replace(crop, pixels=probe.apply(crop.pixels)) for crop in flagged]
             again = judged(judge.classifier, changed)
-            stay[probe.name] = [verdict.label is Label.FLAGGED for verdict in again]
-        row |= {probe: sum(kept) for probe, kept in stay.items()}
+            pairs = zip(kept, again, strict=True)
+            stay[probe.name] = [
+                settled(one, [other]).label is Label.FLAGGED for one, other in pairs
+            ]
+        row |= {probe: sum(stays) for probe, stays in stay.items()}
         used = [stay[probe.name] for probe in PROBES]
         row["all that are used"] = sum(map(all, zip(*used, strict=True)))
         row["stay"] = stay

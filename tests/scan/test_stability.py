@@ -35,11 +35,19 @@ def darker(by: int) -> Probe:
 
 
 def test_a_verdict_that_a_small_change_flips_is_inconclusive_and_keeps_its_score() -> None:
-    judge = StableClassifier(GreyClassifier(), Stability.FLAGGED, [darker(2), darker(40)])
+    judge = StableClassifier(GreyClassifier(), Stability.FLAGGED, [darker(2), darker(60)])
     [verdict] = judge.classify([crop(240)])
     assert (verdict.label, verdict.reason) == (Label.INCONCLUSIVE, Reason.UNSTABLE)
     assert verdict.fake_probability == pytest.approx(240 / 255)
-    assert verdict.probed == pytest.approx((200 / 255, 240 / 255))
+    assert verdict.probed == pytest.approx((180 / 255, 240 / 255))
+
+
+def test_a_score_that_falls_just_below_the_threshold_does_not_flip() -> None:
+    # HIGH is 0.9, the margin 0.13
+    [verdict] = StableClassifier(GreyClassifier(), Stability.FLAGGED, [darker(30)]).classify(
+        [crop(240)]
+    )
+    assert (verdict.label, verdict.probed) == (Label.FLAGGED, pytest.approx((210 / 255, 240 / 255)))
 
 
 def test_a_verdict_that_holds_stays_and_tells_its_range() -> None:
