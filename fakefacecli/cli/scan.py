@@ -64,6 +64,8 @@ def scan_options(flags: ScanFlags) -> ScanOptions:
             "--list-skipped": flags.list_skipped,
             "--model": flags.model,
             "--state": flags.state,
+            "--trust-list": flags.trust_list,
+            "--generators": flags.generators,
         }
     )
     reports = _reports(flags)
@@ -80,7 +82,12 @@ def scan_options(flags: ScanFlags) -> ScanOptions:
             flags.workers or default_workers(), flags.timeout, flags.max_pixels, flags.frames
         ),
         fail_on=parse_fail_on(flags.fail_on),
-        evidence=EvidenceOptions(stability=flags.stability),
+        evidence=EvidenceOptions(
+            provenance=flags.provenance,
+            trust_list=flags.trust_list,
+            generators=flags.generators,
+            stability=flags.stability,
+        ),
         resume=flags.resume,
         state=flags.state,
         verify_hash=flags.verify_hash,
@@ -109,6 +116,8 @@ def _check_together(flags: ScanFlags, reports: tuple[ReportTarget, ...]) -> None
             and not (flags.list_skipped or any(target.bom for target in reports)),
             "-0 goes with --files-from": flags.zero and flags.files_from is None,
             "--explain goes with --overlays": flags.explain is not None and not flags.overlays,
+            "--trust-list and --generators go with --provenance": not flags.provenance
+            and (flags.trust_list or flags.generators),
             "--resume goes with a --report FILE": flags.resume and len(reports) == on_stdout,
         }
     )

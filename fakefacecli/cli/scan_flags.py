@@ -24,6 +24,7 @@ EVIDENCE = "Evidence"
 _input = partial(typer.Option, rich_help_panel="Inputs")
 _output = partial(typer.Option, rich_help_panel="Outputs")
 _judging = partial(typer.Option, rich_help_panel=JUDGING)
+_evidence = partial(typer.Option, rich_help_panel=EVIDENCE)
 _nightly = partial(typer.Option, rich_help_panel="Nightly runs")
 _running = partial(typer.Option, rich_help_panel=RUNNING)
 
@@ -114,6 +115,18 @@ class ScanFlags:
         Detectors, flags.detector("Who looks for faces: MTCNN, or CenterFace as well.", JUDGING)
     ] = Detectors.BOTH
     turns: Annotated[Turns, flags.turns(JUDGING)] = Turns.AUTO
+    provenance: Annotated[
+        bool,
+        _evidence("--provenance/--no-provenance", help="Read what each file says of its origin."),
+    ] = True
+    trust_list: Annotated[
+        str | None,
+        _evidence(metavar="FILE", help="Signers of C2PA manifests to be trusted (PEM)."),
+    ] = None
+    generators: Annotated[
+        str | None,
+        _evidence(metavar="FILE", help="More rules for the table of generators (TOML)."),
+    ] = None
     stability: Annotated[Stability, flags.stability(EVIDENCE)] = Stability.FLAGGED
     fail_on: Annotated[
         str | None,

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from PIL import Image
 
+from fakefacecli.base.errors import UsageError
 from fakefacecli.base.evidence import Provenance
 from fakefacecli.base.options import Frames
 from fakefacecli.base.records import (
@@ -27,6 +28,7 @@ from fakefacecli.decode.file import Refused, read_file
 from fakefacecli.decode.incomplete import rest_of
 from fakefacecli.decode.picture import Shown, Wanted, refuse_cut, show
 from fakefacecli.evidence import structure
+from fakefacecli.evidence.provenance import Lists, read_lists
 
 # A lossless RGBA WebP that must be turned and has a profile takes 26 bytes a pixel with its file,
 # the most of 21 kinds measured; the rest is room for heaps with holes.
@@ -59,6 +61,7 @@ class DecodeLimits:
     provenance: bool = True
     trust_list: str | None = None
     generators: str | None = None
+    lists_sha256: str = ""
     pdq: bool = False
     # called with a file's pixels once they are known and before they are decoded; may wait
     begins: Callable[[int], None] = field(default=_at_once, compare=False, repr=False)
@@ -67,6 +70,19 @@ class DecodeLimits:
         memory = 1 if self.memory_bytes is None else self.memory_bytes
         if self.max_pixels < 1 or not self.timeout_s > 0 or memory < 1:
             raise ValueError(f"{self} found, wanted every limit above 0")
+
+    @property
+    def lists(self) -> Lists | None:
+        """The two lists, read once in a process; None where provenance is not looked at.
+
+        Raises UsageError for a file that is not what it was when the run began.
+        """
+        if not self.provenance:
+            return None
+        lists = read_lists(self.trust_list, self.generators)
+        if self.lists_sha256 not in ("", lists.sha256):
+            raise UsageError("--trust-list or --generators changed during the run; run it again")
+        return lists
 
     @property
     def memory_budget(self) -> int:
@@ -143,7 +159,9 @@ def _decode(
     for attempt in (_whole, _without_metadata, _what_is_there):
         try:
             shown = attempt(
-                data, what, Wanted(limits.max_pixels, Frames(limits.frames), limits.begins)
+                data,
+                what,
+                Wanted(limits.max_pixels, Frames(limits.frames), limits.lists, limits.begins),
             )
         except (Refused, MemoryError):
             raise
@@ -183,8 +201,9 @@ def _without_metadata(data: bytes, what: str, wanted: Wanted) -> Shown | None:
     bare = structure.without_metadata(data, what)
     if bare is None or bare == data:
         return None
+    shown = show(data, what, wanted, bare)
     claim = Provenance(ProvenanceKind.INVALID, "the metadata is broken")
-    return replace(show(data, what, wanted, bare), provenance=claim)
+    return replace(shown, provenance=claim) if wanted.lists else shown
 
 
 def _what_is_there(data: bytes, what: str, wanted: Wanted) -> Shown | None:

@@ -20,7 +20,7 @@ from fakefacecli.decode.frames import chosen, pages, times_of
 from fakefacecli.decode.incomplete import LEAST_SHARE, Rest, load_part, may_be_cut, rest_of
 from fakefacecli.decode.orientation import levelled_tiff, stored_orientation
 from fakefacecli.evidence import structure
-from fakefacecli.evidence.provenance import read_provenance
+from fakefacecli.evidence.provenance import Lists, read_provenance
 
 _WHITE = 255
 _TGA_FLAGS = 17  # its lower four bits count those of opacity
@@ -53,11 +53,13 @@ class Shown:
 class Wanted:
     """Which pictures of a file are wanted, of at most so many pixels in all.
 
-    `begins` is called with those pixels before they are decoded.
+    `begins` is called with those pixels before they are decoded. Without `lists` what the file says
+    of itself is not looked at.
     """
 
     most_pixels: int
     frames: Frames = Frames.FIRST
+    lists: Lists | None = None
     begins: Callable[[int], None] = lambda pixels: None
 
 
@@ -81,7 +83,8 @@ def show(data: bytes, what: str, wanted: Wanted, opened: bytes | Rest | None = N
         source = _Source(image, data, what, stated)
         first, ignored, cut = _first(source, rest, alone=len(numbers) == 1)
         # before other pictures are loaded: some formats forget what they said with the first
-        claim, name = read_provenance(image, data), image.format or what
+        name = image.format or what
+        claim = read_provenance(image, data, wanted.lists) if wanted.lists else Provenance()
         others: list[Frame] = []
         if wanted.frames is not Frames.FIRST and len(numbers) > 1:
             times = times_of(data, what, max(numbers) + 1)

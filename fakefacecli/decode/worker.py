@@ -47,6 +47,7 @@ def _made_ready(orders: dict[str, Any]) -> tuple[Callable[..., object], Any]:
     for plugin in _PRELOADED:  # before the limit below, and off the first file's clock
         importlib.import_module(f"PIL.{plugin}")
     limits = DecodeLimits(**orders["limits"])
+    _ = limits.lists  # read before the first file's clock runs, and refused now
     _limit_memory(limits.memory_budget)
     return decode, limits
 

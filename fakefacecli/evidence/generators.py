@@ -5,19 +5,20 @@ The bundled table is generators.toml beside this module, which explains its own 
 
 import fnmatch
 import functools
+import hashlib
 import os
 import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from fakefacecli.base.errors import UsageError
 from fakefacecli.base.verdicts import Claim
 from fakefacecli.evidence.metadata import Field
 
 BUNDLED = os.path.join(os.path.dirname(__file__), "generators.toml")
-CAPTION, NAMING = "caption", "naming"
+CAPTION = "caption"
+SEARCHED_CHARS = 1 << 16  # of a value: what programs write begins with what tells
 _KEYS = {"field", "pattern", "generator", "claim", "source", "maker"}
 _NEEDED = ("field", "pattern", "generator", "source")
 _MOST_BYTES = 1 << 20
@@ -45,9 +46,10 @@ class Rule:
         """Where `field` says what this rule looks for, or None."""
         where = f"{field.place}/{field.name}".lower()
         if _fits(where, self.fields):
-            return self.pattern.search(field.value)
+            return self.pattern.search(field.value[:SEARCHED_CHARS])
         if _fits(where, self.captions):
-            found = (rule.search(field.value) for rule in self.declaring)
+            text = field.value[:SEARCHED_CHARS]
+            found = (rule.search(text) for rule in self.declaring)
             return next((match for match in found if match), None)
         return None
 
@@ -71,18 +73,29 @@ def search(fields: Iterable[Field], rules: Iterable[Rule]) -> Iterator[Finding]:
                 break
 
 
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rules, the names of groups of fields, and the sha256 of the file they come from."""
+
+    rules: tuple[Rule, ...]
+    groups: Mapping[str, tuple[str, ...]]
+    sha256: str
+
+
 @functools.cache
-def read_rules(more: str | None = None) -> tuple[Rule, ...]:
-    """The rules of the bundled table behind those of the file `more`, if there is one.
+def read_table(more: str | None = None) -> Table:
+    """The bundled table, or with it the file `more`, whose rules come first.
 
     Raises UsageError for a file that cannot be read or is no such table; it names the rule.
     """
-    bundled = _read(BUNDLED)
-    own = _read(more, bundled["fields"]) if more else {"rules": ()}
-    return (*own["rules"], *bundled["rules"])
+    bundled = _read(BUNDLED, {})
+    if more is None:
+        return bundled
+    own = _read(more, bundled.groups)
+    return Table((*own.rules, *bundled.rules), own.groups, own.sha256)
 
 
-def _read(path: str, known: Mapping[str, Any] | None = None) -> dict[str, Any]:
+def _read(path: str, known: Mapping[str, tuple[str, ...]]) -> Table:
     try:
         with open(path, "rb") as handle:
             data = handle.read(_MOST_BYTES + 1)
@@ -95,14 +108,14 @@ def _read(path: str, known: Mapping[str, Any] | None = None) -> dict[str, Any]:
         raise UsageError(f"{path}: {(error.strerror or 'unreadable').lower()}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: not TOML ({error}); wanted a table of generators") from error
-    groups = {**(known or {}), **_groups(path, table.get("fields", {}))}
+    groups = {**known, **_groups(path, table.get("fields", {}))}
     if unknown := set(table) - {"fields", "rule"}:
         raise UsageError(f"{path}: found '{min(unknown)}'; wanted [fields] and [[rule]] alone")
     found = table.get("rule", [])
     if not isinstance(found, list) or not found:
         raise UsageError(f"{path}: no [[rule]] in it; wanted one or more")
     rules = tuple(_rule(f"{path}, rule {n}", raw, groups) for n, raw in enumerate(found, 1))
-    return {"fields": groups, "rules": rules}
+    return Table(rules, groups, hashlib.sha256(data).hexdigest())
 
 
 def _groups(path: str, raw: object) -> dict[str, tuple[str, ...]]:

@@ -5,12 +5,13 @@ Exif 3.0 (CIPA DC-008), XMP part 1 (ISO 16684-1), IPTC-IIM 4.2, PNG (W3C, third 
 own chunk `comf` in animated PNGs.
 """
 
+import contextlib
 import re
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from PIL import ExifTags, Image, IptcImagePlugin
+from PIL import ExifTags, Image, ImageFile, IptcImagePlugin
 
 from fakefacecli.base.text import printable
 from fakefacecli.evidence.structure import gif_comments, jpeg_segments, png_chunks
@@ -20,7 +21,13 @@ MOST_FIELDS = 2000
 MOST_CHARS = 1 << 20  # of a value; real ones are far shorter
 _XMP_TAG, _IPTC_TAG = 700, 33723
 _COMMENT = 0xFE
-_EXIF_IFDS = {"EXIF": 0x8769, "EXIF GPS": 0x8825, "EXIF Interop": 0xA005, "EXIF thumbnail": 1}
+_IFD = ExifTags.IFD
+_EXIF_IFDS = {
+    "EXIF": _IFD.Exif,
+    "EXIF GPS": _IFD.GPSInfo,
+    "EXIF Interop": _IFD.Interop,
+    "EXIF thumbnail": _IFD.IFD1,
+}
 _USER_COMMENT = 0x9286
 _XP_TAGS = range(0x9C9B, 0x9CA0)  # Windows writes these in UTF-16
 _ENCODINGS = {b"ASCII": "utf-8", b"UNICODE": "utf-16", b"JIS": "iso2022_jp", b"": "utf-8"}
@@ -184,20 +191,24 @@ def _comments(image: Image.Image, data: bytes) -> Iterator[Field]:
 
 def _decoded(raw: bytes) -> str:
     """Text without a stated encoding: UTF-8, or UTF-16 where every other byte is zero."""
-    raw = raw.rstrip(b"\0")
-    zeros = raw.count(b"\0")
+    zeros = raw.rstrip(b"\0").count(b"\0")
     if zeros * 3 > len(raw):
         order = "be" if raw[:1] == b"\0" else "le"
-        return raw.decode(f"utf-16-{order}", "replace")
+        return raw.decode(f"utf-16-{order}", "replace").rstrip("\0")
+    raw = raw.rstrip(b"\0")
     return raw.decode("utf-8", "replace").replace("\0", "")
 
 
 def _exif(image: Image.Image, _: bytes) -> Iterator[Field]:
     exif = read_exif(image)
-    yield from _of_ifd("EXIF", dict(exif), ExifTags.TAGS)
+    tags = dict(exif)
+    if not tags:  # Pillow stumbles over the thumbnail of what is not there
+        return
+    yield from _of_ifd("EXIF", tags, ExifTags.TAGS)
     for place, tag in _EXIF_IFDS.items():
         names = ExifTags.GPSTAGS if place == "EXIF GPS" else ExifTags.TAGS
-        yield from _of_ifd(place, exif.get_ifd(tag), names)
+        with contextlib.suppress(KeyError):  # Pillow's way to say that this one is not there
+            yield from _of_ifd(place, exif.get_ifd(tag), names)
 
 
 def _of_ifd(place: str, tags: dict[int, object], names: dict[int, str]) -> Iterator[Field]:
@@ -219,7 +230,15 @@ def _exif_value(tag: int, value: object) -> str:
         return text if known == len(text) else f"({len(value)} bytes)"
     if isinstance(value, tuple | list):
         return ", ".join(str(part) for part in value[:64])
-    return str(value).rstrip("\0 ")
+    return _as_utf8(str(value)).rstrip("\0 ")
+
+
+def _as_utf8(text: str) -> str:
+    """Pillow reads EXIF as Latin-1; many programs write UTF-8 (and Exif 3.0 allows it)."""
+    try:
+        return text.encode("latin-1").decode("utf-8")
+    except UnicodeError:
+        return text
 
 
 def _user_comment(value: bytes) -> str:
@@ -243,6 +262,8 @@ def _likelier(body: bytes) -> str:
 
 
 def _iptc(image: Image.Image, _: bytes) -> Iterator[Field]:
+    if not isinstance(image, ImageFile.ImageFile):
+        return
     for key, value in (IptcImagePlugin.getiptcinfo(image) or {}).items():
         name = _IPTC_NAMES.get(key, f"{key[0]}:{key[1]:03d}")
         for part in value if isinstance(value, list) else [value]:

@@ -1,201 +1,222 @@
-"""What a file says about its own origin.
+"""What a file says about its own origin, and whether somebody has signed that.
 
-A claim, not proof: it is easily removed (any re-save does) and easily forged; nothing here is
-verified, signatures of C2PA manifests included. Its absence says nothing.
+Metadata are a claim, not proof: they are easily removed (any re-save does) and easily forged. Their
+absence says nothing. A signature of C2PA shows that nobody has changed the claim since; whether its
+signer can be believed is up to the run's trust list.
 
 Sources: IPTC NewsCodes "Digital Source Type" (cv.iptc.org/newscodes/digitalsourcetype); C2PA
-Technical Specification 2.x, "Embedding manifests into assets" (APP11, caBX, RIFF C2PA, uuid box);
-GB 45438-2025, the label for generated content that Chinese law asks for (TC260).
+Technical Specification 2.2; GB 45438-2025, the label for generated content that Chinese law asks
+for (TC260); and those that generators.toml names.
 """
 
+import hashlib
+import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from PIL import Image
 
 from fakefacecli.base.evidence import Provenance
+from fakefacecli.base.options import EvidenceOptions
 from fakefacecli.base.text import printable
-from fakefacecli.base.verdicts import ProvenanceKind
-from fakefacecli.evidence.generators import GENERATOR, label_of_tc260, named_generator, written_by
-from fakefacecli.evidence.structure import jpeg_segments, png_chunks
-
-AI_SOURCE_TYPES = frozenset(
-    {"trainedalgorithmicmedia", "compositewithtrainedalgorithmicmedia", "algorithmicmedia"}
+from fakefacecli.base.verdicts import Claim, Integrity, ProvenanceKind, Trust
+from fakefacecli.evidence.c2pa import (
+    SOURCE_TYPES,
+    Credentials,
+    TrustList,
+    read_credentials,
+    read_trust_list,
 )
-CAMERA_SOURCE_TYPES = frozenset({"digitalcapture"})
+from fakefacecli.evidence.generators import Rule, Table, read_table, search
+from fakefacecli.evidence.metadata import Field, one_line, read_exif, read_metadata
+from fakefacecli.evidence.thumbnail import thumbnail_fault
 
-_GENERATOR_BYTES = re.compile(GENERATOR.pattern.encode(), re.I)
-_SOURCE_TYPE = re.compile(
-    rb"digitalsourcetype[/\"'=>\s]{1,9}(?:https?:[^\"'<\s]*/)?(\w{1,60})", re.I
-)
-# Text chunks that only generators write, and what must stand in them.
-_TEXT_KEYS = {
-    "parameters": re.compile(r"Steps: \d|sui_image_params"),
-    "prompt": re.compile(r'"class_type"'),
-    "workflow": re.compile(r'"nodes"|"class_type"'),
-    "invokeai_metadata": re.compile(""),
-    "sd-metadata": re.compile(""),
-    "fooocus_scheme": re.compile(""),
-}
-# Fields that name what made the picture, or who; and captions, which may be about anything.
-_TEXT_NAMING = ("Software", "Source", "Artist", "Author")
-_TEXT_CAPTIONS = ("Description", "Comment", "Title")
-_EXIF_IFD, _MAKE, _MODEL = 0x8769, 0x010F, 0x0110
-_EXIF_NAMING = {0x0131: "Software", 0x013B: "Artist", _MAKE: "Make", _MODEL: "Model"}
-_EXIF_CAPTIONS = {0x010E: "ImageDescription", 0x9286: "UserComment"}
-_XMP_TAG, _C2PA_TAG = 700, 52545
-_C2PA_BOX = bytes.fromhex("d8fec3d61b0e483c92975828877ec481")
-_ENCODING = re.compile(rb"\A(?:ASCII|UNICODE|JIS)?\0+")
-_SEARCHED_BYTES = 1 << 20  # of each metadata block; real ones are far smaller
-_DETAIL_CHARS = 120
+DETAIL_CHARS = 300
+_EXCERPT_CHARS = 80
+_MOST_SAID = 4  # pieces of evidence in one detail
+_LABELS = {"1": "generated", "2": "may be generated", "3": "suspected to be generated"}
+_LABEL = re.compile(r"\bLabel[\"']?\s{0,4}[:=]\s{0,4}[\"']?([123])\b")
+_PRODUCER = re.compile(r"\bContentProducer[\"']?\s{0,4}[:=]\s{0,4}[\"']?([^\"',}]{1,80})")
 
 
-def read_provenance(image: Image.Image, data: bytes) -> Provenance:
+@dataclass(frozen=True, slots=True)
+class Lists:
+    """What claims are checked against: the table of generators, and the signers to be trusted."""
+
+    table: Table
+    trusted: TrustList | None = None
+
+    @property
+    def sha256(self) -> str:
+        """One hash over both."""
+        trusted = self.trusted.sha256 if self.trusted else ""
+        return hashlib.sha256(f"{self.table.sha256} {trusted}".encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """One piece of evidence in a file."""
+
+    kind: ProvenanceKind
+    detail: str
+    claim: Claim | None = None
+    generator: str = ""
+
+
+def read_lists(trust_list: str | None = None, generators: str | None = None) -> Lists:
+    """The bundled table with the file `generators`, and the PEM file `trust_list`; UsageError."""
+    return Lists(read_table(generators), read_trust_list(trust_list) if trust_list else None)
+
+
+def lists_of(options: EvidenceOptions) -> Lists | None:
+    """The lists of a scan; None where provenance is not looked at. Raises UsageError."""
+    return read_lists(options.trust_list, options.generators) if options.provenance else None
+
+
+def read_provenance(image: Image.Image, data: bytes, lists: Lists | None = None) -> Provenance:
     """The claim of a loaded `image` whose file is `data`; AI before camera before nothing.
 
     Never raises an Exception: metadata that cannot be read give INVALID, unless another part of
-    the file does make a claim.
+    the file does make a claim. A manifest of C2PA that does not fit its file is INVALID, whatever
+    it says; what it says is told all the same.
     """
-    found: list[Provenance] = []
-    for look in (_from_xmp, _from_text, _from_comment, _from_exif, _from_c2pa):
-        try:
-            found.extend(look(image, data))
-        except Exception:  # noqa: BLE001  (metadata break Pillow in as many ways as pictures do)
-            where = look.__name__.removeprefix("_from_").replace("text", "text chunks")
-            found.append(_claim(ProvenanceKind.INVALID, f"{where.upper()} cannot be read"))
+    lists = lists or read_lists()
+    metadata = read_metadata(image, data)
+    signed = _credentials(data, image.format or "", lists.trusted)
+    said = [
+        *_from_c2pa(signed),
+        *_from_source_type(metadata.fields),
+        *_from_tc260(metadata.fields),
+        *_from_table(metadata.fields, lists.table.rules),
+        *_from_camera(metadata.fields),
+        *(
+            _Said(ProvenanceKind.INVALID, f"{place.upper()} cannot be read")
+            for place in metadata.broken
+        ),
+    ]
     order = (ProvenanceKind.AI_DECLARED, ProvenanceKind.CAMERA_DECLARED, ProvenanceKind.INVALID)
-    ranked = (claim for kind in order for claim in found if claim.kind is kind)
-    return next(ranked, Provenance(ProvenanceKind.NONE))
+    kind = next((k for k in order if any(s.kind is k for s in said)), ProvenanceKind.NONE)
+    telling = [piece for piece in said if piece.kind is kind]
+    details = list(dict.fromkeys(piece.detail for piece in telling))
+    hint = _hint(image)
+    return Provenance(
+        kind,
+        _joined([*details[:_MOST_SAID], *([hint] if hint else [])]),
+        next((piece.claim for piece in telling if piece.claim), None),
+        _short(next((piece.generator for piece in telling if piece.generator), "")),
+        signed.integrity,
+        signed.trust,
+        _short(signed.signer),
+    )
 
 
-def _claim(kind: ProvenanceKind, detail: str) -> Provenance:
-    # made printable here, as the row's cell is to be cut to a length with its escapes in it
-    line = " ".join(detail.split())
-    return Provenance(kind, printable(line[:_DETAIL_CHARS])[:_DETAIL_CHARS])
+def _broken(place: str) -> _Said:
+    return _Said(ProvenanceKind.INVALID, f"{place.upper()} cannot be read")
 
 
-def _from_xmp(image: Image.Image, _: bytes) -> Iterator[Provenance]:
-    packet = image.info.get("xmp") or image.info.get("XML:com.adobe.xmp") or _tiff(image, _XMP_TAG)
-    if isinstance(packet, str):
-        packet = packet.encode("utf-8", "surrogateescape")
-    if isinstance(packet, bytes):
-        yield from _source_types(packet, "XMP DigitalSourceType {}")
-        yield from _tc260(packet, "XMP")
+def _credentials(data: bytes, what: str, trusted: TrustList | None) -> Credentials:
+    try:
+        return read_credentials(data, what, trusted)
+    except Exception:  # noqa: BLE001 - a native library meets untrusted bytes
+        return Credentials(Integrity.INVALID, faults=("cannot be read",))
 
 
-def _source_types(block: bytes, words: str) -> Iterator[Provenance]:
-    # UTF-16 text becomes ASCII that can be searched when its zeros are taken out
-    for match in _SOURCE_TYPE.finditer(block[:_SEARCHED_BYTES].replace(b"\0", b"")):
-        kind = match[1].decode("ascii", "replace")
-        if kind.lower() in AI_SOURCE_TYPES:
-            yield _claim(ProvenanceKind.AI_DECLARED, words.format(kind))
-        elif kind.lower() in CAMERA_SOURCE_TYPES:
-            yield _claim(ProvenanceKind.CAMERA_DECLARED, words.format(kind))
-
-
-def _from_text(image: Image.Image, _: bytes) -> Iterator[Provenance]:
-    if image.format != "PNG":
+def _from_c2pa(signed: Credentials) -> Iterator[_Said]:
+    if signed.integrity is Integrity.NONE:
         return
-    chunks = {key: value for key, value in image.info.items() if isinstance(value, str)}
-    for key, wanted in _TEXT_KEYS.items():
-        if key in chunks and wanted.search(chunks[key][:_SEARCHED_BYTES]):
-            yield _claim(ProvenanceKind.AI_DECLARED, f"PNG text {key} as image generators write it")
-    for place, words in chunks.items():
-        block = f"{place}: {words[:_SEARCHED_BYTES]}".encode("utf-8", "replace")
-        yield from _tc260(block, f"PNG text {place}")
-    for key in (*_TEXT_NAMING, *_TEXT_CAPTIONS):
-        yield from _naming(chunks.get(key, ""), f"PNG text {key}", key in _TEXT_CAPTIONS)
-
-
-def _from_comment(image: Image.Image, _: bytes) -> Iterator[Provenance]:
-    """A comment of the file itself, as JPEG and GIF have it."""
-    yield from _naming(image.info.get("comment"), f"{image.format} comment", caption=True)
-
-
-def _tc260(block: bytes, where: str) -> Iterator[Provenance]:
-    words = label_of_tc260(block[:_SEARCHED_BYTES].replace(b"\0", b""))
-    if words:
-        yield _claim(ProvenanceKind.AI_DECLARED, f"{where} has the TC260 label AIGC: {words}")
-
-
-def _naming(value: object, where: str, caption: bool) -> Iterator[Provenance]:
-    if isinstance(value, bytes):
-        # UserComment starts with 8 bytes that name its encoding; UTF-16 loses its zeros here
-        value = _ENCODING.sub(b"", value).replace(b"\0", b"").decode("utf-8", "replace")
-    if not isinstance(value, str):
+    who = f" signed by {one_line(signed.signer, 60)}" if signed.signer else ""
+    if signed.integrity is Integrity.INVALID:
+        says = f", it says {signed.source_type}" if signed.source_type else ""
+        faults = ", ".join(signed.faults)
+        detail = f"C2PA manifest{who} does not fit the file ({faults}){says}"
+        yield _Said(ProvenanceKind.INVALID, detail, signed.claim, signed.generator)
         return
-    text = value[:_SEARCHED_BYTES]
-    if name := named_generator(text, caption):
-        yield _claim(ProvenanceKind.AI_DECLARED, f"{where} names {name}")
-    elif program := written_by(text):
-        yield _claim(ProvenanceKind.AI_DECLARED, f"{where} as {program} write it")
-    yield from _tc260(text.encode("utf-8", "replace"), where)
+    trust = "on the trust list" if signed.trust is Trust.TRUSTED else "as it claims, not trusted"
+    marks = "".join(f"; soft binding {one_line(name, 40)}" for name in signed.soft_bindings)
+    synth = next((name for name in signed.soft_bindings if "synthid" in name.lower()), "")
+    said = signed.source_type or ("SynthID" if synth else "")
+    detail = f"C2PA manifest says {said or 'nothing of the kind'},{who} ({trust}){marks}"
+    claim = signed.claim or (Claim.GENERATED if synth else None)
+    if claim is not None:
+        kind = ProvenanceKind.CAMERA_DECLARED
+        if claim is not Claim.CAPTURED:
+            kind = ProvenanceKind.AI_DECLARED
+        yield _Said(kind, detail, claim, signed.generator if claim is not Claim.CAPTURED else "")
 
 
-def _from_exif(image: Image.Image, _: bytes) -> Iterator[Provenance]:
-    exif = _exif(image)
-    tags = {**exif, **exif.get_ifd(_EXIF_IFD)}
-    for tag, name in (_EXIF_NAMING | _EXIF_CAPTIONS).items():
-        yield from _naming(tags.get(tag), f"EXIF {name}", tag in _EXIF_CAPTIONS)
-    # ComfyUI writes what it was asked into any tag that takes text, those of a camera included
-    texts = {tag: value for tag, value in tags.items() if isinstance(value, str)}
-    for tag, value in texts.items():
-        if program := written_by(value[:_SEARCHED_BYTES]):
-            yield _claim(ProvenanceKind.AI_DECLARED, f"EXIF tag 0x{tag:04x} as {program} write it")
-    make, model = (str(exif.get(tag) or "").strip("\0 ") for tag in (_MAKE, _MODEL))
+def _from_source_type(fields: Iterable[Field]) -> Iterator[_Said]:
+    """IPTC's digital source type, which is a property of XMP."""
+    for field in fields:
+        if field.place != "XMP" or field.name.rpartition(":")[2].lower() != "digitalsourcetype":
+            continue
+        word = field.value.strip().rstrip("/").rpartition("/")[2]
+        if (claim := SOURCE_TYPES.get(word.lower())) is not None:
+            captured = claim is Claim.CAPTURED
+            kind = ProvenanceKind.CAMERA_DECLARED if captured else ProvenanceKind.AI_DECLARED
+            yield _Said(kind, f"XMP DigitalSourceType {word}", claim)
+
+
+def _from_tc260(fields: Iterable[Field]) -> Iterator[_Said]:
+    """The label AIGC of GB 45438-2025, appendix E and F: a field of that name, or JSON with it."""
+    for field in fields:
+        text = _aigc(field)
+        if text and (label := _LABEL.search(text)):
+            producer = _PRODUCER.search(text)
+            detail = f"{field.place} has the TC260 label AIGC: {_LABELS[label[1]]}"
+            made_by = producer[1].strip() if producer else ""
+            yield _Said(ProvenanceKind.AI_DECLARED, detail, Claim.GENERATED, made_by)
+
+
+def _aigc(field: Field) -> str:
+    """The label's text in a field, "" where it has none."""
+    name = re.split(r"[:/]", field.name)[-1]
+    if name.upper() == "AIGC":
+        return field.value
+    if "AIGC" not in field.value[:4096]:
+        return ""
+    try:
+        found = json.loads(field.value[field.value.index("{") :])
+    except (ValueError, RecursionError):
+        return ""
+    label = found.get("AIGC") if isinstance(found, dict) else None
+    if isinstance(label, Mapping):
+        return json.dumps(label)
+    return label if isinstance(label, str) else ""
+
+
+def _from_table(fields: Sequence[Field], rules: Iterable[Rule]) -> Iterator[_Said]:
+    for found in search(fields, rules):
+        where = f"{found.field.place} {found.field.name}"
+        excerpt = one_line(found.words, _EXCERPT_CHARS)
+        captured = found.rule.claim is Claim.CAPTURED
+        kind = ProvenanceKind.CAMERA_DECLARED if captured else ProvenanceKind.AI_DECLARED
+        words = f"{where}: {excerpt}" if excerpt else where
+        yield _Said(kind, words, found.rule.claim, "" if captured else found.rule.generator)
+
+
+def _from_camera(fields: Sequence[Field]) -> Iterator[_Said]:
+    """EXIF names a camera: its maker and its model."""
+    held = {field.name: field.value for field in reversed(fields) if field.place == "EXIF"}
+    make, model = (held.get(name, "").strip("\0 ") for name in ("Make", "Model"))
     # a camera's name has no braces: JSON is data of a program
     if make and model and not set("{}") & set(make + model):
-        yield _claim(ProvenanceKind.CAMERA_DECLARED, f"EXIF Make {make}, Model {model}")
+        said = f"EXIF Make {one_line(make, 60)}, Model {one_line(model, 60)}"
+        yield _Said(ProvenanceKind.CAMERA_DECLARED, said, Claim.CAPTURED)
 
 
-def _exif(image: Image.Image) -> Image.Exif:
-    block = image.info.get("exif")
-    if not isinstance(block, bytes):
-        return image.getexif()
-    exif = Image.Exif()  # image.getexif() raises the first time only: then it counts as read
-    exif.load(block)
-    return exif
+def _hint(image: Image.Image) -> str:
+    """What does not fit together in the file; no claim of an origin."""
+    try:
+        return thumbnail_fault(image, read_exif(image))
+    except Exception:  # noqa: BLE001 - a broken block has been said to be so
+        return ""
 
 
-def _from_c2pa(image: Image.Image, data: bytes) -> Iterator[Provenance]:
-    block = _manifest(image, data)[:_SEARCHED_BYTES]
-    if not block:
-        return
-    yield from _source_types(block, "C2PA manifest says {} (not verified)")
-    # the manifest is CBOR and JSON in JUMBF boxes; their strings are plain UTF-8, so a search finds
-    # them without a parser for untrusted data
-    if match := _GENERATOR_BYTES.search(block):
-        who = match[0].decode("utf-8", "replace")
-        yield _claim(ProvenanceKind.AI_DECLARED, f"C2PA manifest names {who} (not verified)")
+def _joined(details: Sequence[str]) -> str:
+    # made printable here, as the row's cell is to be cut to a length with its escapes in it
+    return printable("; ".join(details))[:DETAIL_CHARS]
 
 
-def _manifest(image: Image.Image, data: bytes) -> bytes:
-    """The bytes of the file's C2PA manifests, unparsed; empty where there is none."""
-    if data.startswith(b"\xff\xd8"):
-        parts = [data[start:end] for kind, start, end in jpeg_segments(data) if kind == 0xEB]
-        # each segment repeats 20 bytes of headers; a word may run over the seam between two
-        return b"".join(part[20:] for part in parts if part[4:6] == b"JP")
-    if data.startswith(b"\x89PNG"):
-        return b"".join(chunk[8:-4] for kind, chunk in png_chunks(data) if kind == b"caBX")
-    if data.startswith(b"RIFF"):
-        return _riff_chunk(data, b"C2PA")
-    if data[4:8] == b"ftyp":
-        at = data.find(_C2PA_BOX)
-        return data[at : at + _SEARCHED_BYTES] if at >= 0 else b""
-    tag = _tiff(image, _C2PA_TAG)
-    return tag if isinstance(tag, bytes) else b""
-
-
-def _riff_chunk(data: bytes, wanted: bytes) -> bytes:
-    at = 12
-    while at + 8 <= len(data):
-        size = int.from_bytes(data[at + 4 : at + 8], "little")
-        if data[at : at + 4] == wanted:
-            return data[at + 8 : at + 8 + size]
-        at += 8 + size + size % 2  # RIFF fills odd chunks up to an even length
-    return b""
-
-
-def _tiff(image: Image.Image, tag: int) -> object:
-    tags = getattr(image, "tag_v2", None)
-    return tags.get(tag) if tags is not None else None
+def _short(text: str) -> str:
+    return one_line(text, 80)

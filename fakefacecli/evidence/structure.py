@@ -67,6 +67,32 @@ def riff_chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
         at = end + end % 2  # RIFF fills odd chunks up to an even length
 
 
+def bmff_boxes(data: bytes) -> Iterator[tuple[bytes, int, int]]:
+    """(kind, start of the content, end) of each box at the top of an ISO base media file."""
+    at = 0
+    while at + 8 <= len(data):
+        size, head = int.from_bytes(data[at : at + 4], "big"), 8
+        if size == 1:  # its size is too large for 32 bits
+            size, head = int.from_bytes(data[at + 8 : at + 16], "big"), 16
+        end = len(data) if size == 0 else at + size
+        if end < at + head:
+            return
+        yield data[at + 4 : at + 8], at + head, min(end, len(data))
+        at = end
+
+
+def tiff_tags(data: bytes) -> frozenset[int]:
+    """The tags of the first directory of a classic TIFF."""
+    order = "<" if data[:2] == b"II" else ">"
+    try:
+        (start,) = struct.unpack_from(order + "L", data, 4)
+        (count,) = struct.unpack_from(order + "H", data, start)
+        tags = [struct.unpack_from(order + "H", data, start + 2 + 12 * n)[0] for n in range(count)]
+    except struct.error:
+        return frozenset()
+    return frozenset(tags)
+
+
 def gif_delays(data: bytes) -> list[int]:
     """For how many hundredths of a second each picture of a GIF is shown, 0 where it does not say.
 

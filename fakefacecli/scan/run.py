@@ -13,9 +13,11 @@ from typing import Any
 from fakefacecli import __version__
 from fakefacecli.base.errors import ExitCode, Interrupted, NothingToDo
 from fakefacecli.base.lock import locked
-from fakefacecli.base.options import ScanOptions, described
+from fakefacecli.base.options import EvidenceOptions, ScanOptions, described
 from fakefacecli.base.records import ImageReport
+from fakefacecli.base.text import in_json
 from fakefacecli.base.verdicts import FailOn, Status
+from fakefacecli.evidence.provenance import lists_of
 from fakefacecli.models.bundled import find_model
 from fakefacecli.models.judge import AnyCheckpoint
 from fakefacecli.reports.tally import Tally
@@ -67,6 +69,7 @@ def run_scan(options: ScanOptions, callbacks: Callbacks) -> Outcome:
     """
     require_inputs(options)  # before a model is read, let alone loaded
     checkpoint = find_model(options.judge.model)
+    lists_of(options.evidence)  # to be refused before anything is done
     check_targets(options)
     with contextlib.ExitStack() as stack:
         skipped = stack.enter_context(SkippedList(options.list_skipped, options.csv_bom))
@@ -158,10 +161,30 @@ def _journal_head(options: ScanOptions, checkpoint: AnyCheckpoint) -> dict[str, 
     # with --since-last the state says which rows there are; otherwise it only saves work
     state = os.path.abspath(options.state) if options.state and options.since_last else None
     what = [where, options.affecting_rows, state, checkpoint.sha256, versions(checkpoint)]
+    if lists := lists_of(options.evidence):
+        what.append(lists.sha256)
     return {
         "fingerprint": hashlib.sha256(json.dumps(what).encode()).hexdigest(),
         "run_id": uuid.uuid4().hex,
         "started": _now(),
+    }
+
+
+def _evidence(options: EvidenceOptions) -> dict[str, Any]:
+    """What claims were checked against: another list would give other rows."""
+    lists = lists_of(options)
+    trusted = lists and lists.trusted
+    own = lists and options.generators
+    return {
+        "provenance": options.provenance,
+        "stability": str(options.stability),
+        "trust_list": trusted
+        and {
+            "file": in_json(trusted.path)[0],
+            "sha256": trusted.sha256,
+            "certificates": trusted.certificates,
+        },
+        "generators": own and {"file": in_json(own)[0], "sha256": lists and lists.table.sha256},
     }
 
 
@@ -190,6 +213,6 @@ def _header(output: Output, pending: PendingReports, source: PathSource) -> dict
         "precision": pending.precision,
         "versions": versions(output.checkpoint),
         "options": described(options),
-        "evidence": {"stability": str(options.evidence.stability)},
+        "evidence": _evidence(options.evidence),
         "counts": output.tally.counts(source.skipped),
     }

@@ -24,8 +24,8 @@ class Probe:
     apply: Callable[[Pixels], Pixels]
 
 
-# Of 174 denoised real faces the judge flags 9. Noise of sigma 6 leaves 2 of them, but 85 of 104 fakes
-# stay flagged; with sigma 10 and MARGIN 1 stays, and 96 fakes (tests/bench/stability.py)
+# Of 174 denoised real faces the judge flags 9. Noise of sigma 6 leaves 2 of these, and 85 of 104
+# flagged fakes; with sigma 10 and MARGIN 1 stays, and 96 fakes (tests/bench/stability.py)
 PROBES = (
     Probe("noise, sigma 10", partial(noise, sigma=10)),
     Probe("JPEG, quality 85", partial(jpeg, quality=85)),

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 
 from fakefacecli.base.options import ScanOptions
+from fakefacecli.evidence.provenance import lists_of
 from fakefacecli.models.judge import AnyCheckpoint
 
 # these do not change what is said of an image; overlays are looked after one by one
@@ -28,6 +29,8 @@ def settings_number(
     }
     what["thresholds"] = asdict(options.judge.thresholds or card.thresholds)
     what["versions"] = dict(versions)
+    lists = lists_of(options.evidence)
+    what["lists"] = lists and lists.sha256
     text = json.dumps([checkpoint.sha256, what], sort_keys=True)
     digest = hashlib.sha256(text.encode()).digest()
     # the digest decides; the model's name and hash stand there for `fakeface state stats`
