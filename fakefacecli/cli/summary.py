@@ -11,7 +11,7 @@ from rich.text import Text
 
 from fakefacecli.base.options import Progress, ScanOptions, SourceOptions
 from fakefacecli.base.text import printable
-from fakefacecli.base.verdicts import Label, Status
+from fakefacecli.base.verdicts import Label, ProvenanceKind, Status
 from fakefacecli.cli.bar import ScanBar
 from fakefacecli.reports.tally import Tally
 from fakefacecli.scan.output import journal_path
@@ -71,6 +71,9 @@ def summary(options: ScanOptions, outcome: Outcome) -> None:
         words = str(label).replace("_", " ")
         note = _pile(tally) if label is Label.INCONCLUSIVE else ""
         table.add_row(Text(f"  {words}", _STYLES[label]), str(tally.verdict[label]), note)
+    declared = tally.provenance[ProvenanceKind.AI_DECLARED]
+    if declared:
+        table.add_row("declare AI", str(declared), "images whose files say so of themselves")
     table.add_row("without a face", str(tally.status[Status.NO_FACE]), "")
     table.add_row("errors", str(tally.status[Status.ERROR]), _kinds(outcome))
     skipped = outcome.header["counts"]["skipped"]
@@ -120,7 +123,10 @@ def _names(tally: Tally) -> Iterator[tuple[str, str]]:
     """Images to look at and unreadable ones, for a run that writes no report."""
     unreadable = [f"{path}: {code}" for path, code in tally.unreadable]
     scored = {
-        label: [path if p is None else f"{path}: p_fake {p:.4f}" for path, p in tally.named[label]]
+        label: [
+            f"{path}: declared or known" if p is None else f"{path}: p_fake {p:.4f}"
+            for path, p in tally.named[label]
+        ]
         for label in Label
     }
     for words, names, count in (
