@@ -66,6 +66,7 @@ def scan_options(flags: ScanFlags) -> ScanOptions:
             "--state": flags.state,
             "--trust-list": flags.trust_list,
             "--generators": flags.generators,
+            "--known": flags.known,
         }
     )
     reports = _reports(flags)
@@ -87,6 +88,7 @@ def scan_options(flags: ScanFlags) -> ScanOptions:
             trust_list=flags.trust_list,
             generators=flags.generators,
             stability=flags.stability,
+            known=tuple(flags.known or ()),
         ),
         resume=flags.resume,
         state=flags.state,

@@ -127,6 +127,10 @@ class ScanFlags:
         str | None,
         _evidence(metavar="FILE", help="More rules for the table of generators (TOML)."),
     ] = None
+    known: Annotated[
+        list[str] | None,
+        _evidence(metavar="FILE", help="A list of known pictures: PDQ or sha256. Repeatable."),
+    ] = None
     stability: Annotated[Stability, flags.stability(EVIDENCE)] = Stability.FLAGGED
     fail_on: Annotated[
         str | None,

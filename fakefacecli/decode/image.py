@@ -28,6 +28,7 @@ from fakefacecli.decode.file import Refused, read_file
 from fakefacecli.decode.incomplete import rest_of
 from fakefacecli.decode.picture import Shown, Wanted, refuse_cut, show
 from fakefacecli.evidence import structure
+from fakefacecli.evidence.pdq import hash_picture
 from fakefacecli.evidence.provenance import Lists, read_lists
 
 # A lossless RGBA WebP that must be turned and has a profile takes 26 bytes a pixel with its file,
@@ -113,6 +114,8 @@ def read_image(ref: ImageRef, limits: DecodeLimits) -> DecodedImage | Unreadable
         answer = Unreadable(ref, refused.code, refused.message, refused.facts or facts)
     except MemoryError:
         answer = Unreadable(ref, ErrorCode.TOO_LARGE, needs_too_much(limits), facts)
+    if limits.pdq and isinstance(answer, DecodedImage):
+        answer = replace(answer, pdq=hash_picture(answer.pixels))
     return replace(answer, decode_ms=(time.monotonic() - began) * 1000.0)
 
 

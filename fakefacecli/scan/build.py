@@ -29,6 +29,7 @@ from fakefacecli.detect.both import BothDetectors
 from fakefacecli.detect.cascade import MtcnnDetector
 from fakefacecli.detect.second import CenterFaceDetector
 from fakefacecli.detect.turns import TurningDetector
+from fakefacecli.evidence import pdq
 from fakefacecli.evidence.provenance import lists_of
 from fakefacecli.models.backbones import TIMM
 from fakefacecli.models.checkpoint import load
@@ -48,7 +49,16 @@ _TORCH = ("torch", "torchvision", "facenet-pytorch")
 # of over 32 MB is asked of the system anew each time: a face took 72 ms in batches of 16, 57 in 2
 _FACES_ON_CPU = 4
 _FACES_ON_GPU = 64
-_PACKAGES = (*_TORCH, "onnxruntime", "pillow", "pillow-heif", "numpy", "grad-cam", "c2pa-python")
+_PACKAGES = (
+    *_TORCH,
+    "onnxruntime",
+    "pillow",
+    "pillow-heif",
+    "numpy",
+    "grad-cam",
+    "c2pa-python",
+    "pdqhash",
+)
 
 
 def build(
@@ -210,6 +220,7 @@ def build_decoder(  # noqa: PLR0913 - what is decoded, for whom, and within whic
         trust_list=looks.trust_list,
         generators=looks.generators,
         lists_sha256=lists.sha256 if lists else "",
+        pdq=evidence is not None and pdq.is_installed(),
     )
     # with one lane nobody asks for images while a batch is judged: those of the next batch must be
     # decoded ahead, or judging and decoding would take turns

@@ -5,6 +5,7 @@ import itertools
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from fakefacecli.base.protocols import ImageSource
 from fakefacecli.base.records import ImageRef, ImageReport, Unreadable
@@ -23,7 +24,8 @@ class PendingReports:
 
     The model is loaded for the first image that needs judging. In a nightly run there is often
     none, and the run then ends in less time than importing torch takes. `known` counts the reports
-    taken from the state, `not_new` the images left out because of --since-last.
+    taken from the state, `not_new` the images left out because of --since-last. Each report says
+    what it matches of the output's known pictures.
     """
 
     def __init__(
@@ -55,13 +57,21 @@ class PendingReports:
         return self._keeper.missed if self._keeper else 0
 
     def __iter__(self) -> Iterator[ImageReport]:
-        for report, judged_now in self._reports():
+        for found, judged_now in self._reports():
+            report = self._matched(found)
             if self._keeper and report.label is Label.FLAGGED:
                 self._keeper.keep(report)
             # after the copy: what could not be copied is judged again by the next run
             if self.state and judged_now:
                 self.state.add(report)
             yield report
+
+    def _matched(self, report: ImageReport) -> ImageReport:
+        """The report with what a list says of its picture; the lists may be others each night."""
+        if self.output.known is None:
+            return report
+        match = self.output.known.match(report.facts.sha256, report.pdq)
+        return replace(report, known=match) if match else report
 
     def _reports(self) -> Iterator[tuple[ImageReport, bool]]:
         """The reports, and for each whether it came from the model just now."""

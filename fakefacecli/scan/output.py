@@ -11,7 +11,9 @@ from fakefacecli.base.files import atomic_write, cannot_write, settle, sweep
 from fakefacecli.base.options import ReportTarget, ScanOptions
 from fakefacecli.base.protocols import ReportWriter
 from fakefacecli.base.records import ImageReport
+from fakefacecli.evidence.known import KnownPictures
 from fakefacecli.models.judge import AnyCheckpoint, member_names
+from fakefacecli.reports.clusters import Clusters
 from fakefacecli.reports.journal import Journal, open_journal, resume_journal
 from fakefacecli.reports.rows import RowFacts, writer_for
 from fakefacecli.reports.tally import Tally
@@ -24,7 +26,8 @@ class Output:
     """Takes finished images; `commit` puts the whole reports in place.
 
     `head` says what the run is; a resumed run takes over that of the interrupted one. `done` are
-    the paths that are finished already. `say` writes text to stdout and may raise CannotWrite.
+    the paths that are finished already, `known` the lists that images are compared with. `say`
+    writes text to stdout and may raise CannotWrite.
     """
 
     def __init__(
@@ -33,14 +36,17 @@ class Output:
         checkpoint: AnyCheckpoint,
         head: dict[str, Any],
         say: Callable[[str], None],
+        known: KnownPictures | None = None,
     ):
         self.options = options
         self.checkpoint = checkpoint
         self.say = say
+        self.known = known
         self.tally = Tally()
         self.done: set[str] = set()
         self.head = head
         self._synced = time.monotonic()
+        self._clusters = Clusters()
         self._files = [target for target in options.reports if not target.is_stdout]
         self.journal = self._open_journal()
         stdout = next((target for target in options.reports if target.is_stdout), None)
@@ -107,7 +113,7 @@ class Output:
     def _count(self, report: ImageReport) -> None:
         self.tally.add(report)
         if self._live:
-            self.say(self._live.rows(report))
+            self.say(self._live.rows(self._clusters.numbered(report)))
 
     def _open_journal(self) -> Journal | None:
         # JSON has its counts before its rows, so on stdout the rows must wait somewhere
@@ -139,7 +145,7 @@ class Output:
         writer = self._writer(target)
         yield writer.start(header)
         if self.journal:
-            yield from map(writer.rows, self.journal.reports())
+            yield from map(writer.rows, map(Clusters().numbered, self.journal.reports()))
         yield writer.end(header)
 
 

@@ -11,12 +11,15 @@ from datetime import UTC, datetime
 from typing import Any
 
 from fakefacecli import __version__
-from fakefacecli.base.errors import ExitCode, Interrupted, NothingToDo
+from fakefacecli.base.errors import ExitCode, Interrupted, NothingToDo, UsageError
+from fakefacecli.base.extras import how_to_install
 from fakefacecli.base.lock import locked
 from fakefacecli.base.options import EvidenceOptions, ScanOptions, described
 from fakefacecli.base.records import ImageReport
 from fakefacecli.base.text import in_json
 from fakefacecli.base.verdicts import FailOn, Status
+from fakefacecli.evidence import pdq
+from fakefacecli.evidence.known import KnownPictures, read_known
 from fakefacecli.evidence.provenance import lists_of
 from fakefacecli.models.bundled import find_model
 from fakefacecli.models.judge import AnyCheckpoint
@@ -70,6 +73,7 @@ def run_scan(options: ScanOptions, callbacks: Callbacks) -> Outcome:
     require_inputs(options)  # before a model is read, let alone loaded
     checkpoint = find_model(options.judge.model)
     lists_of(options.evidence)  # to be refused before anything is done
+    known = known_pictures(options.evidence)
     check_targets(options)
     with contextlib.ExitStack() as stack:
         skipped = stack.enter_context(SkippedList(options.list_skipped, options.csv_bom))
@@ -78,7 +82,9 @@ def run_scan(options: ScanOptions, callbacks: Callbacks) -> Outcome:
             if not target.is_stdout:
                 stack.enter_context(locked(target.path))
         state = _open_state(options, checkpoint, stack) if options.state else None
-        output = Output(options, checkpoint, _journal_head(options, checkpoint), callbacks.say)
+        output = Output(
+            options, checkpoint, _journal_head(options, checkpoint, known), callbacks.say
+        )
         stack.callback(output.close)
         callbacks.on_start()  # from here on nothing refuses the run
         try:
@@ -154,7 +160,19 @@ def _scan_and_report(
     )
 
 
-def _journal_head(options: ScanOptions, checkpoint: AnyCheckpoint) -> dict[str, Any]:
+def known_pictures(options: EvidenceOptions) -> KnownPictures | None:
+    """The lists of known pictures; UsageError for one that cannot be used here."""
+    if not options.known:
+        return None
+    known = read_known(options.known)
+    if known.needs_pdq and not pdq.is_installed():
+        raise UsageError(f"--known with PDQ hashes needs pdqhash; {how_to_install('pdq')}")
+    return known
+
+
+def _journal_head(
+    options: ScanOptions, checkpoint: AnyCheckpoint, known: KnownPictures | None
+) -> dict[str, Any]:
     """The journal's first line; runs with the same fingerprint make the same rows."""
     # rows and finished images are known by their paths as typed, which depend on this folder
     where = [os.getcwd(), asdict(options.source)]
@@ -163,6 +181,8 @@ def _journal_head(options: ScanOptions, checkpoint: AnyCheckpoint) -> dict[str, 
     what = [where, options.affecting_rows, state, checkpoint.sha256, versions(checkpoint)]
     if lists := lists_of(options.evidence):
         what.append(lists.sha256)
+    if known:
+        what.append(known.sha256)
     return {
         "fingerprint": hashlib.sha256(json.dumps(what).encode()).hexdigest(),
         "run_id": uuid.uuid4().hex,
@@ -170,7 +190,7 @@ def _journal_head(options: ScanOptions, checkpoint: AnyCheckpoint) -> dict[str, 
     }
 
 
-def _evidence(options: EvidenceOptions) -> dict[str, Any]:
+def _evidence(options: EvidenceOptions, known: KnownPictures | None) -> dict[str, Any]:
     """What claims were checked against: another list would give other rows."""
     lists = lists_of(options)
     trusted = lists and lists.trusted
@@ -184,6 +204,15 @@ def _evidence(options: EvidenceOptions) -> dict[str, Any]:
             "sha256": trusted.sha256,
             "certificates": trusted.certificates,
         },
+        "known": [
+            {
+                "file": in_json(one.path)[0],
+                "sha256": one.sha256,
+                "entries": len(one.entries),
+                "skipped": one.skipped,
+            }
+            for one in (known.lists if known else ())
+        ],
         "generators": own and {"file": in_json(own)[0], "sha256": lists and lists.table.sha256},
     }
 
@@ -213,6 +242,6 @@ def _header(output: Output, pending: PendingReports, source: PathSource) -> dict
         "precision": pending.precision,
         "versions": versions(output.checkpoint),
         "options": described(options),
-        "evidence": _evidence(options.evidence),
+        "evidence": _evidence(options.evidence, output.known),
         "counts": output.tally.counts(source.skipped),
     }

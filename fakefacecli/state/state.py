@@ -122,8 +122,9 @@ class State:
             facts=replace(facts, mtime_ns=None),
             findings=tuple(replace(finding, overlay=None) for finding in report.findings),
             elapsed_ms=0.0,
+            known=None,  # by the lists of that run
         )
-        outcome = report.code or report.label or report.status
+        outcome = bare.code or bare.label or bare.status
         with refusals(self.path):
             self._remember(report.ref.path, facts, self._began_ns)
             # what an earlier run has reported stays reported, though it was judged again
