@@ -75,9 +75,12 @@ def labelled_images(
     NothingToDo when no image is left.
     """
     from fakefacecli.labelled.data import read_data
+    from fakefacecli.labelled.decisions import count_unsure
     from fakefacecli.train.split_file import with_division
 
     given = images = read_data(data)
+    if unsure := count_unsure(data):
+        complain(f"left out: {counted(unsure, 'face')} that somebody was unsure about")
     for model in models:
         found, divided = with_division(given, model)
         if divided:

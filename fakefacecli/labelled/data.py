@@ -6,12 +6,13 @@ This is the only place that reads labels.
 import csv
 import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from fakefacecli.base.errors import NothingToDo, UsageError
 from fakefacecli.base.options import SourceOptions
 from fakefacecli.base.records import Unreadable
+from fakefacecli.labelled.decisions import UNSURE, Decision, are_decisions, read_decision
 from fakefacecli.scan.source import PathSource
 
 # of these no training learns: test and held_out are for measuring alone; unseen, of sources that
@@ -32,7 +33,8 @@ class LabelledImage:
     "" means that nothing is known. `split` is one of SPLITS, or "" where none was given.
     `generator` is what made a fake; `face_px` the longer side of the face's box in the picture that
     a ready crop was cut from; "" and None where they are not known. `outside` is the share of a
-    ready crop that lay beyond that picture, in [0, 1].
+    ready crop that lay beyond that picture, in [0, 1]. `face` is the number of the face that is
+    meant, None for every face; `sha256` that of the file when it was labelled.
     """
 
     path: str
@@ -42,6 +44,8 @@ class LabelledImage:
     generator: str = ""
     face_px: float | None = None
     outside: float = 0.0
+    face: int | None = None
+    sha256: str = ""
 
 
 def read_data(data: str) -> list[LabelledImage]:
@@ -50,7 +54,8 @@ def read_data(data: str) -> list[LabelledImage]:
     `data` is a folder that holds `real/` and `fake/`, or folders named after SPLITS with those
     below; a folder between a class and its files is the group. Or it is a CSV (or a
     folder with a labels.csv): path (from the CSV's own folder), label (real or fake), optionally
-    group, split, generator, face_px and outside. Raises NothingToDo when there is no image,
+    group, split, generator, face_px and outside; or a decisions.csv, whose `unsure` faces are left
+    out. Raises NothingToDo when there is no image,
     UsageError for what cannot be understood, naming the file and the row.
     """
     listing = os.path.join(data, _LISTING)
@@ -109,21 +114,25 @@ def _images_below(folder: str, fake: bool, split: str) -> Iterator[LabelledImage
 
 def _read_csv(path: str) -> list[LabelledImage]:
     images: list[LabelledImage] = []
-    rows: dict[str, int] = {}
+    rows: dict[tuple[str, int | None], int] = {}
     try:
         # -sig: Excel begins a file in UTF-8 with a byte order mark
         with open(path, newline="", encoding="utf-8-sig") as handle:
             # not pandas, which cannot tell in which line a row ends: errors name that line
             reader = csv.DictReader(handle, strict=True)
-            column = _path_column(path, reader.fieldnames or ())
+            read = _reader_of_rows(path, reader.fieldnames or ())
             for row in reader:
                 where = f"{path}, line {reader.line_num}"
-                image = _read_row(row, column, os.path.dirname(path), where)
+                image = read(row, where)
+                if image is None:
+                    continue
                 # a file that is there twice would count twice, and could be in two splits
-                before = rows.setdefault(os.path.normpath(image.path), reader.line_num)
+                key = (os.path.normpath(image.path), image.face)
+                before = rows.setdefault(key, reader.line_num)
                 if before != reader.line_num:
+                    what = "file" if image.face is None else "face"
                     raise UsageError(
-                        f"{where}: {image.path} is in line {before} already; name each file once"
+                        f"{where}: {image.path} is in line {before} already; name each {what} once"
                     )
                 images.append(image)
     except OSError as error:
@@ -133,12 +142,31 @@ def _read_csv(path: str) -> list[LabelledImage]:
     return images
 
 
+def _reader_of_rows(
+    path: str, header: Sequence[str]
+) -> Callable[[dict[str, str | None], str], LabelledImage | None]:
+    """What reads a row of this CSV; it gives None for one that is left out."""
+    folder = os.path.dirname(path)
+    if are_decisions(header):
+        return lambda row, where: _decided(read_decision(row, folder, where))
+    column = _path_column(path, header)
+    return lambda row, where: _read_row(row, column, folder, where)
+
+
+def _decided(decision: Decision) -> LabelledImage | None:
+    if decision.word == UNSURE:
+        return None
+    fake = LABELS[decision.word]
+    return LabelledImage(decision.path, fake, "", "", face=decision.number, sha256=decision.sha256)
+
+
 def _path_column(path: str, header: Sequence[str]) -> str:
     column = next((name for name in _PATH_COLUMNS if name in header), None)
     if column is None or "label" not in header:
         found = ", ".join(header) or "nothing"
         raise UsageError(
-            f"{path}: columns {found} found, wanted path and label, optionally group and split"
+            f"{path}: columns {found} found, wanted path and label, optionally group and split, "
+            "or the columns of a decisions.csv"
         )
     return column
 

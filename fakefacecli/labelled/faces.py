@@ -65,7 +65,12 @@ def read_faces(images: Sequence[LabelledImage], reader: FaceReader) -> Iterator[
                 yield Missed(image, item.message, unreadable=True)
                 continue
             found = faces[item.ref.index]
+            if why := _no_more(image, item, len(found)):
+                yield Missed(image, why, unreadable=True)
+                continue
             for number, face in enumerate(found, 1):
+                if image.face not in (None, number):
+                    continue
                 crop = cut(item, face, number, reader.judge.window)
                 # a ready crop may have been resized, and its edges may be repeated pixels: its CSV
                 # can say how large the face was before, and how much of it was no photograph
@@ -74,6 +79,15 @@ def read_faces(images: Sequence[LabelledImage], reader: FaceReader) -> Iterator[
                 yield FoundFace(image, item, crop, image.face_px or face.box.longer_side)
             if not found:
                 yield Missed(image, "no face found")
+
+
+def _no_more(image: LabelledImage, photo: DecodedImage, faces: int) -> str:
+    """Why the face that was labelled cannot be taken any more; "" where it can."""
+    if image.sha256 and image.sha256 != photo.facts.sha256:
+        return "the file has changed since its face was decided about"
+    if image.face is not None and image.face > faces:
+        return f"face {image.face} was decided about, {faces} found; scan it with the same flags"
+    return ""
 
 
 def face_in_middle(picture: DecodedImage, scale: float) -> Face:

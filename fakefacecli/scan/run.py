@@ -82,9 +82,8 @@ def run_scan(options: ScanOptions, callbacks: Callbacks) -> Outcome:
             if not target.is_stdout:
                 stack.enter_context(locked(target.path))
         state = _open_state(options, checkpoint, stack) if options.state else None
-        output = Output(
-            options, checkpoint, _journal_head(options, checkpoint, known), callbacks.say
-        )
+        head = _journal_head(options, checkpoint, known)
+        output = Output(options, checkpoint, head, callbacks.say, known)
         stack.callback(output.close)
         callbacks.on_start()  # from here on nothing refuses the run
         try:
