@@ -13,7 +13,7 @@ const noPicture = (row) => {
   return make("p", { class: "no-picture" }, why, row.overlay ? ` Its file: ${row.overlay}` : null);
 };
 
-// The buttons of a decision. `keep` of them is called when something changes.
+// The buttons and the note of a decision; `keep` shows what is decided by now.
 const choices = (row) => {
   const others = alike(row);
   const box = others.length ? make("input", { type: "checkbox", class: "with-alike" }) : null;
@@ -69,14 +69,15 @@ const shown = { row: null, list: [], from: null, keep: null };
 const details = at("details");
 const fill = (row) => {
   const { keep, nodes } = choices(row);
-  Object.assign(shown, { row, keep });
+  const count = make("span", { class: "faint" }, tally());
+  Object.assign(shown, { row, keep: () => { keep(); count.textContent = tally(); } });
   const place = shown.list.indexOf(row.number);
   const step = (by) => stepDetails(by);
-  details.replaceChildren(
+  at("details-body").replaceChildren(
     make("div", { class: "pager" }, button("Close", () => details.close(), { class: "close" }),
       button("Previous", () => step(-1), { disabled: place <= 0 }),
       button("Next", () => step(1), { disabled: place < 0 || place >= shown.list.length - 1 }),
-      make("span", { class: "faint" }, place < 0 ? null : `${place + 1} of ${shown.list.length}`)),
+      make("span", { class: "faint" }, place < 0 ? null : `${place + 1} of ${shown.list.length}`), count),
     make("h2", { id: "details-title", tabindex: "-1" }, nameOf(row)), verdictLine(row), ...nodes.filter(Boolean),
     pictureOf(row) ?? noPicture(row),
     make("ul", { class: "said" }, reasons(row).map((text) => make("li", {}, text))),
@@ -95,7 +96,7 @@ const stepDetails = (by) => {
   else fill(rows[next]);
 };
 details.addEventListener("close", () => {
-  details.replaceChildren();
+  at("details-body").replaceChildren();
   const { from, row } = shown;
   Object.assign(shown, { row: null, keep: null });
   // the row that was opened may be on another page of the table by now

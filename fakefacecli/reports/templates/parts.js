@@ -11,7 +11,16 @@ const make = (tag, facts = {}, ...inside) => {
   return node;
 };
 const at = (id) => document.getElementById(id);
-const say = (text) => { at("said").textContent = text; };
+// For screen readers. What is said at once is read as one; outside an open dialog nothing is read.
+let saying = [];
+const say = (text) => {
+  saying.push(text);
+  if (saying.length > 1) return;
+  setTimeout(() => {
+    at(at("details").open ? "said-inside" : "said").textContent = saying.join(" ");
+    saying = [];
+  }, 0);
+};
 const counted = (number, noun) => `${number} ${noun}${number === 1 ? "" : "s"}`;
 const button = (text, act, facts = {}) => make("button", { type: "button", ...facts, on: { click: act } }, text);
 
