@@ -12,8 +12,10 @@ from dataclasses import dataclass, field
 
 from fakefacecli.reports.page_data import PageData
 
-WIDTH_PX = 720
-QUALITY = 80
+# Width in pixels, JPEG quality, and about how many characters an overlay then has in base64
+# (measured on 23). The more pictures there are the smaller they get: the page says in words what
+# their lettering says
+SIZES = ((720, 80, 97_000), (560, 75, 60_000), (420, 70, 33_000))
 # of base64 in one page: browsers open a page of this size in a few seconds
 MOST_CHARS = 60_000_000
 # an overlay is about 1200 x 1000 pixels and 0.4 MB: what is much larger is none of ours
@@ -48,32 +50,42 @@ def read_pictures(data: PageData, folder: str, most_chars: int = MOST_CHARS) -> 
     found = Pictures()
     known: dict[str, int] = {}
     room = most_chars
-    for row in _by_urgency(data):
-        overlay = data.overlays[row]
-        if overlay is None:
-            continue
+    width, quality = _size(len(set(data.overlays) - {None}), most_chars)
+    for row, overlay in _by_urgency(data):
         if overlay in known:
             found.number[row] = known[overlay]
             continue
-        if room <= 0:
-            found.missing[row] = "left_out"
-            continue
-        try:
-            text = base64.b64encode(_smaller(_read(os.path.join(folder, overlay)))).decode()
-        except FileNotFoundError:
-            found.missing[row] = "gone"
-            continue
-        except _BROKEN:
-            found.missing[row] = "unreadable"
-            continue
-        if len(text) > room:
+        text = _text(os.path.join(folder, overlay), width, quality) if room else "left_out"
+        if text in _REASONS:
+            found.missing[row] = text
+        elif len(text) > room:
             room = 0  # the next ones are less urgent: none of them jumps the queue
             found.missing[row] = "left_out"
-            continue
-        room -= len(text)
-        found.number[row] = known[overlay] = len(found.data)
-        found.data.append(text)
+        else:
+            room -= len(text)
+            found.number[row] = known[overlay] = len(found.data)
+            found.data.append(text)
     return found
+
+
+_REASONS = ("gone", "unreadable", "left_out")
+
+
+def _size(pictures: int, most_chars: int) -> tuple[int, int]:
+    """Width and quality at which as many `pictures` as possible fit; the largest that fits all."""
+    fitting = [size for size in SIZES if size[2] * pictures <= most_chars]
+    width, quality, _ = (fitting or SIZES[-1:])[0]
+    return width, quality
+
+
+def _text(path: str, width: int, quality: int) -> str:
+    """The picture at `path` as base64, or one of _REASONS."""
+    try:
+        return base64.b64encode(_smaller(_read(path), width, quality)).decode()
+    except FileNotFoundError:
+        return "gone"
+    except _BROKEN:
+        return "unreadable"
 
 
 # what Pillow raises for files that are no pictures; a ValueError also is a NUL in a path
@@ -83,10 +95,13 @@ _BROKEN = (
 )
 
 
-def _by_urgency(data: PageData) -> Iterator[int]:
+def _by_urgency(data: PageData) -> Iterator[tuple[int, str]]:
+    """The numbers of the rows that have a picture, and its path."""
     urgent = [row for rows in data.review.values() for row in rows]
-    yield from urgent
-    yield from sorted(set(range(len(data.rows))) - set(urgent))
+    for row in (*urgent, *sorted(set(range(len(data.rows))) - set(urgent))):
+        overlay = data.overlays[row]
+        if overlay is not None:
+            yield row, overlay
 
 
 def _read(path: str) -> bytes:
@@ -99,7 +114,7 @@ def _read(path: str) -> bytes:
         return file.read(_MOST_BYTES)
 
 
-def _smaller(data: bytes) -> bytes:
+def _smaller(data: bytes, most_wide: int, quality: int) -> bytes:
     from PIL import Image
 
     with contextlib.ExitStack() as stack:
@@ -113,9 +128,9 @@ def _smaller(data: bytes) -> bytes:
         if width * height > _MOST_PIXELS:
             raise ValueError(f"{width} x {height} pixels")
         picture = image.convert("RGB")
-    if width > WIDTH_PX:
-        size = (WIDTH_PX, max(1, round(height * WIDTH_PX / width)))
+    if width > most_wide:
+        size = (most_wide, max(1, round(height * most_wide / width)))
         picture = picture.resize(size, Image.Resampling.LANCZOS)
     out = io.BytesIO()
-    picture.save(out, "JPEG", quality=QUALITY, optimize=True)
+    picture.save(out, "JPEG", quality=quality, optimize=True)
     return out.getvalue()

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from fakefacecli.reports.page_data import gather
-from fakefacecli.reports.page_pictures import MOST_CHARS, WIDTH_PX, Pictures, read_pictures
+from fakefacecli.reports.page_pictures import MOST_CHARS, SIZES, Pictures, read_pictures
 from tests.reports.made_rows import image, judged, overlay, rows_for, usual
 
 
@@ -27,7 +27,7 @@ def pictures_of(folder: pathlib.Path, *names: str, most_chars: int = MOST_CHARS)
 def test_wide_pictures_are_made_smaller_and_small_ones_stay(tmp_path: pathlib.Path) -> None:
     found = read_pictures(gather(usual(tmp_path)), str(tmp_path))
     # the surer face comes first
-    assert [size_of(text) for text in found.data] == [(300, 200), (WIDTH_PX, 595)]
+    assert [size_of(text) for text in found.data] == [(300, 200), (720, 595)]
     assert found.number == {1: 0, 0: 1}
     assert found.missing == {}
 
@@ -41,6 +41,15 @@ def test_pictures_that_do_not_fit_are_left_out_from_the_least_urgent(
     assert found.number == {0: 0, 1: 1}
     assert found.missing == dict.fromkeys((2, 3, 4), "left_out")
     assert found.left_out == 3
+
+
+def test_many_pictures_are_made_smaller_so_that_more_of_them_fit(tmp_path: pathlib.Path) -> None:
+    names = [overlay(tmp_path, f"{n}.jpg") for n in range(3)]
+    widths = []
+    for _, _, chars in SIZES:
+        found = pictures_of(tmp_path, *names, most_chars=3 * chars)
+        widths.append(size_of(found.data[0])[0])
+    assert widths == [720, 560, 420]
 
 
 def _bomb() -> bytes:
