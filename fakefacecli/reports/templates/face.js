@@ -79,10 +79,10 @@ const fill = (row) => {
       button("Next", () => step(1), { disabled: place < 0 || place >= shown.list.length - 1 }),
       make("span", { class: "faint" }, place < 0 ? null : `${place + 1} of ${shown.list.length}`), count),
     make("h2", { id: "details-title", tabindex: "-1" }, nameOf(row)), verdictLine(row), ...nodes.filter(Boolean),
-    pictureOf(row) ?? noPicture(row),
-    make("ul", { class: "said" }, reasons(row).map((text) => make("li", {}, text))),
-    make("table", { class: "facts" }, make("tbody", {}, facts(row).map(([term, value]) =>
-      make("tr", {}, make("th", { scope: "row" }, term), make("td", {}, value))))));
+    make("div", { class: "pair" }, make("div", {}, pictureOf(row) ?? noPicture(row)), make("div", {},
+      make("ul", { class: "said" }, reasons(row).map((text) => make("li", {}, text))),
+      make("table", { class: "facts" }, make("tbody", {}, facts(row).map(([term, value]) =>
+        make("tr", {}, make("th", { scope: "row" }, term), make("td", {}, value))))))));
   at("details-title").focus();
 };
 const openDetails = (row, list) => {
