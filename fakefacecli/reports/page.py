@@ -140,9 +140,25 @@ def _environment() -> "Environment":
     )
     environment.filters["printable"] = lambda value: printable(str(value))
     environment.filters["counted"] = counted
+    environment.filters["tree"] = _tree
     environment.filters["percent"] = _percent
     environment.filters["about"] = about
     return environment
+
+
+def _tree(facts: Any) -> Any:
+    """`facts` with every list of mappings as a mapping, by the names of its items or their places.
+
+    The template can then show each of them, however deep, as a table of its own.
+    """
+    if isinstance(facts, Mapping):
+        return {str(key): _tree(value) for key, value in facts.items()}
+    if isinstance(facts, list) and facts and all(isinstance(item, Mapping) for item in facts):
+        return {
+            f"{place} {item.get('name', '')}".strip(): _tree(item)
+            for place, item in enumerate(facts, 1)
+        }
+    return facts
 
 
 def _percent(share: float) -> str:

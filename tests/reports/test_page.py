@@ -271,6 +271,7 @@ def test_keys_can_be_switched_off(browser: Any, report: pathlib.Path) -> None:
     with opened(browser, report) as found:
         page = found.page
         page.locator("#bar summary").click()
+        assert page.locator("#bar dt").all_inner_texts() == list("jkfrun0o")
         page.get_by_label("Go to the next face after a key").uncheck()
         page.keyboard.press("j")
         page.keyboard.press("f")
@@ -439,6 +440,28 @@ def test_a_page_without_card_and_header_says_what_is_not_known(
         words = found.page.locator("body").inner_text()
         assert "Nothing is known of the run that made this report." in words
         assert "Nothing is known here of how often this model is wrong." in words
+
+
+def test_the_run_and_the_card_are_shown_to_their_last_cell(
+    browser: Any, tmp_path: pathlib.Path
+) -> None:
+    parts = [{"name": "clip", "file": "c.safetensors"}, {"file": "no name", "mean": [1.5, 2]}]
+    card = {**CARD, "members": parts, "early_exit": {"measured": {"val": {"faces": 260}}}}
+    write_page(str(tmp_path / "r.html"), HEADER, usual(tmp_path), str(tmp_path), card)
+    with opened(browser, tmp_path / "r.html") as found:
+        page = found.page
+        page.evaluate(
+            "document.querySelectorAll('#run details').forEach(one => { one.open = true })"
+        )
+        words = page.locator("#run").inner_text()
+        assert "[object" not in page.locator("body").inner_text()
+        assert "{'" not in words
+        cells = page.locator("#run .facts tr").all_inner_texts()
+        for line in ("file\tc.safetensors", "file\tno name", "mean\t1.5, 2", "faces\t260"):
+            assert line in cells
+        assert "1 clip" in words and "hidden\t2" in cells
+        # the same card with the rates that the page works with
+        assert "1\u00a0% of 1000 (95\u00a0% interval 0.48\u00a0% to 1.8\u00a0%)" in words
 
 
 def test_a_run_without_any_row_has_a_page(browser: Any, tmp_path: pathlib.Path) -> None:

@@ -7,7 +7,7 @@ const make = (tag, facts = {}, ...inside) => {
     } else if (value === true) node.setAttribute(name, "");
     else if (value !== false && value !== null && value !== undefined) node.setAttribute(name, value);
   }
-  node.append(...inside.flat().filter((part) => part !== null && part !== undefined && part !== false));
+  node.append(...inside.flat(Infinity).filter((part) => part !== null && part !== undefined && part !== false));
   return node;
 };
 const at = (id) => document.getElementById(id);
