@@ -142,7 +142,7 @@ def _environment() -> "Environment":
     environment.filters["counted"] = counted
     environment.filters["tree"] = _tree
     environment.filters["percent"] = _percent
-    environment.filters["about"] = about
+    environment.filters["about"] = _about
     return environment
 
 
@@ -165,6 +165,6 @@ def _percent(share: float) -> str:
     return f"{100 * share:.2g}\u00a0%" if share < 0.1 else f"{100 * share:.0f}\u00a0%"
 
 
-def about(number: float) -> str:
+def _about(number: float) -> str:
     """A number that is only expected: one decimal under 10, none from there."""
     return f"{number:.1f}" if number < 9.95 else f"{number:.0f}"

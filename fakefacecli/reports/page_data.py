@@ -119,6 +119,8 @@ def _shown(row: Row) -> Row:
     for name in FILE_COLUMNS:
         exact = _system_name(row, name)
         shown[name] = exact and printable(exact)
+    if shown.get("members"):  # their names come from a model's card
+        shown["members"] = {printable(name): logit for name, logit in shown["members"].items()}
     return {
         name: printable(cell) if isinstance(cell, str) and name not in FILE_COLUMNS else cell
         for name, cell in shown.items()

@@ -37,7 +37,9 @@ for (const [group, numbers] of Object.entries(data.review)) {
 }
 const inCluster = new Map();
 for (const row of rows) {
-  if (row.cluster) inCluster.set(row.cluster, [...(inCluster.get(row.cluster) ?? []), row]);
+  if (!row.cluster) continue;
+  if (!inCluster.has(row.cluster)) inCluster.set(row.cluster, []);
+  inCluster.get(row.cluster).push(row);
 }
 
 // Previous and next page, with where one is; `turn` gets the new page's number.
