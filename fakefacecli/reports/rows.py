@@ -40,7 +40,7 @@ FILE_COLUMNS = ("path", "overlay")
 # The apostrophe is among them: a cell that starts with one gets one more, so that a reader can
 # always take off the first. The last four are full-width forms, which some spreadsheets read like
 # the first four
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "'", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "'", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 # by this mark Excel knows a CSV in UTF-8; without it, it takes the local 8-bit encoding
 BOM = "\ufeff"
@@ -160,7 +160,7 @@ def _rounded(probability: float) -> float:
 
 def guarded(cell: object) -> object:
     """A CSV cell that no spreadsheet runs: an apostrophe before risky text, numbers unchanged."""
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA) else cell
 
 
 def csv_column(member: str) -> str:
