@@ -139,6 +139,7 @@ def _run() -> Schema:
         "thresholds": {"type": "object", "required": ["low", "high"]},
         "min_face_px": {"type": "integer", "minimum": 1},
     }
+    model = {name: _or_null(schema) for name, schema in model.items()}
     counts: Schema = {
         "images": _COUNT,
         "faces": _COUNT,
@@ -146,25 +147,32 @@ def _run() -> Schema:
         "verdict": _COUNTS,
         "image_verdict": _COUNTS,
         "error_code": _COUNTS,
-        "skipped": _COUNTS,
+        "skipped": _or_null(_COUNTS),
         "provenance": _COUNTS,
         "known": _COUNT,
     }
     fields: Schema = {
         "run_id": text,
-        "tool": {"const": "fakeface"},
         "tool_version": text,
         "started": {"type": "string", "format": "date-time"},
         "ended": {"type": "string", "format": "date-time"},
-        "model": _strict(model),
         "device": text,
         "precision": {"enum": ["fp32", "bf16", "not used"]},
         "versions": {"type": "object", "additionalProperties": text},
         "options": {"type": "object"},
         "evidence": {"type": "object"},
+    }
+    # null: unknown, as in a report made of a CSV, which has no header; or not the same in all runs
+    # of a report that was merged
+    fields = {name: _or_null(schema) for name, schema in fields.items()}
+    fields |= {
+        "tool": {"const": "fakeface"},
+        "model": _strict(model),
         "counts": _strict(counts),
     }
-    return _strict(fields)
+    run = _strict(fields)
+    run["properties"]["merged"] = {"type": "array", "items": {"$ref": "#/$defs/run"}}
+    return run
 
 
 # no further fields: a misspelt or forgotten one fails the tests, which hold reports against this
@@ -192,3 +200,8 @@ def report_schema() -> Schema:
             "line": {"oneOf": [{"$ref": "#/$defs/row"}, _strict(whole)]},
         },
     }
+
+
+# the fields of a report's header, and of what it says of the model
+RUN_FIELDS: tuple[str, ...] = tuple(_run()["required"])
+MODEL_FIELDS: tuple[str, ...] = tuple(_run()["properties"]["model"]["required"])

@@ -12,8 +12,10 @@ from fakefacecli.overlay.mark import is_marked
 from fakefacecli.scan.source import looks_like_image
 
 
-def report_target(path: str, format_name: str | None, csv_bom: bool = False) -> ReportTarget:
-    """The target of one --report; raises UsageError when its suffix names no format."""
+def report_target(
+    path: str, format_name: str | None, csv_bom: bool = False, flag: str = "--report"
+) -> ReportTarget:
+    """The target of one --report, or other `flag`; UsageError when its suffix names no format."""
     suffix = os.path.splitext(path)[1].lower().removeprefix(".")
     if path == "-":
         format_name = format_name or "jsonl"
@@ -21,8 +23,8 @@ def report_target(path: str, format_name: str | None, csv_bom: bool = False) -> 
     if suffix not in REPORT_FORMATS:
         known = ", ".join(f".{name}" for name in REPORT_FORMATS)
         raise UsageError(
-            f"--report {path}: its suffix is none of {known}; rename it, "
-            "or use --report - with --format"
+            f"{flag} {path}: its suffix is none of {known}; rename it, "
+            f"or use {flag} - with --format"
         )
     return ReportTarget(path, suffix, csv_bom and suffix == "csv")
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fakefacecli.base.records import Box, DecodedImage, Face
-from fakefacecli.detect.both import BothDetectors, merged, overlap
+from fakefacecli.detect.both import BothDetectors, merged
 from tests.builders import image
 
 
@@ -64,7 +64,7 @@ def test_without_faces_of_either_there_is_none() -> None:
 
 def test_overlap_is_intersection_over_union() -> None:
     one = Box(0, 0, 10, 10)
-    assert overlap(one, one) == 1
-    assert overlap(one, Box(5, 0, 15, 10)) == pytest.approx(50 / 150)
-    assert overlap(one, Box(10, 0, 20, 10)) == 0
-    assert overlap(one, Box(30, 30, 40, 40)) == 0
+    assert one.overlap(one) == 1
+    assert one.overlap(Box(5, 0, 15, 10)) == pytest.approx(50 / 150)
+    assert one.overlap(Box(10, 0, 20, 10)) == 0
+    assert one.overlap(Box(30, 30, 40, 40)) == 0
