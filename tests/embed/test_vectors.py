@@ -4,7 +4,6 @@ import json
 import pathlib
 import re
 import shutil
-import sys
 
 import numpy as np
 import pyarrow.parquet
@@ -342,7 +341,6 @@ def test_an_output_that_cannot_work_is_refused_first(tmp_path: pathlib.Path) -> 
 @pytest.mark.parametrize(
     ("flags", "hidden", "code", "words"),
     [
-        (["--out", "a.parquet"], "pyarrow", ExitCode.USAGE, "[parquet]"),
         (["--out", "a.png", "--projection", "umap"], "umap", ExitCode.USAGE, "[umap]"),
         (["--out", "folder.png"], "", ExitCode.CANNOT_WRITE, "it is a folder"),
     ],
@@ -359,8 +357,6 @@ def test_what_is_missing_is_said_before_any_face_is_looked_at(
     monkeypatch.chdir(tmp_path)
     if hidden == "umap":
         monkeypatch.setattr(vectors, "_has_umap", lambda: False)
-    elif hidden:
-        monkeypatch.setitem(sys.modules, hidden, None)
     # no such data and no such model: whatever is said first was found out before them
     done = CliRunner().invoke(app, ["embed", "no-data", "--model", "no-model", *flags])
     assert done.exit_code == code, done.output
