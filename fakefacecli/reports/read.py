@@ -12,7 +12,7 @@ from fakefacecli.base.verdicts import Status
 from fakefacecli.reports.cells import TABLE_COLUMNS, loaded
 from fakefacecli.reports.parquet import read_parquet
 from fakefacecli.reports.rows import COLUMNS, CSV_MEMBER, Row
-from fakefacecli.reports.runs import merged_header
+from fakefacecli.reports.runs import header_for, merged_header
 from fakefacecli.reports.sqlite import read_sqlite
 
 READABLE = ("csv", "json", "jsonl", "parquet", "sqlite")
@@ -75,8 +75,9 @@ def require_whole(report: Report) -> None:
     missing = [name for name in _ALWAYS if name not in report.columns]
     if missing:
         raise UsageError(f"{report.path}: no column {missing[0]}; wanted a report of fakeface scan")
-    ours = {*TABLE_COLUMNS}
-    more = sorted(c for c in report.columns - ours if not c.startswith(CSV_MEMBER))
+    more = sorted(
+        name for name in report.columns - set(TABLE_COLUMNS) if not name.startswith(CSV_MEMBER)
+    )
     if more:
         raise UsageError(
             f"{report.path}: column {more[0]} is none of a report of this version; take it out, "
@@ -88,6 +89,11 @@ def require_whole(report: Report) -> None:
             raise UsageError(
                 f"{report.path}: row {number}: status {row['status']} found, but the cells of a "
                 f"face do not fit it; wanted all of {', '.join(_OF_FACES)} with ok, else none"
+            )
+        if row["face"] is not None and not (row["x1"] < row["x2"] and row["y1"] < row["y2"]):
+            raise UsageError(
+                f"{report.path}: row {number}: a box without an area found, wanted x1 < x2 and "
+                "y1 < y2"
             )
 
 
@@ -175,7 +181,11 @@ def _read_sqlite(path: str) -> Report:
     rows = ((f"row {n}", row) for n, row in enumerate(cells, 1))
     report = _report(path, None, rows)
     headers = list(map(_header, runs))
-    header = merged_header(headers, report.rows) if headers else None
+    header = headers[0] if headers else None
+    if len(headers) > 1:
+        # only the headers of the runs are kept: the one of them all follows from these
+        whole = header_for({"merged": headers}, report.rows)
+        header = merged_header(whole["merged"], report.rows)
     return Report(path, header, report.rows, columns)
 
 

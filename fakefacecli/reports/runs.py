@@ -19,8 +19,10 @@ def header_for(header: Mapping[str, Any] | None, rows: Sequence[Row]) -> Header:
     if header is None:
         return merged_header(runs_in(header, rows), rows)
     model, counts = header.get("model") or {}, header.get("counts") or {}
-    if not isinstance(model, dict) or not isinstance(counts, dict):
-        raise ValueError("a header without model and counts")
+    _require(header, model, counts)
+    of_runs = {
+        "merged": [header_for(run, _of_run(run, rows)) for run in header.get("merged") or ()]
+    }
     return {
         **dict.fromkeys(RUN_FIELDS),
         **header,
@@ -28,6 +30,7 @@ def header_for(header: Mapping[str, Any] | None, rows: Sequence[Row]) -> Header:
         "model": {**dict.fromkeys(MODEL_FIELDS), **model},
         # an older version counted less
         "counts": {**counts_of(rows), **counts},
+        **(of_runs if of_runs["merged"] else {}),
     }
 
 
@@ -100,6 +103,26 @@ _OF_IMAGES = {
     "error_code": ErrorCode,
     "provenance": ProvenanceKind,
 }
+
+
+def _require(header: Mapping[str, Any], model: Any, counts: Any) -> None:
+    """Raise ValueError where the header says something else than this module builds on."""
+    skipped = counts.get("skipped") or {} if isinstance(counts, dict) else None
+    runs = header.get("merged") or []
+    if not isinstance(model, dict) or not isinstance(skipped, dict):
+        raise ValueError("the model or the counts in its header are not those of a scan")
+    if not all(isinstance(number, int) for number in skipped.values()):
+        raise ValueError("the counts in its header are no whole numbers")
+    if not isinstance(runs, list) or not all(
+        isinstance(run, dict) and not run.get("merged") for run in runs
+    ):
+        raise ValueError("the runs in its header are no headers")
+    if not isinstance(header.get("run_id"), str | None):
+        raise ValueError("the run_id in its header is no text")
+
+
+def _of_run(run: Mapping[str, Any], rows: Sequence[Row]) -> list[Row]:
+    return [row for row in rows if row["run_id"] == run.get("run_id")]
 
 
 def _made(run_id: str | None, rows: Sequence[Row]) -> Header:

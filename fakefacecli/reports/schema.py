@@ -153,24 +153,22 @@ def _run() -> Schema:
     }
     fields: Schema = {
         "run_id": text,
+        "tool": {"const": "fakeface"},
         "tool_version": text,
         "started": {"type": "string", "format": "date-time"},
         "ended": {"type": "string", "format": "date-time"},
+        "model": _strict(model),
         "device": text,
         "precision": {"enum": ["fp32", "bf16", "not used"]},
         "versions": {"type": "object", "additionalProperties": text},
         "options": {"type": "object"},
         "evidence": {"type": "object"},
+        "counts": _strict(counts),
     }
     # null: unknown, as in a report made of a CSV, which has no header; or not the same in all runs
     # of a report that was merged
-    fields = {name: _or_null(schema) for name, schema in fields.items()}
-    fields |= {
-        "tool": {"const": "fakeface"},
-        "model": _strict(model),
-        "counts": _strict(counts),
-    }
-    run = _strict(fields)
+    certain = ("tool", "model", "counts")
+    run = _strict({k: v if k in certain else _or_null(v) for k, v in fields.items()})
     run["properties"]["merged"] = {"type": "array", "items": {"$ref": "#/$defs/run"}}
     return run
 
