@@ -7,6 +7,7 @@ what was wanted.
 import json
 import math
 import os
+import re
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
@@ -51,6 +52,7 @@ _CLOSED: dict[str, type[StrEnum]] = {
     "error_code": ErrorCode,
 }
 _LARGEST = 2**63 - 1  # what a column of Parquet or SQLite holds
+_DIGITS = re.compile(r"-?[0-9]{1,19}")
 _SHOWN = 60  # characters of a cell in a message
 
 
@@ -116,21 +118,20 @@ def typed(name: str, cell: Any) -> Any:
     return cell
 
 
-def _integer(name: str, cell: Any) -> int:
-    try:
+def _integer(name: str, given: Any) -> int:
+    cell = given
+    if isinstance(cell, str) and _DIGITS.fullmatch(cell):
+        cell = int(cell)
+    if not isinstance(cell, int) or isinstance(cell, bool):
         # a table that pandas has written again may say 640.0, where another cell is empty
-        number = cell if isinstance(cell, int) else int(cell) if _whole(cell) else int(float(cell))
-        fits = not isinstance(cell, bool) and abs(number) <= _LARGEST
-        if not fits or (not isinstance(cell, int) and float(cell) != number):
-            raise ValueError
-    except (ValueError, TypeError, OverflowError):
-        raise _unfit(name, cell, "a whole number") from None
-    return int(number)
-
-
-def _whole(cell: Any) -> bool:
-    # of a long text of digits float() would lose the last ones
-    return isinstance(cell, str) and cell.lstrip("-").isdecimal()
+        try:
+            real = _real(name, cell)
+        except ValueError:
+            real = math.nan
+        cell = int(real) if real.is_integer() else None
+    if cell is None or abs(cell) > _LARGEST:
+        raise _unfit(name, given, "a whole number")
+    return int(cell)
 
 
 def _real(name: str, cell: Any) -> float:
