@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import re
+import resource
 import sqlite3
 from contextlib import closing
 from dataclasses import replace
@@ -106,8 +107,6 @@ def test_a_resumed_scan_writes_tables_too(tmp_path: pathlib.Path) -> None:
     # no room for the journal of all images: the run ends in the middle
     (tmp_path / "r.parquet").write_text("the previous report")
     (tmp_path / "r.sqlite").write_text("another")
-    import resource
-
     limit = (1500, 1500)
     done = fakeface(
         *flags,
@@ -143,13 +142,15 @@ def test_reports_of_several_runs_become_one(tmp_path: pathlib.Path) -> None:
 
 
 @pytest.mark.parametrize("ending", ["csv", "json", "jsonl"])
-def test_a_pipe_gets_what_a_file_would(tmp_path: pathlib.Path, ending: str) -> None:
+def test_a_pipe_gets_what_a_file_would(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, ending: str
+) -> None:
     given = written(tmp_path / "r.parquet", rows=samples.rows(samples.OF_JUDGE))
-    os.chdir(tmp_path)
+    monkeypatch.chdir(tmp_path)  # where a report on stdout finds its overlays
     assert run(given, "--to", tmp_path / f"out.{ending}").exit_code == 0
     done = run(given, "--to", "-", "--format", ending)
     assert (done.exit_code, done.stderr) == (0, "")
-    assert done.stdout == (tmp_path / f"out.{ending}").read_text("utf-8")
+    assert done.stdout_bytes == (tmp_path / f"out.{ending}").read_bytes()
 
 
 def test_a_csv_for_excel_has_its_mark(tmp_path: pathlib.Path) -> None:
@@ -165,10 +166,8 @@ def test_an_incomplete_report_is_said_to_be_one(tmp_path: pathlib.Path) -> None:
     done = run(given, "--to", tmp_path / "x.csv")
     assert done.exit_code == ExitCode.COMPLETE
     said = " ".join(done.stderr.split())
-    assert (
-        f"r.jsonl: it is not complete: its last line, which holds the header of the run, is missing; {len(lines) - 1} rows read"
-        in said
-    )
+    missing = "its last line, which holds the header of the run, is missing"
+    assert f"r.jsonl: it is not complete: {missing}; {len(lines) - 1} rows read" in said
 
 
 @pytest.mark.parametrize(
