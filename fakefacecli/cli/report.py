@@ -132,7 +132,7 @@ def _convert(found: "list[Report]", target: ReportTarget, stop: "Callable[[], No
 def _compare(
     found: "list[Report]", target: ReportTarget | None, stop: "Callable[[], None]"
 ) -> None:
-    from fakefacecli.base.files import atomic_write
+    from fakefacecli.base.files import atomic_write, sweep
     from fakefacecli.base.lock import locked
     from fakefacecli.cli.report_table import print_changes, summary
     from fakefacecli.reports.diff import differences, differing
@@ -153,9 +153,8 @@ def _compare(
         for piece in text:
             say(piece)
     else:
-        with (
-            locked(target.path),
-            atomic_write(target.path, "w", encoding="utf-8", newline="") as handle,
-        ):
-            handle.writelines(text)
+        with locked(target.path):
+            sweep(target.path)
+            with atomic_write(target.path, "w", encoding="utf-8", newline="") as handle:
+                handle.writelines(text)
     complain(summary(changes))

@@ -9,6 +9,7 @@ from contextlib import closing
 from typing import Any
 from urllib.parse import quote
 
+from fakefacecli.base.errors import CannotWrite
 from fakefacecli.reports.cells import INTEGERS, REALS, TABLE_COLUMNS, from_table, table_cells
 from fakefacecli.reports.rows import Row
 
@@ -16,6 +17,19 @@ _INDEXED = ("path", "sha256", "verdict")
 _PLAIN_TABLES = """
     SELECT name FROM sqlite_master WHERE type = 'table' AND sql NOT LIKE 'CREATE VIRTUAL%'
 """
+
+
+def require_closed(path: str) -> None:
+    """Raise CannotWrite where SQLite's own files lie beside the database at `path`.
+
+    They belong to the old database. SQLite would write what they hold into the new one.
+    """
+    for ending in ("-wal", "-journal"):
+        if os.path.lexists(path + ending):
+            raise CannotWrite(
+                f"cannot write {path}: {path + ending} is there, so another program has the old "
+                "database open, or did not end well; close it, or name another file"
+            )
 
 
 def write_sqlite(path: str, header: Mapping[str, Any], rows: Iterable[Row]) -> None:

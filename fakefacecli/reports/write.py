@@ -8,7 +8,7 @@ from fakefacecli.base.files import atomic_write, settle
 from fakefacecli.base.options import ReportTarget
 from fakefacecli.reports.parquet import write_parquet
 from fakefacecli.reports.rows import Row, RowFacts, json_cells, writer_for
-from fakefacecli.reports.sqlite import write_sqlite
+from fakefacecli.reports.sqlite import require_closed, write_sqlite
 
 
 def write_whole(
@@ -22,6 +22,7 @@ def write_whole(
     if target.format == "parquet":
         write_parquet(path, header, rows)
     elif target.format == "sqlite":
+        require_closed(target.path)
         write_sqlite(path, header, rows)
     else:
         from fakefacecli.reports.page import (  # type: ignore[import-untyped, unused-ignore]

@@ -9,6 +9,7 @@ from fakefacecli.base.errors import CannotWrite, UsageError
 from fakefacecli.base.files import cannot_write, require_folder
 from fakefacecli.base.options import REPORT_FORMATS, ReportTarget, ScanOptions
 from fakefacecli.overlay.mark import is_marked
+from fakefacecli.reports.sqlite import require_closed
 from fakefacecli.scan.source import looks_like_image
 
 
@@ -41,6 +42,8 @@ def check_targets(options: ScanOptions) -> None:
     for target in options.reports:
         if not target.is_stdout:
             _check_report(target.path, options)
+        if target.format == "sqlite":
+            require_closed(target.path)
     if options.list_skipped:
         _check_report(options.list_skipped, options)
     if options.state:

@@ -117,6 +117,24 @@ def test_a_disk_without_room_leaves_the_old_report(tmp_path: pathlib.Path, endin
     assert list(tmp_path.iterdir()) == [path]
 
 
+@pytest.mark.parametrize("ending", ["-wal", "-journal"])
+def test_a_database_that_another_program_has_open_is_not_replaced(
+    tmp_path: pathlib.Path, ending: str
+) -> None:
+    path = write(tmp_path / "r.sqlite")
+    before = path.read_bytes()
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        if ending == "-wal":
+            db.execute("PRAGMA journal_mode = WAL")
+            before = path.read_bytes()
+        db.execute("BEGIN IMMEDIATE")
+        db.execute("DELETE FROM run")
+        with pytest.raises(CannotWrite, match=rf"r\.sqlite{ending} is there"):
+            write(path)
+        assert path.read_bytes() == before
+    assert write(path) == path
+
+
 def test_a_folder_that_takes_no_file_is_told(tmp_path: pathlib.Path) -> None:
     for ending in ("parquet", "sqlite"):
         with pytest.raises(CannotWrite, match="no such file or directory"):
