@@ -7,7 +7,9 @@ from fakefacecli.base.text import in_json
 from fakefacecli.base.verdicts import FailOn, Label, Thresholds
 
 # JSON Lines is the default on stdout: one row per line, readable before the run ends
-REPORT_FORMATS = ("csv", "json", "jsonl")
+STREAM_FORMATS = ("csv", "json", "jsonl")
+# the others are whole files that other programs open: they cannot be written piece by piece
+REPORT_FORMATS = (*STREAM_FORMATS, "html", "parquet", "sqlite")
 DEFAULT_MODEL = "fakeface-judge-2026.11"
 DEFAULT_NETWORK = "inception-resnet-v1"  # for what takes a single network
 # How files become pixels: 2 applies colour profiles, and turns by EXIF alone. What was judged under
@@ -112,6 +114,11 @@ class ReportTarget:
     def is_stdout(self) -> bool:
         """Whether the report goes to stdout."""
         return self.path == "-"
+
+    @property
+    def is_text(self) -> bool:
+        """Whether the report is text that can be written piece by piece."""
+        return self.format in STREAM_FORMATS
 
 
 @dataclass(frozen=True, slots=True)

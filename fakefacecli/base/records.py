@@ -131,6 +131,14 @@ class Box:
         """The longer of width and height, in pixels: the face's size everywhere in fakeface."""
         return max(self.right - self.left, self.bottom - self.top)
 
+    def overlap(self, other: "Box") -> float:
+        """Intersection over union of two boxes, 0..1."""
+        wide = min(self.right, other.right) - max(self.left, other.left)
+        high = min(self.bottom, other.bottom) - max(self.top, other.top)
+        shared = max(wide, 0.0) * max(high, 0.0)
+        areas = ((box.right - box.left) * (box.bottom - box.top) for box in (self, other))
+        return shared / (sum(areas) - shared)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Face:

@@ -175,7 +175,7 @@ def _write(
 
 
 def _check_out(out: list[str]) -> None:
-    from fakefacecli.embed.map import SUFFIXES, check_parquet
+    from fakefacecli.embed.map import SUFFIXES
     from fakefacecli.scan.targets import check_file
 
     # realpath: two names may lead to one file, and the second would replace the first
@@ -186,6 +186,4 @@ def _check_out(out: list[str]) -> None:
         if ending not in SUFFIXES:
             wanted = ", ".join(SUFFIXES)
             raise UsageError(f"--out {path}: wanted a name that ends in {wanted}")
-        if ending == VECTORS:
-            check_parquet()
         check_file(path)

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from fakefacecli.base.errors import UsageError
+from fakefacecli.base.options import REPORT_FORMATS, STREAM_FORMATS
 from fakefacecli.base.verdicts import FailOn, Thresholds
 
 # what an empty value should have been; for all other flags, a file
@@ -30,6 +31,18 @@ def refuse_empty(values: Mapping[str, str | Sequence[str] | None]) -> None:
         if value is not None and "" in ([value] if isinstance(value, str) else value):
             what = _WANTED.get(flag, "a file")
             raise UsageError(f"{flag} is empty; name {what}")
+
+
+def check_format(name: str | None) -> None:
+    """Raise UsageError for a --format that standard output does not take."""
+    if name is None or name in STREAM_FORMATS:
+        return
+    if name in REPORT_FORMATS:
+        raise UsageError(
+            f"--format {name}: standard output takes csv, json or jsonl; name a file that ends in "
+            f".{name} instead"
+        )
+    raise UsageError(f"--format {name}: wanted csv, json or jsonl")
 
 
 def parse_thresholds(text: str | None) -> Thresholds | None:

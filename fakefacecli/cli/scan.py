@@ -7,7 +7,6 @@ from functools import partial
 from fakefacecli.base.errors import EXIT_CODE_MEANINGS, ExitCode, UsageError
 from fakefacecli.base.memory import parse_size
 from fakefacecli.base.options import (
-    REPORT_FORMATS,
     DecodeOptions,
     EvidenceOptions,
     Explain,
@@ -21,6 +20,7 @@ from fakefacecli.base.text import printable
 from fakefacecli.cli.console import complain, error_boundary, say, stoppable
 from fakefacecli.cli.flags import takes
 from fakefacecli.cli.parse import (
+    check_format,
     parse_fail_on,
     parse_thresholds,
     read_bytes,
@@ -103,8 +103,7 @@ def scan_options(flags: ScanFlags) -> ScanOptions:
 def _reports(flags: ScanFlags) -> tuple[ReportTarget, ...]:
     from fakefacecli.scan.targets import report_target
 
-    if flags.format_ is not None and flags.format_ not in REPORT_FORMATS:
-        raise UsageError(f"--format {flags.format_}: wanted csv, json or jsonl")
+    check_format(flags.format_)
     return tuple(report_target(path, flags.format_, flags.csv_bom) for path in flags.report or ())
 
 

@@ -66,7 +66,8 @@ class ScanFlags:
         list[str] | None,
         _output(
             metavar="FILE|-",
-            help="Write rows: .csv, .json or .jsonl by suffix; - is stdout. Repeatable.",
+            help="Write rows: .csv, .json, .jsonl, .html, .parquet or .sqlite by suffix; "
+            "- is stdout. Repeatable.",
         ),
     ] = None
     format_: Annotated[

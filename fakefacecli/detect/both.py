@@ -65,13 +65,4 @@ def merged(known: Sequence[Face], more: Sequence[Face]) -> tuple[Face, ...]:
 def _same(box: Box, known: Box) -> bool:
     x, y = (box.left + box.right) / 2, (box.top + box.bottom) / 2
     inside = known.left <= x <= known.right and known.top <= y <= known.bottom
-    return inside or overlap(box, known) >= MOST_OVERLAP
-
-
-def overlap(one: Box, other: Box) -> float:
-    """Intersection over union of two boxes, 0..1."""
-    wide = min(one.right, other.right) - max(one.left, other.left)
-    high = min(one.bottom, other.bottom) - max(one.top, other.top)
-    shared = max(wide, 0.0) * max(high, 0.0)
-    areas = ((box.right - box.left) * (box.bottom - box.top) for box in (one, other))
-    return shared / (sum(areas) - shared)
+    return inside or box.overlap(known) >= MOST_OVERLAP

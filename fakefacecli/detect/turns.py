@@ -176,12 +176,7 @@ def _square_of(image: DecodedImage, box: Box) -> Pixels:
 
 def _same(one: Face, other: Face) -> bool:
     """Whether the boxes of two faces overlap so much that they are of one face."""
-    a, b = one.box, other.box
-    wide = min(a.right, b.right) - max(a.left, b.left)
-    high = min(a.bottom, b.bottom) - max(a.top, b.top)
-    shared = max(wide, 0.0) * max(high, 0.0)
-    areas = [(box.right - box.left) * (box.bottom - box.top) for box in (a, b)]
-    return shared > SAME_FACE_OVERLAP * (sum(areas) - shared)
+    return one.box.overlap(other.box) > SAME_FACE_OVERLAP
 
 
 def _sum_of_likings(faces: Sequence[_Seen]) -> float:

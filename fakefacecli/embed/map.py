@@ -7,8 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fakefacecli.base.errors import UsageError
-from fakefacecli.base.extras import how_to_install
 from fakefacecli.base.options import Colour
 from fakefacecli.base.text import printable
 from fakefacecli.embed.vectors import Point
@@ -120,19 +118,8 @@ def write_map(points: Sequence[Point], at: Numbers, by: Colour, title: str) -> s
     return render("map", title, by=by, legends=legends, dots=dots)
 
 
-def check_parquet() -> None:
-    """UsageError when pyarrow is not installed."""
-    try:
-        import pyarrow.parquet  # noqa: F401
-    except ImportError:
-        raise UsageError(
-            f"pyarrow is not installed; run {how_to_install('parquet')} to write .parquet"
-        ) from None
-
-
 def write_vectors(points: Sequence[Point], at: Numbers) -> bytes:
     """A Parquet table, a row for each face: what is known of it, x and y, and `vector`."""
-    check_parquet()
     import pandas as pd
 
     def words(name: str) -> "pd.Series[str]":

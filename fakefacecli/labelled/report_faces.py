@@ -1,25 +1,20 @@
 """The faces of a finished scan, cut out of their images again by the boxes in its report."""
 
-import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
 
 from fakefacecli.base.errors import NothingToDo, UsageError
 from fakefacecli.base.records import Box, Face, ImageRef, Unreadable
-from fakefacecli.base.text import exact, from_json, printable
 from fakefacecli.labelled.data import LabelledImage
 from fakefacecli.labelled.faces import FaceReader, FoundFace, Missed, face_in_box
+from fakefacecli.reports import read
+from fakefacecli.reports.rows import Row
 from fakefacecli.scan.crop import cut
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-SUFFIXES = (".csv", ".json", ".jsonl")
-_FACE = ("face", "x1", "y1", "x2", "y2")
-_TURNED = ("roll", "turn")
-_NEEDED = ("path", "status", *_FACE, "verdict", "sha256")
+SUFFIXES = tuple(f".{name}" for name in read.READABLE)
+_CORNERS = ("x1", "y1", "x2", "y2")
+_NEEDED = ("path", "status", "face", *_CORNERS, "verdict", "sha256")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,62 +41,34 @@ def read_report(path: str) -> list[ScannedImage]:
 
     Raises UsageError for what is no report of fakeface, NothingToDo when it holds no face.
     """
+    report = read.read_report(path)
+    missing = [name for name in _NEEDED if name not in report.columns]
+    if missing and report.rows:
+        raise UsageError(f"{path}: no column {missing[0]}; wanted a report of fakeface scan")
     try:
-        table = _read_table(path)
-        missing = [name for name in _NEEDED if name not in table]
-        if missing and len(table):
-            raise UsageError(f"{path}: no column {missing[0]}; wanted a report of fakeface scan")
-        images = _images(table) if len(table) else []
-    except OSError as error:
-        raise UsageError(f"{path}: {(error.strerror or 'unreadable').lower()}") from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        images = _images(report.rows)
+    except (ValueError, TypeError) as error:
         raise UsageError(f"{path}: not a report of fakeface scan ({error})") from error
     if not images:
         raise NothingToDo(f"{path}: no face in it")
     return images
 
 
-def _read_table(path: str) -> "pd.DataFrame":
-    """The rows of a report, their paths as in a CSV; all cells of a CSV are text."""
-    import pandas as pd
-
-    if path.lower().endswith(".csv"):
-        # a face in a folder called "NA" is not a missing value
-        table = pd.read_csv(path, dtype=str, na_filter=False)
-        if not isinstance(table.index, pd.RangeIndex):  # pandas took the first cells for names
-            raise ValueError("rows with more cells than columns")
-        # the apostrophe that keeps spreadsheets from running a cell, see reports.rows.guarded
-        return pd.DataFrame({name: table[name].str.removeprefix("'") for name in table})
-    with open(path, encoding="utf-8") as handle:
-        if path.lower().endswith(".json"):
-            rows = json.load(handle)["rows"]
-        else:
-            rows = [row for line in handle if "run" not in (row := json.loads(line))]
-    if not isinstance(rows, list):
-        raise TypeError("no list of rows")
+def _images(rows: Sequence[Row]) -> list[ScannedImage]:
+    faces: dict[str, list[Row]] = {}
     for row in rows:
-        # pandas cannot group by names that are not UTF-8
-        row["path"] = printable(from_json(row["path"], row.get("path_bytes")))
-    return pd.DataFrame(rows, dtype=object)  # numbers as they are: a gap makes no 1 a 1.0
-
-
-def _images(table: "pd.DataFrame") -> list[ScannedImage]:
-    # reports of single networks had no roll before, and none had a turn
-    table = table.assign(**{name: 0 for name in _TURNED if name not in table})
-    faces = table[table["face"].map(bool).astype(bool)]  # an empty cell, or null: no face
+        if row["face"] is not None:
+            faces.setdefault(row["path"], []).append(row)
     return [
-        ScannedImage(
-            path=exact(of["path"].iloc[0]),
-            sha256=of["sha256"].iloc[0],
-            faces=tuple(
-                (int(number), face_in_box(_box(*corners), float(roll), int(turn)))
-                for number, *corners, roll, turn in of[[*_FACE, *_TURNED]].itertuples(
-                    index=False, name=None
-                )
-            ),
-        )
-        for _, of in faces.groupby("path", sort=False, dropna=False)
+        ScannedImage(path, of[0]["sha256"], tuple((row["face"], _face(row)) for row in of))
+        for path, of in faces.items()
     ]
+
+
+def _face(row: Row) -> Face:
+    box = _box(*(row[name] for name in _CORNERS))
+    # reports of single networks had no roll before, and none had a turn
+    return face_in_box(box, row["roll"] or 0.0, row["turn"] or 0)
 
 
 def check_images(report: str, images: list[ScannedImage]) -> None:
@@ -138,9 +105,8 @@ def reread(images: list[ScannedImage], reader: FaceReader) -> Iterator[FoundFace
                 yield FoundFace(image, item, crop, face.box.longer_side)
 
 
-def _box(*corners: Any) -> Box:
+def _box(left: float, top: float, right: float, bottom: float) -> Box:
     # reports come from anywhere: a huge box would be cut out as a huge array
-    left, top, right, bottom = map(float, corners)
     if not max(map(abs, (left, top, right, bottom))) < 1e6:  # NaN fails too
         raise ValueError("a box that no picture has")
     return Box(left, top, right, bottom)

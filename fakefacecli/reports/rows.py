@@ -1,4 +1,4 @@
-"""Report rows and the three formats they are written in.
+"""Report rows and the three formats of text they are written in.
 
 One row per face; exactly one for an image without a face or with an error. Every row leads to its
 exact file: a CSV holds names as `text.printable` writes them, without a control character; JSON
@@ -37,6 +37,7 @@ COLUMNS = (
 JUDGE_COLUMNS = ("members",)
 # of these JSON also holds the bytes, base64 in NAME_bytes, where they are not UTF-8
 FILE_COLUMNS = ("path", "overlay")
+CSV_MEMBER = "logit_"
 # The apostrophe is among them: a cell that starts with one gets one more, so that a reader can
 # always take off the first. The last four are full-width forms, which some spreadsheets read like
 # the first four
@@ -165,7 +166,7 @@ def guarded(cell: object) -> object:
 
 def csv_column(member: str) -> str:
     """The column of a CSV report that holds this member's logit."""
-    return f"logit_{member}"
+    return f"{CSV_MEMBER}{member}"
 
 
 class CsvWriter:
@@ -185,26 +186,48 @@ class CsvWriter:
         return BOM * self.bom + ",".join((*COLUMNS, *of_judge)) + "\n"
 
     def rows(self, report: ImageReport) -> str:
+        return "".join(map(self.put, rows_of(report, self.facts)))
+
+    def put(self, row: Row) -> str:
+        logits = row.get("members") or {}
+        names = {name: printable(row[name]) for name in FILE_COLUMNS if row[name]}
+        cells = [*map((row | names).get, COLUMNS), *map(logits.get, self.facts.members)]
         text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        for row in rows_of(report, self.facts):
-            logits = row.pop("members", None) or {}
-            row |= {name: printable(row[name]) for name in FILE_COLUMNS if row[name]}
-            cells = [*row.values(), *map(logits.get, self.facts.members)]
-            writer.writerow([guarded(cell) for cell in cells])
-        return text.getvalue()
+        # with CR LF the writer also quotes a cell that holds a lone CR; the row itself ends in LF
+        csv.writer(text, lineterminator="\r\n").writerow([guarded(_as_text(c)) for c in cells])
+        return text.getvalue().removesuffix("\r\n") + "\n"
 
     def end(self, header: Mapping[str, Any]) -> str:
         return ""
 
 
-def _json_row(row: Row) -> str:
+def json_cells(row: Row) -> Row:
+    """The row as JSON and tables hold it: all text is Unicode.
+
+    Of FILE_COLUMNS whose bytes are not UTF-8 there is NAME_bytes as well, in base64.
+    """
+    cells = {name: _as_text(cell) for name, cell in row.items()}
     for name in FILE_COLUMNS:
         if row[name]:
-            row[name], data = in_json(row[name])
-            row |= {f"{name}_bytes": data} if data else {}
+            cells[name], data = in_json(row[name])
+            cells |= {f"{name}_bytes": data} if data else {}
+    return cells
+
+
+def _as_text(cell: Any) -> Any:
+    """The cell; made printable where it is a text that no UTF-8 file can hold."""
+    if not isinstance(cell, str) or cell.isascii():
+        return cell
+    try:
+        cell.encode()
+    except UnicodeEncodeError:
+        return printable(cell)
+    return cell
+
+
+def _json_row(row: Row) -> str:
     # ASCII: whatever lies in a name, nothing invisible or of a terminal's own reaches a screen
-    return json.dumps(row)
+    return json.dumps(json_cells(row))
 
 
 class JsonLinesWriter:
@@ -219,7 +242,10 @@ class JsonLinesWriter:
         return ""
 
     def rows(self, report: ImageReport) -> str:
-        return "".join(_json_row(row) + "\n" for row in rows_of(report, self.facts))
+        return "".join(map(self.put, rows_of(report, self.facts)))
+
+    def put(self, row: Row) -> str:
+        return _json_row(row) + "\n"
 
     def end(self, header: Mapping[str, Any]) -> str:
         return json.dumps({"schema_version": SCHEMA_VERSION, "run": header}) + "\n"
@@ -239,11 +265,12 @@ class JsonWriter:
         return f'{{\n  "schema_version": {SCHEMA_VERSION},\n  "run": {run},\n  "rows": ['
 
     def rows(self, report: ImageReport) -> str:
+        return "".join(map(self.put, rows_of(report, self.facts)))
+
+    def put(self, row: Row) -> str:
         # commas go before rows, because no row knows that it is the last
-        text = ""
-        for row in rows_of(report, self.facts):
-            text += self._between + _json_row(row)
-            self._between = ",\n"
+        text = self._between + _json_row(row)
+        self._between = ",\n"
         return text
 
     def end(self, header: Mapping[str, Any]) -> str:

@@ -139,6 +139,7 @@ def _run() -> Schema:
         "thresholds": {"type": "object", "required": ["low", "high"]},
         "min_face_px": {"type": "integer", "minimum": 1},
     }
+    model = {name: _or_null(schema) for name, schema in model.items()}
     counts: Schema = {
         "images": _COUNT,
         "faces": _COUNT,
@@ -146,7 +147,7 @@ def _run() -> Schema:
         "verdict": _COUNTS,
         "image_verdict": _COUNTS,
         "error_code": _COUNTS,
-        "skipped": _COUNTS,
+        "skipped": _or_null(_COUNTS),
         "provenance": _COUNTS,
         "known": _COUNT,
     }
@@ -164,7 +165,12 @@ def _run() -> Schema:
         "evidence": {"type": "object"},
         "counts": _strict(counts),
     }
-    return _strict(fields)
+    # null: unknown, as in a report made of a CSV, which has no header; or not the same in all runs
+    # of a report that was merged
+    certain = ("tool", "model", "counts")
+    run = _strict({k: v if k in certain else _or_null(v) for k, v in fields.items()})
+    run["properties"]["merged"] = {"type": "array", "items": {"$ref": "#/$defs/run"}}
+    return run
 
 
 # no further fields: a misspelt or forgotten one fails the tests, which hold reports against this
@@ -192,3 +198,8 @@ def report_schema() -> Schema:
             "line": {"oneOf": [{"$ref": "#/$defs/row"}, _strict(whole)]},
         },
     }
+
+
+# the fields of a report's header, and of what it says of the model
+RUN_FIELDS: tuple[str, ...] = tuple(_run()["required"])
+MODEL_FIELDS: tuple[str, ...] = tuple(_run()["properties"]["model"]["required"])

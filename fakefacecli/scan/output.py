@@ -15,8 +15,9 @@ from fakefacecli.evidence.known import KnownPictures
 from fakefacecli.models.judge import AnyCheckpoint, member_names
 from fakefacecli.reports.clusters import Clusters
 from fakefacecli.reports.journal import Journal, open_journal, resume_journal
-from fakefacecli.reports.rows import RowFacts, writer_for
+from fakefacecli.reports.rows import Row, RowFacts, rows_of, writer_for
 from fakefacecli.reports.tally import Tally
+from fakefacecli.reports.write import write_whole
 
 # what a power cut may cost: fsync after every image would slow the scan
 _SYNC_SECONDS = 1.0
@@ -86,6 +87,10 @@ class Output:
         journal.sync()
         with contextlib.ExitStack() as stack:
             for target in self._files:
+                if not target.is_text:
+                    handle = stack.enter_context(atomic_write(target.path))
+                    write_whole(target, handle, header, self._rows(target, journal))
+                    continue
                 handle = stack.enter_context(
                     atomic_write(target.path, "w", encoding="utf-8", newline="")
                 )
@@ -129,17 +134,24 @@ class Output:
             return journal
         return open_journal(path, self.head)
 
+    def _rows(self, target: ReportTarget, journal: Journal) -> Iterator[Row]:
+        facts = self._facts(target)
+        for report in journal.reports():
+            yield from rows_of(report, facts)
+
     def _writer(self, target: ReportTarget) -> ReportWriter:
+        return writer_for(target, self._facts(target))
+
+    def _facts(self, target: ReportTarget) -> RowFacts:
         folder = "." if target.is_stdout else os.path.dirname(target.path) or "."
         overlays = self.options.overlays
-        facts = RowFacts(
+        return RowFacts(
             run_id=self.head["run_id"],
             model=self.checkpoint.card.name,
             model_sha256=self.checkpoint.sha256,
             overlays=os.path.relpath(overlays, folder) if overlays else "",
             members=member_names(self.checkpoint),
         )
-        return writer_for(target, facts)
 
     def _pieces(self, target: ReportTarget, header: dict[str, Any]) -> Iterator[str]:
         writer = self._writer(target)

@@ -9,11 +9,14 @@ from fakefacecli.base.errors import CannotWrite, UsageError
 from fakefacecli.base.files import cannot_write, require_folder
 from fakefacecli.base.options import REPORT_FORMATS, ReportTarget, ScanOptions
 from fakefacecli.overlay.mark import is_marked
+from fakefacecli.reports.sqlite import require_closed
 from fakefacecli.scan.source import looks_like_image
 
 
-def report_target(path: str, format_name: str | None, csv_bom: bool = False) -> ReportTarget:
-    """The target of one --report; raises UsageError when its suffix names no format."""
+def report_target(
+    path: str, format_name: str | None, csv_bom: bool = False, flag: str = "--report"
+) -> ReportTarget:
+    """The target of one --report, or other `flag`; UsageError when its suffix names no format."""
     suffix = os.path.splitext(path)[1].lower().removeprefix(".")
     if path == "-":
         format_name = format_name or "jsonl"
@@ -21,8 +24,8 @@ def report_target(path: str, format_name: str | None, csv_bom: bool = False) -> 
     if suffix not in REPORT_FORMATS:
         known = ", ".join(f".{name}" for name in REPORT_FORMATS)
         raise UsageError(
-            f"--report {path}: its suffix is none of {known}; rename it, "
-            "or use --report - with --format"
+            f"{flag} {path}: its suffix is none of {known}; rename it, "
+            f"or use {flag} - with --format"
         )
     return ReportTarget(path, suffix, csv_bom and suffix == "csv")
 
@@ -39,6 +42,8 @@ def check_targets(options: ScanOptions) -> None:
     for target in options.reports:
         if not target.is_stdout:
             _check_report(target.path, options)
+        if target.format == "sqlite":
+            require_closed(target.path)
     if options.list_skipped:
         _check_report(options.list_skipped, options)
     if options.state:

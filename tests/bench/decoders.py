@@ -25,7 +25,6 @@ from PIL import Image, JpegImagePlugin
 from fakefacecli.base.options import DEFAULT_NETWORK, JudgeOptions, Precision
 from fakefacecli.base.records import Box, DecodedImage, Face, ImageRef, Pixels
 from fakefacecli.base.verdicts import Verdict
-from fakefacecli.detect.both import overlap
 from fakefacecli.models.bundled import find_model
 from fakefacecli.scan.build import build_judge
 from fakefacecli.scan.crop import cut
@@ -124,11 +123,7 @@ def compare(
 def paired(wanted: list[Box], own: list[Box]) -> list[tuple[int, int]]:
     """Which of `own` is which of `wanted`: the pairs that overlap most, each box in one at most."""
     overlaps = sorted(
-        (
-            (overlap(a, b), one, other)
-            for one, a in enumerate(wanted)
-            for other, b in enumerate(own)
-        ),
+        ((a.overlap(b), one, other) for one, a in enumerate(wanted) for other, b in enumerate(own)),
         reverse=True,
     )
     pairs: dict[int, int] = {}

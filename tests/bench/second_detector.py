@@ -25,7 +25,6 @@ from fakefacecli.base.options import (
 )
 from fakefacecli.base.records import Box, ImageReport
 from fakefacecli.base.verdicts import DetectorName
-from fakefacecli.detect.both import overlap
 from fakefacecli.models.bundled import find_model
 from fakefacecli.scan.build import build_decoder, build_judge, default_workers
 from fakefacecli.scan.pipeline import Stages, scan
@@ -103,7 +102,7 @@ def _recall(
     counts = {}
     for low, high in (*SIZES, (40, 100_000)):
         hits = [
-            any(overlap(box, found) > FOUND_FROM for found in boxes[name])
+            any(box.overlap(found) > FOUND_FROM for found in boxes[name])
             for name, faces in truth.items()
             for box, px in faces
             if low <= px < high
@@ -118,7 +117,7 @@ def _doubles(reports: Sequence[ImageReport]) -> list[str]:
         for report in reports
         for first, one in enumerate(report.findings, 1)
         for second, other in enumerate(report.findings[first:], first + 1)
-        if overlap(one.box, other.box) >= DOUBLE_FROM
+        if one.box.overlap(other.box) >= DOUBLE_FROM
     ]
 
 

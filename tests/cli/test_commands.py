@@ -37,6 +37,7 @@ sys.exit(f"imported {heavy & set(sys.modules)}" if heavy & set(sys.modules) else
         "explain --help",
         "train --help",
         "models --help",
+        "report --help",
         "docs",
         "--version",
     ],

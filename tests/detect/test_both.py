@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from fakefacecli.base.records import Box, DecodedImage, Face
-from fakefacecli.detect.both import BothDetectors, merged, overlap
+from fakefacecli.detect.both import BothDetectors, merged
 from fakefacecli.detect.cascade import MtcnnDetector
 from fakefacecli.detect.turns import UprightNetwork
 from tests.builders import PHOTO, image, ref
@@ -96,7 +96,7 @@ def test_a_face_that_only_the_second_finds_on_its_head_is_said_to_be_so() -> Non
 
 def test_overlap_is_intersection_over_union() -> None:
     one = Box(0, 0, 10, 10)
-    assert overlap(one, one) == 1
-    assert overlap(one, Box(5, 0, 15, 10)) == pytest.approx(50 / 150)
-    assert overlap(one, Box(10, 0, 20, 10)) == 0
-    assert overlap(one, Box(30, 30, 40, 40)) == 0
+    assert one.overlap(one) == 1
+    assert one.overlap(Box(5, 0, 15, 10)) == pytest.approx(50 / 150)
+    assert one.overlap(Box(10, 0, 20, 10)) == 0
+    assert one.overlap(Box(30, 30, 40, 40)) == 0

@@ -17,7 +17,7 @@ from fakefacecli.base.options import Turns
 from fakefacecli.base.records import Box, DecodedImage, Face, Floats, ImageRef, Pixels
 from fakefacecli.base.verdicts import DetectorName
 from fakefacecli.detect import second
-from fakefacecli.detect.both import BothDetectors, overlap
+from fakefacecli.detect.both import BothDetectors
 from fakefacecli.detect.cascade import MtcnnDetector
 from fakefacecli.detect.second import CenterFaceDetector
 from fakefacecli.detect.turns import TurningDetector
@@ -49,7 +49,7 @@ def assert_alike(found: Sequence[Face], wanted: Sequence[Face]) -> None:
     for one, other in zip(found, wanted, strict=True):
         assert one.score == pytest.approx(other.score, abs=1e-4)
         assert np.allclose(one.landmarks, other.landmarks, rtol=1e-5, atol=1e-2)
-        assert overlap(one.box, other.box) > 0.9999
+        assert one.box.overlap(other.box) > 0.9999
 
 
 def test_it_finds_the_faces_of_the_sample_photographs_where_mtcnn_does(
@@ -62,7 +62,7 @@ def test_it_finds_the_faces_of_the_sample_photographs_where_mtcnn_does(
             images.append(photo(np.asarray(small), index))
     for faces, wanted in zip(detector.detect(images), MtcnnDetector().detect(images), strict=True):
         for face in wanted:
-            same = [other for other in faces if overlap(face.box, other.box) > 0.5]
+            same = [other for other in faces if face.box.overlap(other.box) > 0.5]
             assert len(same) == 1
             # eyes, nose, corners of the mouth: named in the same order, left in the picture first
             apart = np.abs(same[0].landmarks - face.landmarks).max()
@@ -76,7 +76,7 @@ def test_a_face_that_mtcnn_misses_is_found(detector: CenterFaceDetector) -> None
     assert cascade.detect([dark]) == [()]
     [[face]] = BothDetectors(cascade, detector).detect([dark])
     [[same]] = cascade.detect([photo(sample())])
-    assert overlap(face.box, same.box) > 0.6
+    assert face.box.overlap(same.box) > 0.6
 
 
 @pytest.mark.parametrize(("degrees", "turn"), [(90, 90), (180, 180), (270, 270)])
@@ -145,7 +145,7 @@ def test_faces_below_the_least_size_are_not_reported() -> None:
     pixels = sample(400)
     [[face]] = CenterFaceDetector().detect([photo(pixels)])
     [[same]] = CenterFaceDetector(min_face_px=0.7 * face.box.longer_side).detect([photo(pixels)])
-    assert overlap(face.box, same.box) > 0.7
+    assert face.box.overlap(same.box) > 0.7
     assert CenterFaceDetector(min_face_px=1.3 * face.box.longer_side).detect([photo(pixels)]) == [
         ()
     ]
