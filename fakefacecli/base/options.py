@@ -1,5 +1,7 @@
 """Every flag of a run, typed, with its default; built once in cli/ and passed whole."""
 
+import os
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 
@@ -21,6 +23,15 @@ _RECORDS = (
     "decode",
     "evidence",
 )  # the fields of ScanOptions that hold options themselves
+
+
+# the options that hold paths of files and folders which are no inputs
+_FILES = frozenset(
+    {
+        *("reports", "overlays", "copy_flagged", "model", "state", "list_skipped"),
+        *("trust_list", "generators", "known", "contact_sheet", "manifest"),
+    }
+)
 
 
 class Explain(StrEnum):
@@ -202,6 +213,21 @@ class ScanOptions:
     list_skipped: str | None = None
     csv_bom: bool = False
     max_memory: int | None = None  # bytes; None: a quarter of what is there
+    contact_sheet: str | None = None
+    manifest: str | None = None
+    redact_paths: bool = False
+
+    @property
+    def page_folder(self) -> str | None:
+        """Where the pictures of an HTML report wait for it, where no --overlays folder has them."""
+        pages = (target.path for target in self.reports if target.format == "html")
+        page = None if self.overlays else next(pages, None)
+        return page and f"{page}.pictures"
+
+    @property
+    def pictures(self) -> str | None:
+        """The folder that overlays are saved in, if any are."""
+        return self.overlays or self.page_folder
 
     @property
     def affecting_rows(self) -> dict[str, object]:
@@ -212,13 +238,14 @@ class ScanOptions:
             "decoding": DECODING,
             "detector": str(self.judge.detector),
             "early_exit": self.judge.early_exit,
-            "explain": str(self.explain) if self.overlays else "none",
+            "explain": str(self.explain) if self.pictures else "none",
             "frames": str(self.decode.frames),
             "max_pixels": self.decode.max_pixels,
             "min_face_px": self.judge.min_face_px,
-            "overlays": self.overlays,
+            "overlays": self.pictures,
             "precision": str(self.judge.precision),
             "provenance": self.evidence.provenance,
+            "redact_paths": self.redact_paths,
             "since_last": self.since_last,
             "stability": str(self.evidence.stability),
             "thresholds": thresholds and [thresholds.low, thresholds.high],
@@ -236,7 +263,27 @@ def described(options: ScanOptions) -> dict[str, object]:
     plain["listed"] = len(options.source.listed)
     plain["reports"] = [target.path for target in options.reports]
     del plain["never"]  # the same as overlays and copy_flagged
+    if options.redact_paths:
+        plain |= _redacted(plain)
     return {name: _shown(value) for name, value in plain.items()}
+
+
+def _redacted(plain: Mapping[str, object]) -> dict[str, object]:
+    """What could name an input, or a folder above one: inputs are counted, files lose folders."""
+    count = len(_as_tuple(plain["paths"]))
+    inputs: dict[str, object] = {"paths": [f"{count} inputs"], "include": [], "exclude": []}
+    files = {name: value for name, value in plain.items() if name in _FILES}
+    return {**inputs, **{name: _without_folder(value) for name, value in files.items()}}
+
+
+def _as_tuple(value: object) -> tuple[object, ...]:
+    return tuple(value) if isinstance(value, tuple | list) else ()
+
+
+def _without_folder(value: object) -> object:
+    if isinstance(value, str):
+        return os.path.basename(os.path.normpath(value))
+    return [_without_folder(item) for item in value] if isinstance(value, tuple | list) else value
 
 
 def _shown(value: object) -> object:

@@ -20,6 +20,7 @@ from fakefacecli.cli import (
     scan,
     state,
     train,
+    verify,
 )
 from fakefacecli.cli.console import error_boundary, start
 
@@ -59,6 +60,7 @@ app.command("fuse")(fuse.fuse)
 app.command("embed")(embed.embed)
 app.add_typer(models.app, name="models")
 app.add_typer(state.app, name="state")
+app.command("verify")(verify.verify)
 app.command("bench")(bench.bench)
 app.command("doctor")(doctor.doctor)
 app.command("docs")(docs.docs)

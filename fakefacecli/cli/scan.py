@@ -62,6 +62,8 @@ def scan_options(flags: ScanFlags) -> ScanOptions:
             "--overlays": flags.overlays,
             "--copy-flagged": flags.copy_flagged,
             "--list-skipped": flags.list_skipped,
+            "--contact-sheet": flags.contact_sheet,
+            "--manifest": flags.manifest,
             "--model": flags.model,
             "--state": flags.state,
             "--trust-list": flags.trust_list,
@@ -73,10 +75,10 @@ def scan_options(flags: ScanFlags) -> ScanOptions:
     # before files are read: --files-from - would wait for stdin
     _check_together(flags, reports)
     return ScanOptions(
-        source=_source(flags),
+        source=_source(flags, reports),
         reports=reports,
         overlays=flags.overlays,
-        explain=flags.explain or Explain.FLAGGED,
+        explain=flags.explain or (Explain.INCONCLUSIVE if _has_page(reports) else Explain.FLAGGED),
         copy_flagged=flags.copy_flagged,
         judge=_judge(flags),
         decode=DecodeOptions(
@@ -96,6 +98,9 @@ def scan_options(flags: ScanFlags) -> ScanOptions:
         since_last=flags.since_last,
         list_skipped=flags.list_skipped,
         csv_bom=flags.csv_bom,
+        contact_sheet=flags.contact_sheet,
+        manifest=flags.manifest,
+        redact_paths=flags.redact_paths,
         max_memory=parse_size(flags.max_memory) if flags.max_memory is not None else None,
     )
 
@@ -116,7 +121,14 @@ def _check_together(flags: ScanFlags, reports: tuple[ReportTarget, ...]) -> None
             "--csv-bom goes with a --report in CSV, or with --list-skipped": flags.csv_bom
             and not (flags.list_skipped or any(target.bom for target in reports)),
             "-0 goes with --files-from": flags.zero and flags.files_from is None,
-            "--explain goes with --overlays": flags.explain is not None and not flags.overlays,
+            "--explain goes with --overlays or an HTML report": flags.explain is not None
+            and not (flags.overlays or _has_page(reports)),
+            "--manifest goes with a --report FILE": flags.manifest and len(reports) == on_stdout,
+            "--redact-paths cannot go with --copy-flagged or --list-skipped, which name files": (
+                flags.redact_paths and (flags.copy_flagged or flags.list_skipped)
+            ),
+            "--contact-sheet: wanted a name that ends in .png or .jpg": flags.contact_sheet
+            and not flags.contact_sheet.lower().endswith((".png", ".jpg", ".jpeg")),
             "--trust-list and --generators go with --provenance": not flags.provenance
             and (flags.trust_list or flags.generators),
             "--resume goes with a --report FILE": flags.resume and len(reports) == on_stdout,
@@ -127,7 +139,11 @@ def _check_together(flags: ScanFlags, reports: tuple[ReportTarget, ...]) -> None
         raise UsageError(f"{flag} needs the state of earlier runs; add --state FILE")
 
 
-def _source(flags: ScanFlags) -> SourceOptions:
+def _has_page(reports: tuple[ReportTarget, ...]) -> bool:
+    return any(target.format == "html" for target in reports)
+
+
+def _source(flags: ScanFlags, reports: tuple[ReportTarget, ...]) -> SourceOptions:
     from fakefacecli.scan.listing import read_listing
 
     listed: tuple[str, ...] = ()
@@ -143,7 +159,10 @@ def _source(flags: ScanFlags) -> SourceOptions:
         exclude=tuple(flags.exclude or ()),
         follow_symlinks=flags.follow_symlinks,
         # a second run into the same folders must not scan the pictures of the first
-        never=tuple(folder for folder in (flags.overlays, flags.copy_flagged) if folder),
+        never=(
+            *(folder for folder in (flags.overlays, flags.copy_flagged) if folder),
+            *(f"{target.path}.pictures" for target in reports if target.format == "html"),
+        ),
     )
 
 

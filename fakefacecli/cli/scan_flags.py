@@ -92,6 +92,17 @@ class ScanFlags:
     ] = None
     copy_flagged: Annotated[str | None, _output(metavar="DIR", help="Copy flagged images.")] = None
 
+    contact_sheet: Annotated[
+        str | None,
+        _output(metavar="FILE", help="Draw the flagged faces on one sheet (.png or .jpg)."),
+    ] = None
+    manifest: Annotated[
+        str | None,
+        _output(metavar="FILE", help="Write the hashes of inputs, reports and overlays (JSON)."),
+    ] = None
+    redact_paths: Annotated[
+        bool, _output("--redact-paths", help="Name no input: stand-ins take the names' place.")
+    ] = False
     list_skipped: Annotated[
         str | None, _output(metavar="FILE", help="Write a CSV of what was passed over, and why.")
     ] = None

@@ -83,7 +83,7 @@ def summary(options: ScanOptions, outcome: Outcome) -> None:
     console = Console(stderr=True, highlight=False)
     console.print(table)
     named = _faces(tally) if tally.images == 1 else () if options.reports else _names(tally)
-    for words, what in (*_places(options), *named):
+    for words, what in (*_places(options, outcome), *named):
         # soft_wrap: a path that is broken into lines cannot be copied
         console.print(Text.assemble((f"{words:<16}", "bold"), printable(what)), soft_wrap=True)
     if outcome.copies_missed:
@@ -139,7 +139,7 @@ def _names(tally: Tally) -> Iterator[tuple[str, str]]:
             yield "", f"and {count - len(names)} more; add --report FILE for all rows"
 
 
-def _places(options: ScanOptions) -> Iterator[tuple[str, str]]:
+def _places(options: ScanOptions, outcome: Outcome) -> Iterator[tuple[str, str]]:
     for target in options.reports:
         yield "report", "stdout" if target.is_stdout else target.path
     if options.state:
@@ -148,3 +148,8 @@ def _places(options: ScanOptions) -> Iterator[tuple[str, str]]:
         yield "overlays", options.overlays
     if options.copy_flagged:
         yield "flagged copies", options.copy_flagged
+    if options.contact_sheet:
+        yield "contact sheet", options.contact_sheet
+    if options.manifest:
+        yield "manifest", options.manifest
+        yield "  its sha256", outcome.manifest_sha256

@@ -4,19 +4,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image
 
 from fakefacecli.base.records import ImageRef
 from fakefacecli.base.verdicts import Thresholds, Verdict
 from fakefacecli.evaluate.scored import Judged
 from fakefacecli.labelled.faces import FaceReader, FoundFace, read_faces
 from fakefacecli.models.judge import AnyCard
-from fakefacecli.overlay.lettering import shorten, showable, typeface
-from fakefacecli.overlay.sheet import COLOURS, FAINT, INK, PAPER, draw_overlay
+from fakefacecli.overlay.sheet import COLOURS, FAINT, draw_overlay
+from fakefacecli.overlay.tiles import NO_RIM, THUMB_PX, Tile, draw_tiles
 
-_THUMB, _LINES, _GAP = 150, 42, 10  # px
-_COLUMNS = 8
-RIGHT_RIM, WRONG_RIM, OPEN_RIM = (46, 125, 80), (179, 38, 30), (200, 204, 208)
+RIGHT_RIM, WRONG_RIM = (46, 125, 80), (179, 38, 30)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -94,16 +92,7 @@ def sheets(shown: Sequence[Shown], reader: FaceReader, model: str) -> Iterator[I
 
 def grid(shown: Sequence[Shown]) -> Image.Image:
     """Thumbnails with label, p_fake and verdict; a green rim is right, a red one wrong, RGB."""
-    rows = -(-len(shown) // _COLUMNS)
-    columns = min(_COLUMNS, max(1, len(shown)))
-    wide, high = _THUMB + _GAP, _THUMB + _LINES + _GAP
-    sheet = Image.new("RGB", (columns * wide + _GAP, max(1, rows) * high + _GAP), PAPER)
-    pen = ImageDraw.Draw(sheet)
-    for number, item in enumerate(shown):
-        row, column = divmod(number, _COLUMNS)
-        left, top = _GAP + column * wide, _GAP + row * high
-        _thumb(sheet, pen, item, (left, top))
-    return sheet
+    return draw_tiles([_tile(item) for item in shown])
 
 
 def thumbnail(found: FoundFace, px: int) -> Image.Image:
@@ -111,20 +100,17 @@ def thumbnail(found: FoundFace, px: int) -> Image.Image:
     return Image.fromarray(found.crop.pixels).resize((px, px), Image.Resampling.BICUBIC)
 
 
-def _thumb(sheet: Image.Image, pen: ImageDraw.ImageDraw, item: Shown, at: tuple[int, int]) -> None:
-    (left, top), fake = at, item.found.image.fake
-    label, p = item.verdict.label, item.verdict.fake_probability
-    rim = OPEN_RIM  # "inconclusive" is neither right nor wrong
+def _tile(item: Shown) -> Tile:
+    fake, label = item.found.image.fake, item.verdict.label
+    rim = NO_RIM  # "inconclusive" is neither right nor wrong
     if label != "inconclusive":
         rim = RIGHT_RIM if (label == "flagged") == fake else WRONG_RIM
-    pen.rectangle((left - 4, top - 4, left + _THUMB + 3, top + _THUMB + 3), fill=rim)
-    sheet.paste(thumbnail(item.found, _THUMB), (left, top))
     name = item.found.image.generator if fake else ""
-    label_text = shorten(showable(f"fake {name}" if fake else "real"), 14, _THUMB - 44)
-    pen.text((left, top + _THUMB + 7), label_text, fill=INK, font=typeface(14))
-    pen.text(
-        (left + _THUMB, top + _THUMB + 7), f"{p:.3f}", fill=INK, font=typeface(14), anchor="ra"
+    return Tile(
+        thumbnail(item.found, THUMB_PX),
+        f"fake {name}" if fake else "real",
+        f"{item.verdict.fake_probability:.3f}",
+        str(label).replace("_", " "),
+        rim,
+        COLOURS[label] if label == "flagged" else FAINT,
     )
-    words = str(label).replace("_", " ")
-    colour = COLOURS[label] if label == "flagged" else FAINT
-    pen.text((left, top + _THUMB + 24), words, fill=colour, font=typeface(14))

@@ -8,8 +8,9 @@ from typing import Any
 
 from fakefacecli.base.errors import CannotWrite, ModelRefused
 from fakefacecli.base.files import atomic_write, cannot_write
+from fakefacecli.models.card import card_json
 from fakefacecli.models.checkpoint import sha256_of
-from fakefacecli.models.judge import FORMAT, JudgeCheckpoint, Member
+from fakefacecli.models.judge import FORMAT, AnyCheckpoint, JudgeCheckpoint, Member
 
 
 def member_path(judge: str, member: Member) -> str:
@@ -47,6 +48,14 @@ def write_judge(judge: JudgeCheckpoint) -> None:
     text = json.dumps(judge_facts(judge), indent=1, allow_nan=False) + "\n"
     with atomic_write(judge.path) as handle:
         handle.write(text.encode())
+
+
+def card_facts(checkpoint: AnyCheckpoint) -> dict[str, Any]:
+    """The card of a model as JSON has it, of a single network or of a judge."""
+    if isinstance(checkpoint, JudgeCheckpoint):
+        return judge_facts(checkpoint)
+    facts: dict[str, Any] = json.loads(card_json(checkpoint.card))
+    return facts
 
 
 def judge_facts(judge: JudgeCheckpoint) -> dict[str, Any]:

@@ -53,14 +53,17 @@ Row = dict[str, Any]
 class RowFacts:
     """What every row of a run repeats; `overlays` is their folder, relative to the report's.
 
-    `members` are the names of a judge's networks, if it has several.
+    It is None where overlays are not for a reader of the report. `members` are the names of a
+    judge's networks, if it has several. With `redacts` the stand-ins of the inputs' names are their
+    paths.
     """
 
     run_id: str
     model: str
     model_sha256: str
-    overlays: str = ""
+    overlays: str | None = ""
     members: tuple[str, ...] = ()
+    redacts: bool = False
 
 
 def rows_of(report: ImageReport, facts: RowFacts) -> Iterator[Row]:
@@ -74,7 +77,7 @@ def rows_of(report: ImageReport, facts: RowFacts) -> Iterator[Row]:
     common |= {
         "schema_version": SCHEMA_VERSION,
         "run_id": facts.run_id,
-        "path": report.ref.path,
+        "path": report.ref.name if facts.redacts else report.ref.path,
         "sha256": report.facts.sha256,
         "bytes": report.facts.size,
         "format": report.facts.format,
@@ -83,7 +86,7 @@ def rows_of(report: ImageReport, facts: RowFacts) -> Iterator[Row]:
         "orientation": report.orientation,
         "status": str(report.status),
         "error_code": report.code and str(report.code),
-        "error": printable(report.message) or None,
+        "error": None if facts.redacts else printable(report.message) or None,
         # not 0 for an image that could not be read: nobody knows how many faces it has
         "faces": None if report.code else len(report.findings),
         "image_verdict": report.label and str(report.label),
@@ -125,7 +128,9 @@ def _evidence_cells(report: ImageReport) -> Row:
 def _face_cells(number: int, finding: FaceFinding, facts: RowFacts) -> Row:
     box, verdict = finding.box, finding.verdict
     probed = verdict.probed or ()
-    overlay = finding.overlay and os.path.join(facts.overlays, finding.overlay)
+    overlay = None
+    if finding.overlay and facts.overlays is not None:
+        overlay = os.path.join(facts.overlays, finding.overlay)
     of_judge: Row = {}
     if facts.members:
         logits = {opinion.member: round(opinion.logit, 4) for opinion in verdict.opinions}

@@ -6,17 +6,24 @@ from typing import IO, Any
 
 from fakefacecli.base.files import atomic_write, settle
 from fakefacecli.base.options import ReportTarget
+from fakefacecli.models.bundled import BUNDLED, find_model
+from fakefacecli.models.judge_file import card_facts
 from fakefacecli.reports.parquet import write_parquet
 from fakefacecli.reports.rows import Row, RowFacts, json_cells, writer_for
 from fakefacecli.reports.sqlite import require_closed, write_sqlite
 
 
 def write_whole(
-    target: ReportTarget, handle: IO[Any], header: Mapping[str, Any], rows: Iterable[Row]
+    target: ReportTarget,
+    handle: IO[Any],
+    header: Mapping[str, Any],
+    rows: Iterable[Row],
+    card: Mapping[str, Any] | None = None,
 ) -> None:
     """Fill the new file `handle`, which will replace `target`, a format that is no text.
 
-    Raises OSError.
+    `card` is the model's, for the page; without it that of the bundled model which the header
+    names, if it is one. Raises OSError.
     """
     path = handle.name
     if target.format == "parquet":
@@ -25,13 +32,19 @@ def write_whole(
         require_closed(target.path)
         write_sqlite(path, header, rows)
     else:
-        from fakefacecli.reports.page import (  # type: ignore[import-untyped, unused-ignore]
-            write_page,
-        )
+        from fakefacecli.reports.page import page_pieces
 
         folder = os.path.dirname(target.path) or "."
-        write_page(path, header, list(map(json_cells, rows)), folder)
+        card = card or _bundled_card(header)
+        for piece in page_pieces(header, list(map(json_cells, rows)), folder, card):
+            handle.write(piece.encode("utf-8"))
     settle(handle)
+
+
+def _bundled_card(header: Mapping[str, Any]) -> dict[str, Any] | None:
+    sha256 = (header.get("model") or {}).get("sha256")
+    name = next((name for name, model in BUNDLED.items() if model.sha256 == sha256), None)
+    return card_facts(find_model(name)) if name else None
 
 
 def pieces(

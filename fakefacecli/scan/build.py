@@ -72,13 +72,14 @@ def build(
     memory, second = Memory(limit), None
     if options.judge.detector is Detectors.BOTH:
         memory, second = Memory(max(1, limit - limit // 4)), Memory(max(1, limit // 4))
-    draws = bool(options.overlays) and options.explain is not Explain.NONE
+    folder = options.pictures
+    draws = folder is not None and options.explain is not Explain.NONE
     judge = build_judge(options.judge, checkpoint, stop, explains=draws, second=second)
     judge = made_stable(judge, options.evidence.stability)
     return Stages(
         judge=judge,
         explain=options.explain if draws else Explain.NONE,
-        overlays=OverlayWriter(options.overlays) if options.overlays else None,
+        overlays=OverlayWriter(folder) if folder is not None else None,
         # last: should the model be refused, no process has been started
         decoder=build_decoder(
             options.decode,

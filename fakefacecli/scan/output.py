@@ -5,7 +5,7 @@ import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import IO, Any
 
 from fakefacecli.base.files import atomic_write, cannot_write, settle, sweep
 from fakefacecli.base.options import ReportTarget, ScanOptions
@@ -13,11 +13,15 @@ from fakefacecli.base.protocols import ReportWriter
 from fakefacecli.base.records import ImageReport
 from fakefacecli.evidence.known import KnownPictures
 from fakefacecli.models.judge import AnyCheckpoint, member_names
+from fakefacecli.models.judge_file import card_facts
 from fakefacecli.reports.clusters import Clusters
 from fakefacecli.reports.journal import Journal, open_journal, resume_journal
-from fakefacecli.reports.rows import Row, RowFacts, rows_of, writer_for
+from fakefacecli.reports.rows import RowFacts, rows_of, writer_for
 from fakefacecli.reports.tally import Tally
 from fakefacecli.reports.write import write_whole
+from fakefacecli.scan.contact import write_contact_sheet
+from fakefacecli.scan.custody import Written, write_manifest
+from fakefacecli.scan.page_folder import open_page_folder, remove_page_folder
 
 # what a power cut may cost: fsync after every image would slow the scan
 _SYNC_SECONDS = 1.0
@@ -38,11 +42,14 @@ class Output:
         head: dict[str, Any],
         say: Callable[[str], None],
         known: KnownPictures | None = None,
+        stop: Callable[[], None] = lambda: None,
     ):
         self.options = options
         self.checkpoint = checkpoint
         self.say = say
         self.known = known
+        self.stop = stop
+        self.manifest_sha256 = ""
         self.tally = Tally()
         self.done: set[str] = set()
         self.head = head
@@ -85,11 +92,15 @@ class Output:
         # each file is written whole beside its target, and stdout has taken its report. If one
         # fails, all old reports stay and the journal is there for --resume
         journal.sync()
+        options = self.options
+        if options.contact_sheet:
+            title = f"{header['model']['name']}, run {header['run_id'][:8]}"
+            write_contact_sheet(options.contact_sheet, journal.reports(), options, title, self.stop)
         with contextlib.ExitStack() as stack:
             for target in self._files:
                 if not target.is_text:
                     handle = stack.enter_context(atomic_write(target.path))
-                    write_whole(target, handle, header, self._rows(target, journal))
+                    self._fill(target, handle, header, journal)
                     continue
                 handle = stack.enter_context(
                     atomic_write(target.path, "w", encoding="utf-8", newline="")
@@ -101,9 +112,20 @@ class Output:
                     for piece in self._pieces(target, header):
                         self.say(piece)
             # the stack moves them into place now, when all of them are complete
+        if options.manifest:
+            self.manifest_sha256 = write_manifest(
+                options.manifest,
+                header,
+                journal.reports(),
+                self._written(journal),
+                redacts=options.redact_paths,
+            )
         if journal.path:  # last: a kill before this line leaves all that --resume needs
             with contextlib.suppress(OSError):
                 os.unlink(journal.path)
+        if options.page_folder:  # the report has its pictures inside now
+            with contextlib.suppress(OSError):
+                remove_page_folder(options.page_folder)
 
     @property
     def resumable(self) -> bool:
@@ -124,20 +146,45 @@ class Output:
         # JSON has its counts before its rows, so on stdout the rows must wait somewhere
         if not self._files:
             held = any(target.format == "json" for target in self.options.reports)
+            held |= self.options.contact_sheet is not None
             return _nameless_journal(self.head) if held else None
         path = journal_path(self.options)
         # the locks of all reports are held by now, so no other run is writing these
         for target in (path, *(target.path for target in self._files)):
             sweep(target)
+        if self.options.page_folder:
+            open_page_folder(self.options.page_folder, resumes=self.options.resume)
         if self.options.resume:
             journal, self.head, self.done = resume_journal(path, self.head)
             return journal
         return open_journal(path, self.head)
 
-    def _rows(self, target: ReportTarget, journal: Journal) -> Iterator[Row]:
-        facts = self._facts(target)
+    def _fill(
+        self, target: ReportTarget, handle: IO[Any], header: dict[str, Any], journal: Journal
+    ) -> None:
+        """Write a report of a format that is no text."""
+        facts, card = self._facts(target), None
+        if target.format == "html":
+            # its pictures may wait in a folder of their own, which its rows must not name
+            card = card_facts(self.checkpoint)
+        rows = (row for report in self._numbered(journal) for row in rows_of(report, facts))
+        write_whole(target, handle, header, rows, card)
+
+    def _numbered(self, journal: Journal) -> Iterator[ImageReport]:
+        return map(Clusters().numbered, journal.reports())
+
+    def _written(self, journal: Journal) -> Iterator[Written]:
+        """The files that this run has written, for its manifest."""
+        yield from (Written("report", target.path) for target in self._files)
+        if self.options.contact_sheet:
+            yield Written("contact sheet", self.options.contact_sheet)
+        folder = self.options.overlays
+        if folder is None:
+            return
         for report in journal.reports():
-            yield from rows_of(report, facts)
+            for finding in report.findings:
+                if finding.overlay:
+                    yield Written("overlay", os.path.join(folder, *finding.overlay.split("/")))
 
     def _writer(self, target: ReportTarget) -> ReportWriter:
         return writer_for(target, self._facts(target))
@@ -145,19 +192,22 @@ class Output:
     def _facts(self, target: ReportTarget) -> RowFacts:
         folder = "." if target.is_stdout else os.path.dirname(target.path) or "."
         overlays = self.options.overlays
+        if target.format == "html":
+            overlays = self.options.pictures
         return RowFacts(
             run_id=self.head["run_id"],
             model=self.checkpoint.card.name,
             model_sha256=self.checkpoint.sha256,
-            overlays=os.path.relpath(overlays, folder) if overlays else "",
+            overlays=os.path.relpath(overlays, folder) if overlays else None,
             members=member_names(self.checkpoint),
+            redacts=self.options.redact_paths,
         )
 
     def _pieces(self, target: ReportTarget, header: dict[str, Any]) -> Iterator[str]:
         writer = self._writer(target)
         yield writer.start(header)
         if self.journal:
-            yield from map(writer.rows, map(Clusters().numbered, self.journal.reports()))
+            yield from map(writer.rows, self._numbered(self.journal))
         yield writer.end(header)
 
 

@@ -15,6 +15,7 @@ from fakefacecli.base.errors import ExitCode, Interrupted, NothingToDo, UsageErr
 from fakefacecli.base.extras import how_to_install
 from fakefacecli.base.lock import locked
 from fakefacecli.base.options import EvidenceOptions, ScanOptions, described
+from fakefacecli.base.protocols import ImageSource
 from fakefacecli.base.records import ImageReport
 from fakefacecli.base.text import in_json
 from fakefacecli.base.verdicts import FailOn, Status
@@ -27,6 +28,7 @@ from fakefacecli.reports.tally import Tally
 from fakefacecli.scan.build import versions
 from fakefacecli.scan.judging import JUDGED_BEFORE, PendingReports
 from fakefacecli.scan.output import Output
+from fakefacecli.scan.redaction import RedactedSource, new_secret
 from fakefacecli.scan.skipped import SkippedList
 from fakefacecli.scan.source import PathSource
 from fakefacecli.scan.targets import check_targets
@@ -62,6 +64,7 @@ class Outcome:
     resumed: int
     known: int
     copies_missed: int
+    manifest_sha256: str = ""
 
 
 def run_scan(options: ScanOptions, callbacks: Callbacks) -> Outcome:
@@ -83,7 +86,7 @@ def run_scan(options: ScanOptions, callbacks: Callbacks) -> Outcome:
                 stack.enter_context(locked(target.path))
         state = _open_state(options, checkpoint, stack) if options.state else None
         head = _journal_head(options, checkpoint, known)
-        output = Output(options, checkpoint, head, callbacks.say, known)
+        output = Output(options, checkpoint, head, callbacks.say, known, callbacks.stop)
         stack.callback(output.close)
         callbacks.on_start()  # from here on nothing refuses the run
         try:
@@ -131,8 +134,11 @@ def _scan_and_report(
         state.begin(output.head["run_id"])
     for report in output.start():
         callbacks.on_report(report)
+    inputs: ImageSource = source
+    if output.options.redact_paths:
+        inputs = RedactedSource(source, output.head["redaction"])
     pending = PendingReports(
-        source, output, state, callbacks.stop, skipped.add, callbacks.on_judging
+        inputs, output, state, callbacks.stop, skipped.add, callbacks.on_judging
     )
     for report in pending:
         output.take(report)
@@ -156,6 +162,7 @@ def _scan_and_report(
         resumed=len(output.done),
         known=pending.known,
         copies_missed=pending.copies_missed,
+        manifest_sha256=output.manifest_sha256,
     )
 
 
@@ -183,13 +190,20 @@ def _journal_head(
     if known:
         what.append(known.sha256)
     return {
+        "redaction": new_secret() if options.redact_paths else "",
         "fingerprint": hashlib.sha256(json.dumps(what).encode()).hexdigest(),
         "run_id": uuid.uuid4().hex,
         "started": _now(),
     }
 
 
-def _evidence(options: EvidenceOptions, known: KnownPictures | None) -> dict[str, Any]:
+def _named(path: str, redacts: bool) -> str:
+    return in_json(os.path.basename(path) if redacts else path)[0]
+
+
+def _evidence(
+    options: EvidenceOptions, known: KnownPictures | None, redacts: bool
+) -> dict[str, Any]:
     """What claims were checked against: another list would give other rows."""
     lists = lists_of(options)
     trusted = lists and lists.trusted
@@ -199,20 +213,21 @@ def _evidence(options: EvidenceOptions, known: KnownPictures | None) -> dict[str
         "stability": str(options.stability),
         "trust_list": trusted
         and {
-            "file": in_json(trusted.path)[0],
+            "file": _named(trusted.path, redacts),
             "sha256": trusted.sha256,
             "certificates": trusted.certificates,
         },
         "known": [
             {
-                "file": in_json(one.path)[0],
+                "file": _named(one.path, redacts),
                 "sha256": one.sha256,
                 "entries": len(one.entries),
                 "skipped": one.skipped,
             }
             for one in (known.lists if known else ())
         ],
-        "generators": own and {"file": in_json(own)[0], "sha256": lists and lists.table.sha256},
+        "generators": own
+        and {"file": _named(own, redacts), "sha256": lists and lists.table.sha256},
     }
 
 
@@ -241,6 +256,6 @@ def _header(output: Output, pending: PendingReports, source: PathSource) -> dict
         "precision": pending.precision,
         "versions": versions(output.checkpoint),
         "options": described(options),
-        "evidence": _evidence(options.evidence, output.known),
+        "evidence": _evidence(options.evidence, output.known, options.redact_paths),
         "counts": output.tally.counts(source.skipped),
     }

@@ -34,8 +34,16 @@ def check_targets(options: ScanOptions) -> None:
     """Raise CannotWrite or UsageError, naming the path, for the first output that cannot work."""
     # realpath: two names, or a link, may lead to one file
     paths = [os.path.realpath(t.path) if not t.is_stdout else "-" for t in options.reports]
-    if options.list_skipped and os.path.realpath(options.list_skipped) in paths:
-        raise UsageError("--list-skipped names a report; name another file")
+    others = {
+        "--list-skipped": options.list_skipped,
+        "--contact-sheet": options.contact_sheet,
+        "--manifest": options.manifest,
+    }
+    taken = set(paths)
+    for flag, path in others.items():
+        if path and os.path.realpath(path) in taken:
+            raise UsageError(f"{flag} names a file that has another use; name another one")
+        taken.add(os.path.realpath(path) if path else "")
     if len(set(paths)) < len(paths):
         raise UsageError("two --report name the same file; name each once")
     _check_own_files(options)
@@ -48,6 +56,12 @@ def check_targets(options: ScanOptions) -> None:
         _check_report(options.list_skipped, options)
     if options.state:
         require_folder(options.state)
+    for flag, path in (
+        ("--contact-sheet", options.contact_sheet),
+        ("--manifest", options.manifest),
+    ):
+        if path:
+            _check_report(path, options, replaces_pictures=flag == "--contact-sheet")
     folders = [folder for folder in (options.overlays, options.copy_flagged) if folder is not None]
     _check_apart(options, folders)
     for folder in folders:
@@ -72,11 +86,13 @@ def check_picture(path: str, image: str) -> None:
         )
 
 
-def _check_report(path: str, options: ScanOptions) -> None:
+def _check_report(path: str, options: ScanOptions, *, replaces_pictures: bool = False) -> None:
     check_file(path)
     try:
         # a slip in the command line, such as --report *.jpg, must not cost a photograph
         is_image = os.path.lexists(path) and looks_like_image(path)
+        if is_image and replaces_pictures:  # an earlier sheet of ours may be replaced
+            is_image = not is_marked(path)
     except OSError as error:
         raise cannot_write(path, error) from error
     if is_image:
@@ -136,6 +152,10 @@ def _own_files(options: ScanOptions) -> Iterator[tuple[str, str, str]]:
             yield from (("--report", target.path, end) for end in ("", ".journal", ".lock"))
     if options.list_skipped:
         yield "--list-skipped", options.list_skipped, ""
+    if options.contact_sheet:
+        yield "--contact-sheet", options.contact_sheet, ""
+    if options.manifest:
+        yield "--manifest", options.manifest, ""
     if options.state:
         beside = (".lock", "-wal", "-shm", "-journal")  # the last three are SQLite's
         yield from (("--state", options.state, end) for end in ("", *beside))

@@ -26,9 +26,9 @@ class DrawnOverlays:
     def __init__(self, db: sqlite3.Connection, settings: int, options: ScanOptions):
         self._db = db
         self._settings = settings
-        self._folder = options.overlays
+        self._folder = options.pictures
         self._explain = options.explain
-        self.wanted = options.overlays is not None and options.explain is not Explain.NONE
+        self.wanted = options.pictures is not None and options.explain is not Explain.NONE
 
     def put_in(
         self, ref: ImageRef, sha256: bytes, findings: tuple[FaceFinding, ...]
