@@ -21,12 +21,11 @@ def ends_early(data: bytes, what: str | None) -> bool:
     return reach is not None and reach(data) > len(data)
 
 
-def jpeg_segments(data: bytes) -> Iterator[tuple[int, int, int]]:
-    """(marker, start, end) of each segment before the scan; `end` may lie beyond the data.
+def jpeg_segments(data: bytes, at: int = 2) -> Iterator[tuple[int, int, int]]:
+    """(marker, start, end) of each segment from `at` to a scan; `end` may lie beyond the data.
 
     Stray bytes between two segments are skipped, as libjpeg does it.
     """
-    at = 2
     while 0 <= (at := data.find(b"\xff", at)) <= len(data) - 4:
         marker = data[at + 1]
         if marker == 0xFF:  # fill byte

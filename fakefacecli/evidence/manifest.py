@@ -1,0 +1,69 @@
+"""A file's C2PA manifests as a tree, bounded in depth and size. Source: C2PA 2.x; c2pa-python.
+
+What the library reads is untrusted text: the caller runs this in a process of its own.
+"""
+
+import io
+import json
+
+Tree = dict[str, "Tree"] | list["Tree"] | str | int | float | bool | None
+
+DEEPEST = 12
+LONGEST_TEXT = 2000  # characters
+_MOST_ITEMS = 200
+_MOST_NODES = 5000
+_LABEL = b"c2pa"  # of every store, in plain letters
+# a file must not make this machine ask another one for anything
+_OFFLINE = {"verify": {"remote_manifest_fetch": False, "ocsp_fetch": False, "verify_trust": False}}
+_TYPES = {
+    "JPEG": "image/jpeg",
+    "PNG": "image/png",
+    "WEBP": "image/webp",
+    "GIF": "image/gif",
+    "TIFF": "image/tiff",
+    "HEIF": "image/heic",
+    "AVIF": "image/avif",
+}
+
+
+def read_manifests(data: bytes, what: str | None) -> Tree:
+    """The manifest store of `data`, a file of the format `what`; None where there is none.
+
+    No signer is trusted here, so its validation status always says that the signer is unknown.
+    Raises what c2pa-python raises for a store that it cannot read.
+    """
+    if what not in _TYPES or _LABEL not in data:
+        return None
+    import c2pa
+
+    context = c2pa.Context(settings=c2pa.Settings.from_dict(_OFFLINE))
+    reader = c2pa.Reader.try_create(_TYPES[what], io.BytesIO(data), context=context)
+    if reader is None:
+        return None
+    with reader:
+        return bounded(json.loads(reader.json()))
+
+
+def bounded(value: object) -> Tree:
+    """`value`, as json.loads gives it, with long texts and lists cut, and what is too deep."""
+    left = [_MOST_NODES]
+    return _bounded(value, DEEPEST, left)
+
+
+def _bounded(value: object, depth: int, left: list[int]) -> Tree:
+    left[0] -= 1
+    if left[0] < 0 or depth < 0:
+        return "... (cut here: too much or too deep)"
+    if isinstance(value, dict):
+        kept = list(value.items())[:_MOST_ITEMS]
+        return {cut_text(str(key)): _bounded(item, depth - 1, left) for key, item in kept}
+    if isinstance(value, list):
+        return [_bounded(item, depth - 1, left) for item in value[:_MOST_ITEMS]]
+    if isinstance(value, str):
+        return cut_text(value)
+    return value if isinstance(value, int | float) else None
+
+
+def cut_text(text: str, most: int = LONGEST_TEXT) -> str:
+    """`text`, cut to `most` characters with its length said."""
+    return text if len(text) <= most else f"{text[:most]}... ({len(text):,} characters)"
