@@ -15,6 +15,7 @@ from fakefacecli.cli import (
     evaluate,
     explain,
     fuse,
+    inspect,
     models,
     scan,
     state,
@@ -50,6 +51,7 @@ def _main(
 # each command has a module of its own, which imports what is heavy inside its functions
 app.command("scan", epilog=scan.EPILOG)(scan.scan)
 app.command("explain")(explain.explain)
+app.command("inspect")(inspect.inspect)
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
 app.command("calibrate")(calibrate.calibrate)

@@ -131,7 +131,7 @@ def _profile_name(profile: bytes) -> str:
 
 
 def _metadata(data: bytes, what: str | None) -> Tree:
-    from fakefacecli.evidence.metadata import read_fields
+    from fakefacecli.evidence.fields import read_fields
 
     if what is None or what not in formats.allowed_formats():
         return None
@@ -157,7 +157,7 @@ def _recompression(data: bytes, most_pixels: int) -> Tree:
         refuse_large(image.size, most_pixels)
         if image.mode not in ("L", "YCbCr", "RGB") or image.info.get("adobe_transform") == 0:
             return {"checked": False, "why": "its colours are not brightness and two colour parts"}
-        image.draft("L", image.size)  # type: ignore[no-untyped-call]
+        image.draft("L", image.size)
         found = recompression.find_recompression(np.asarray(image), table.steps)
     if found is None:
         why = f"too small (under {recompression.SMALLEST_PX} px), or saved too coarsely"

@@ -98,13 +98,13 @@ def normalised(batch: "Tensor", card: ModelCard) -> "Tensor":
     return (levels - mean) / std
 
 
-def error_levels(image: Image.Image) -> Image.Image:
+def error_levels(image: Image.Image, quality: int = _ELA_QUALITY) -> Image.Image:
     """Error Level Analysis (Krawetz 2007): what saving as JPEG once more changes, stretched.
 
-    The difference to the picture at quality 90, times 255 over its largest value.
+    The difference to the picture at that `quality`, times 255 over its largest value.
     """
     buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=_ELA_QUALITY)
+    image.save(buffer, "JPEG", quality=quality)
     with Image.open(buffer, formats=("JPEG",)) as again:
         # uint16, as 255 times a difference does not fit into a byte
         difference = np.asarray(ImageChops.difference(image, again.convert("RGB")), np.uint16)

@@ -1,0 +1,49 @@
+"""Two pictures that show what an eye does not see: error levels, and noise."""
+
+import numpy as np
+from PIL import Image
+
+from fakefacecli.base.records import Pixels
+from fakefacecli.models.preprocess import error_levels
+
+ELA_QUALITY = 90
+_MIDDLE = 128
+_GAIN = 8  # grey levels shown for one of noise, the same for every picture
+_WINDOW_PX = 3
+_ROWS = 512  # at once, which bounds the memory
+
+HOW_TO_READ_ELA = (
+    "bright: what one more saving as JPEG changes. A part that is brighter or darker than other "
+    "parts with like edges and texture may have another history of saving.",
+    "edges, texture and red are always bright, and a picture that was saved again after an edit is "
+    "even all over. It says nothing of whether a machine made the picture.",
+)
+HOW_TO_READ_NOISE = (
+    "what a small median filter takes away, around grey. A part whose grain is finer, coarser or "
+    "missing may come from another picture, or have been smoothed.",
+    "focus, light, denoising and strong JPEG compression change the grain too. A clean or an even "
+    "residual does not show that a picture is genuine, nor that a machine made it.",
+)
+
+
+def error_level_picture(pixels: Pixels, quality: int = ELA_QUALITY) -> Pixels:
+    """(H, W, 3) uint8: how much saving `pixels` (H, W, 3) uint8 as JPEG changes each, stretched.
+
+    The largest difference becomes 255. `quality` is libjpeg's, 1..100. Source: Krawetz, "A
+    picture's worth" (2007).
+    """
+    return np.asarray(error_levels(Image.fromarray(pixels), quality))
+
+
+def noise_picture(pixels: Pixels) -> Pixels:
+    """(H, W, 3) uint8: `pixels` (H, W, 3) uint8 less their median of 3 x 3, times 8, around 128."""
+    import cv2
+
+    # OpenCV filters each channel alone, and repeats the edge
+    smooth = cv2.medianBlur(np.ascontiguousarray(pixels), _WINDOW_PX)
+    shown = np.empty_like(pixels)
+    for top in range(0, len(pixels), _ROWS):
+        rows = slice(top, top + _ROWS)
+        noise = pixels[rows].astype(np.int16) - smooth[rows]
+        shown[rows] = np.clip(_MIDDLE + _GAIN * noise, 0, 255)
+    return shown
