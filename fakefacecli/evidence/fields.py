@@ -8,7 +8,9 @@ import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, ImageFile
+
+from fakefacecli.base.text import counted
 
 LONGEST = 65_536  # characters of one value
 MOST_FIELDS = 2000
@@ -127,8 +129,9 @@ _FRAMES = frozenset({"xmpmeta", "RDF", "Description", "Bag", "Seq", "Alt", "li"}
 def _iptc(image: Image.Image) -> Iterator[Field]:
     from PIL import IptcImagePlugin
 
-    found = IptcImagePlugin.getiptcinfo(image) if image.format in ("JPEG", "TIFF", "MPO") else None
-    for (record, number), value in (found or {}).items():
+    if not isinstance(image, ImageFile.ImageFile):
+        return
+    for (record, number), value in (IptcImagePlugin.getiptcinfo(image) or {}).items():
         name = _IPTC.get(number, "") if record == 2 else ""
         for one in value if isinstance(value, list) else [value]:
             yield Field("IPTC", name or f"{record}:{number}", text_of(one))
@@ -148,7 +151,7 @@ def text_of(value: object) -> str:
     """A value as text: bytes that are no text as their number, lists with spaces between."""
     if isinstance(value, bytes):
         text = _decoded(value)
-        return f"{len(value):,} bytes" if text is None else text[:LONGEST]
+        return counted(len(value), "byte") if text is None else text[:LONGEST]
     if isinstance(value, tuple | list):
         return " ".join(text_of(one) for one in value[:1000])[:LONGEST]
     return str(value)[:LONGEST].rstrip("\0")

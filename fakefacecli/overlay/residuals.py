@@ -4,9 +4,11 @@ import numpy as np
 from PIL import Image
 
 from fakefacecli.base.records import Pixels
-from fakefacecli.models.preprocess import error_levels
+from fakefacecli.models.preprocess import saving_error
 
 ELA_QUALITY = 90
+_CLIPPED = 0.002  # a few pixels far brighter than all others would leave the picture black
+_BRIGHTEST = 20.0
 _MIDDLE = 128
 _GAIN = 8  # grey levels shown for one of noise, the same for every picture
 _WINDOW_PX = 3
@@ -15,8 +17,8 @@ _ROWS = 512  # at once, which bounds the memory
 HOW_TO_READ_ELA = (
     "bright: what one more saving as JPEG changes. A part that is brighter or darker than other "
     "parts with like edges and texture may have another history of saving.",
-    "edges, texture and red are always bright, and a picture that was saved again after an edit is "
-    "even all over. It says nothing of whether a machine made the picture.",
+    "edges, texture and red are always bright, and a picture that was saved again at about this "
+    "quality is nearly black, edited or not. It does not tell whether a machine made the picture.",
 )
 HOW_TO_READ_NOISE = (
     "what a small median filter takes away, around grey. A part whose grain is finer, coarser or "
@@ -27,12 +29,19 @@ HOW_TO_READ_NOISE = (
 
 
 def error_level_picture(pixels: Pixels, quality: int = ELA_QUALITY) -> Pixels:
-    """(H, W, 3) uint8: how much saving `pixels` (H, W, 3) uint8 as JPEG changes each, stretched.
+    """(H, W, 3) uint8: how much saving `pixels` (H, W, 3) uint8 as JPEG changes each, brightened.
 
-    The largest difference becomes 255. `quality` is libjpeg's, 1..100. Source: Krawetz, "A
-    picture's worth" (2007).
+    All but the largest _CLIPPED of the differences are shown in full, at most _BRIGHTEST times
+    as large. `quality` is libjpeg's, 1..100. Source: Krawetz, "A picture's worth" (2007).
     """
-    return np.asarray(error_levels(Image.fromarray(pixels), quality))
+    error = saving_error(Image.fromarray(pixels), quality)
+    parts = (error[top : top + _ROWS].ravel() for top in range(0, len(error), _ROWS))
+    counts = np.cumsum(sum(np.bincount(part, minlength=256) for part in parts))
+    most = int(np.searchsorted(counts, (1.0 - _CLIPPED) * error.size))
+    gain = min(_BRIGHTEST, 255 / max(most, 1))
+    levels = np.clip(np.rint(np.arange(256) * gain), 0, 255).astype(np.uint8)
+    shown: Pixels = levels[error]
+    return shown
 
 
 def noise_picture(pixels: Pixels) -> Pixels:
