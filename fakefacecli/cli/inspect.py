@@ -91,7 +91,8 @@ def _read(
 ) -> "tuple[DecodedImage | Unreadable, dict[str, dict[str, Any]]]":
     """The file's picture, and the other sections; each read in a process of its own."""
     from fakefacecli.base.options import SourceOptions
-    from fakefacecli.base.records import ImageRef
+    from fakefacecli.base.records import ImageRef, Unreadable
+    from fakefacecli.base.verdicts import ErrorCode
     from fakefacecli.decode.enquiry import enquire
     from fakefacecli.decode.image import DecodeLimits
     from fakefacecli.scan.build import build_decoder
@@ -105,7 +106,11 @@ def _read(
     decoder = build_decoder(options, 1, 1, stop, follow_symlinks=True, evidence=looks)
     with contextlib.closing(decoder):
         [answer] = decoder.decode([item])
-    return answer, enquire(item.path, DecodeLimits(timeout_s=options.timeout_s), stop)
+    sections = enquire(item.path, DecodeLimits(timeout_s=options.timeout_s), stop)
+    hashes = {answer.facts.sha256, (sections["file"]["value"] or {}).get("sha256")} - {None}
+    if len(hashes) > 1:
+        answer = Unreadable(item, ErrorCode.IO_ERROR, "the file changed while it was read")
+    return answer, sections
 
 
 def _report(
