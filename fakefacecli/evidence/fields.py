@@ -10,10 +10,11 @@ from dataclasses import dataclass
 
 from PIL import ExifTags, Image, ImageFile
 
-from fakefacecli.base.text import counted
+from fakefacecli.base.text import counted, shortened
 
 LONGEST = 65_536  # characters of one value
 MOST_FIELDS = 2000
+_MOST_CHARACTERS = 4 << 20  # of all values
 _DEEPEST = 20
 _SUB_DIRECTORIES = {
     ExifTags.IFD.Exif: ("EXIF", ExifTags.TAGS),
@@ -58,12 +59,14 @@ def read_fields(image: Image.Image, data: bytes) -> list[Field]:
     Never raises an Exception: a block that cannot be read is a field that says so.
     """
     found: list[Field] = []
+    left = _MOST_CHARACTERS
     for place, look in (("EXIF", _exif), ("XMP", _xmp), ("IPTC", _iptc), ("text", _texts)):
         try:
             for field in look(image):
+                left -= len(field.name) + len(field.value)
+                if len(found) >= MOST_FIELDS or left < 0:
+                    return [*found, Field(place, "...", "more than is read: the rest is left out")]
                 found.append(field)
-                if len(found) >= MOST_FIELDS:
-                    return found
         except Exception as error:  # noqa: BLE001  (metadata break Pillow in many ways)
             found.append(Field(place, "error", f"cannot be read ({type(error).__name__})"))
     return found
@@ -114,10 +117,10 @@ def _elements(element: object, path: str, depth: int) -> Iterator[Field]:
     for name, value in attributes.items():
         key = name.rpartition("}")[2]
         if key not in ("about", "parseType"):
-            yield Field("XMP", f"{here}/{key}".lstrip("/"), value[:LONGEST])
+            yield Field("XMP", f"{here}/{key}".lstrip("/"), shortened(value, LONGEST))
     text = (getattr(element, "text", None) or "").strip()
     if text:
-        yield Field("XMP", here or short, text[:LONGEST])
+        yield Field("XMP", here or short, shortened(text, LONGEST))
     if depth < _DEEPEST:
         for child in element:  # type: ignore[attr-defined]
             yield from _elements(child, here, depth + 1)
@@ -151,10 +154,10 @@ def text_of(value: object) -> str:
     """A value as text: bytes that are no text as their number, lists with spaces between."""
     if isinstance(value, bytes):
         text = _decoded(value)
-        return counted(len(value), "byte") if text is None else text[:LONGEST]
+        return counted(len(value), "byte") if text is None else shortened(text, LONGEST)
     if isinstance(value, tuple | list):
-        return " ".join(text_of(one) for one in value[:1000])[:LONGEST]
-    return str(value)[:LONGEST].rstrip("\0")
+        return shortened(" ".join(map(text_of, value[:1000])), LONGEST)
+    return shortened(str(value).rstrip("\0"), LONGEST)
 
 
 def _decoded(value: bytes) -> str | None:

@@ -5,6 +5,9 @@ What the library reads is untrusted text: the caller runs this in a process of i
 
 import io
 import json
+from collections.abc import Sized
+
+from fakefacecli.base.text import shortened
 
 Tree = dict[str, "Tree"] | list["Tree"] | str | int | float | bool | None
 
@@ -56,14 +59,17 @@ def _bounded(value: object, depth: int, left: list[int]) -> Tree:
         return "... (cut here: too much or too deep)"
     if isinstance(value, dict):
         kept = list(value.items())[:_MOST_ITEMS]
-        return {cut_text(str(key)): _bounded(item, depth - 1, left) for key, item in kept}
+        tree = {
+            shortened(str(key), LONGEST_TEXT): _bounded(item, depth - 1, left) for key, item in kept
+        }
+        return tree if len(value) <= _MOST_ITEMS else tree | {"...": _left_out(value)}
     if isinstance(value, list):
-        return [_bounded(item, depth - 1, left) for item in value[:_MOST_ITEMS]]
+        items = [_bounded(item, depth - 1, left) for item in value[:_MOST_ITEMS]]
+        return items if len(value) <= _MOST_ITEMS else [*items, _left_out(value)]
     if isinstance(value, str):
-        return cut_text(value)
+        return shortened(value, LONGEST_TEXT)
     return value if isinstance(value, int | float) else None
 
 
-def cut_text(text: str, most: int = LONGEST_TEXT) -> str:
-    """`text`, cut to `most` characters with its length said."""
-    return text if len(text) <= most else f"{text[:most]}... ({len(text):,} characters)"
+def _left_out(whole: Sized) -> str:
+    return f"... ({len(whole):,} of them, the rest is left out)"

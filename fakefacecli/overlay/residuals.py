@@ -1,5 +1,7 @@
 """Two pictures that show what an eye does not see: error levels, and noise."""
 
+import warnings
+
 import numpy as np
 from PIL import Image
 
@@ -34,7 +36,10 @@ def error_level_picture(pixels: Pixels, quality: int = ELA_QUALITY) -> Pixels:
     All but the largest _CLIPPED of the differences are shown in full, at most _BRIGHTEST times
     as large. `quality` is libjpeg's, 1..100. Source: Krawetz, "A picture's worth" (2007).
     """
-    error = saving_error(Image.fromarray(pixels), quality)
+    with warnings.catch_warnings():
+        # these pixels were decoded within the limits already
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        error = saving_error(Image.fromarray(pixels), quality)
     parts = (error[top : top + _ROWS].ravel() for top in range(0, len(error), _ROWS))
     counts = np.cumsum(sum(np.bincount(part, minlength=256) for part in parts))
     most = int(np.searchsorted(counts, (1.0 - _CLIPPED) * error.size))

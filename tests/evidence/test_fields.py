@@ -48,7 +48,8 @@ def test_text_chunks_and_comments_are_read_and_cut() -> None:
     info = PngImagePlugin.PngInfo()
     info.add_text("prompt", "x" * (LONGEST + 50))
     [field] = fields(saved(picture(), "PNG", pnginfo=info))
-    assert (field.place, field.name, len(field.value)) == ("PNG text", "prompt", LONGEST)
+    assert (field.place, field.name) == ("PNG text", "prompt")
+    assert field.value == "x" * LONGEST + f"... ({LONGEST + 50:,} characters)"
     [field] = fields(saved(picture(), "JPEG", comment=b"made by hand"))
     assert field == Field("JPEG comment", "comment", "made by hand")
 
@@ -70,7 +71,16 @@ def test_xmp_that_is_broken_or_defines_entities_is_an_error_and_nothing_more(
 
 
 def test_no_more_fields_than_the_bound_are_read() -> None:
-    inner = "".join(f'<a:n{n} xmlns:a="b">{n}</a:n{n}>' for n in range(MOST_FIELDS))
+    inner = "".join(f'<a:n{n} xmlns:a="b">{n}</a:n{n}>' for n in range(MOST_FIELDS + 1))
     info = PngImagePlugin.PngInfo()
     info.add_itxt("XML:com.adobe.xmp", f"<x>{inner}<a/></x>")
-    assert len(fields(saved(picture(), "PNG", pnginfo=info))) == MOST_FIELDS
+    *found, last = fields(saved(picture(), "PNG", pnginfo=info))
+    assert (len(found), last.name) == (MOST_FIELDS, "...")
+
+
+def test_no_more_text_than_the_bound_is_read() -> None:
+    info = PngImagePlugin.PngInfo()
+    for number in range(90):
+        info.add_itxt(f"n{number}", "\u00e9" * 60_000, zip=True)
+    *found, last = fields(saved(picture(), "PNG", pnginfo=info))
+    assert (last.name, 60 < len(found) < 90) == ("...", True)

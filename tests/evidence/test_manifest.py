@@ -99,5 +99,6 @@ def test_a_tree_is_bounded_in_depth_in_number_and_in_length() -> None:
         deep = {"in": deep}
     assert "end" not in json.dumps(bounded(deep))
     assert len(json.dumps(bounded([[{"a": 1}] * 199] * 10_000))) < 100_000
+    assert bounded([1] * 201) == [*[1] * 200, "... (201 of them, the rest is left out)"]
     cut = bounded("x" * (LONGEST_TEXT + 1))
     assert cut == "x" * LONGEST_TEXT + f"... ({LONGEST_TEXT + 1:,} characters)"

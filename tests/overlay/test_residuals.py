@@ -57,3 +57,9 @@ def test_pictures_of_any_size_are_taken(shape: tuple[int, int, int]) -> None:
     flat = np.full(shape, 77, np.uint8)
     assert error_level_picture(flat).shape == shape
     assert (noise_picture(flat) == 128).all()
+
+
+def test_a_picture_near_the_limit_gives_no_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10_000)
+    flat = np.full((120, 120, 3), 77, np.uint8)
+    assert error_level_picture(flat).shape == flat.shape
