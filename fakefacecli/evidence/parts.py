@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from fakefacecli.evidence.jpeg_frame import jpeg_markers
-from fakefacecli.evidence.structure import riff_chunks
+from fakefacecli.evidence.structure import gif_colours, riff_chunks
 
 MOST_PARTS = 2000
 _PNG_START, _RIFF_START = 8, 12
@@ -138,7 +138,7 @@ def _gif(data: bytes) -> Iterator[Part]:
 
 
 def _gif_blocks(data: bytes) -> Iterator[tuple[str, int, int]]:
-    colours = _colours(data, 10)
+    colours = gif_colours(data, 10)
     yield "header", 0, 13
     if colours:
         yield "colour table", 13, 13 + colours
@@ -154,7 +154,7 @@ def _gif_blocks(data: bytes) -> Iterator[tuple[str, int, int]]:
                 kind += f" {_letters(data[at + 3 : at + 14])}"
             at += 2
         elif data[at] == 0x2C:
-            kind, at = "picture", at + 11 + _colours(data, at + 9)
+            kind, at = "picture", at + 11 + gif_colours(data, at + 9)
         else:
             return
         while at < len(data) and data[at]:
@@ -165,11 +165,6 @@ def _gif_blocks(data: bytes) -> Iterator[tuple[str, int, int]]:
 
 def _gif_end(data: bytes) -> int | None:
     return next((end for kind, _, end in _gif_blocks(data) if kind == "end"), None)
-
-
-def _colours(data: bytes, at: int) -> int:
-    flags = data[at] if at < len(data) else 0
-    return 3 << ((flags & 7) + 1) if flags & 0x80 else 0
 
 
 def _boxes(data: bytes) -> Iterator[Part]:

@@ -71,7 +71,7 @@ def gif_delays(data: bytes) -> list[int]:
 
     Pictures that are not whole count as well.
     """
-    at = 13 + _gif_colours(data, 10)
+    at = 13 + gif_colours(data, 10)
     delays, delay = [], 0
     while at < len(data):
         if data[at] == 0x21:  # an extension; F9 is the graphic control
@@ -81,7 +81,7 @@ def gif_delays(data: bytes) -> list[int]:
         elif data[at] == 0x2C:  # a picture: descriptor, colours, the width of its first code
             delays.append(delay)
             delay = 0
-            at += 11 + _gif_colours(data, at + 9)
+            at += 11 + gif_colours(data, at + 9)
         else:
             break
         while at < len(data) and data[at]:  # blocks of up to 255 bytes, up to an empty one
@@ -90,7 +90,8 @@ def gif_delays(data: bytes) -> list[int]:
     return delays
 
 
-def _gif_colours(data: bytes, at: int) -> int:
+def gif_colours(data: bytes, at: int) -> int:
+    """How many bytes the colour table takes whose flags stand at `at`; 0 for none."""
     flags = data[at] if at < len(data) else 0
     return 3 << ((flags & 7) + 1) if flags & 0x80 else 0
 

@@ -129,6 +129,7 @@ def test_what_is_no_image_is_said_to_be_none(tmp_path: pathlib.Path) -> None:
         assert fakeface("inspect", *flags, cwd=tmp_path).returncode == ExitCode.USAGE
 
 
+@pytest.mark.slow
 def test_hostile_files_print_no_control_character_and_end_as_they_should(
     tmp_path: pathlib.Path,
 ) -> None:
