@@ -31,6 +31,11 @@ def counted(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
+def shortened(text: str, most: int) -> str:
+    """`text`, cut to `most` characters with its whole length said where it is longer."""
+    return text if len(text) <= most else f"{text[:most]}... ({len(text):,} characters)"
+
+
 def exact(text: str) -> str:
     """The name that `printable` made `text` of."""
     return _ESCAPE.sub(_unescape, text)

@@ -15,6 +15,7 @@ from fakefacecli.cli import (
     evaluate,
     explain,
     fuse,
+    inspect,
     models,
     report,
     scan,
@@ -53,6 +54,7 @@ def _main(
 app.command("scan", epilog=scan.EPILOG)(scan.scan)
 app.command("explain")(explain.explain)
 app.command("report")(report.report)
+app.command("inspect")(inspect.inspect)
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
 app.command("calibrate")(calibrate.calibrate)

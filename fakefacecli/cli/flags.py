@@ -117,6 +117,18 @@ def stability(panel: str | None = None) -> Any:
     return typer.Option(help=words, rich_help_panel=panel)
 
 
+def trust_list(panel: str | None = None) -> Any:
+    """--trust-list, for evidence.c2pa.read_trust_list."""
+    words = "Signers of C2PA manifests to be trusted (PEM)."
+    return typer.Option(metavar="FILE", help=words, rich_help_panel=panel)
+
+
+def generators(panel: str | None = None) -> Any:
+    """--generators, for evidence.generators.read_table."""
+    words = "More rules for the table of generators (TOML)."
+    return typer.Option(metavar="FILE", help=words, rich_help_panel=panel)
+
+
 def progress(words: str) -> Any:
     """--progress."""
     return typer.Option(help=words, rich_help_panel=RUNNING)
@@ -125,6 +137,8 @@ def progress(words: str) -> Any:
 Quiet = Annotated[
     bool, typer.Option("--quiet", "-q", help="Only errors on stderr.", rich_help_panel=RUNNING)
 ]
+TrustList = Annotated[str | None, trust_list()]
+Generators = Annotated[str | None, generators()]
 LookTurned = Annotated[Turns, turns()]
 Model = Annotated[str, model("The model.")]
 Device = Annotated[str, device("As in scan")]

@@ -131,14 +131,8 @@ class ScanFlags:
         bool,
         _evidence("--provenance/--no-provenance", help="Read what each file says of its origin."),
     ] = True
-    trust_list: Annotated[
-        str | None,
-        _evidence(metavar="FILE", help="Signers of C2PA manifests to be trusted (PEM)."),
-    ] = None
-    generators: Annotated[
-        str | None,
-        _evidence(metavar="FILE", help="More rules for the table of generators (TOML)."),
-    ] = None
+    trust_list: Annotated[str | None, flags.trust_list(EVIDENCE)] = None
+    generators: Annotated[str | None, flags.generators(EVIDENCE)] = None
     known: Annotated[
         list[str] | None,
         _evidence(metavar="FILE", help="A list of known pictures: PDQ or sha256. Repeatable."),

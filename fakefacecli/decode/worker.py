@@ -48,7 +48,7 @@ def _made_ready(orders: dict[str, Any]) -> tuple[Callable[..., object], Any]:
         importlib.import_module(f"PIL.{plugin}")
     limits = DecodeLimits(**orders["limits"])
     _ = limits.lists  # read before the first file's clock runs, and refused now
-    _limit_memory(limits.memory_budget)
+    limit_memory(limits.memory_budget)
     return decode, limits
 
 
@@ -102,7 +102,7 @@ def _exactly(pipe: socket.socket, count: int) -> bytes:
     return bytes(parts)
 
 
-def _limit_memory(budget: int) -> None:
+def limit_memory(budget: int) -> None:
     """Let this process grow by `budget` bytes, where the system says how large it is."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     try:

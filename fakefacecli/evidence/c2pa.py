@@ -117,20 +117,12 @@ def has_manifest(data: bytes, what: str) -> bool:
     return any(kind == b"uuid" and data[at : at + 16] == _BOX for kind, at, _ in boxes)
 
 
-def read_manifest(data: bytes, what: str) -> dict[str, Any]:
-    """The whole store as c2pa-python has it, for people to look at; empty where it cannot."""
-    try:
-        return _read(data, what, None)
-    except _unreadable():
-        return {}
-
-
 def read_credentials(data: bytes, what: str, trusted: TrustList | None = None) -> Credentials:
     """What the manifest of a file says; integrity NONE where the file holds none."""
     if not has_manifest(data, what):
         return Credentials(Integrity.NONE)
     try:
-        store = _read(data, what, trusted)
+        store = read_store(data, what, trusted)
     except _unreadable() as error:
         return Credentials(Integrity.INVALID, faults=(_kind_of(error),))
     active = store.get("manifests", {}).get(store.get("active_manifest"), {})
@@ -149,7 +141,11 @@ def read_credentials(data: bytes, what: str, trusted: TrustList | None = None) -
     )
 
 
-def _read(data: bytes, what: str, trusted: TrustList | None) -> dict[str, Any]:
+def read_store(data: bytes, what: str, trusted: TrustList | None = None) -> dict[str, Any]:
+    """All manifests of a file that holds some, and their validation, as c2pa-python's JSON has it.
+
+    Raises what that raises for a store that cannot be read.
+    """
     import c2pa
 
     context = _context(trusted.pem if trusted else "")

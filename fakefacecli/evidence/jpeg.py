@@ -52,15 +52,22 @@ def read_quality(path: str) -> int | None:
 
 
 @functools.cache
-def _table_of(quality: int) -> tuple[int, ...]:
-    """libjpeg's luminance table of a quality, in the zigzag order of a file."""
+def scaled_table(base: tuple[int, ...], quality: int) -> tuple[int, ...]:
+    """What libjpeg makes of LUMINANCE or CHROMINANCE for a quality, 1..100; row by row."""
     percent = 5000 // quality if quality < 50 else 200 - 2 * quality
-    return tuple(min(255, max(1, (LUMINANCE[cell] * percent + 50) // 100)) for cell in _zigzag())
+    return tuple(min(255, max(1, (step * percent + 50) // 100)) for step in base)
 
 
 @functools.cache
-def _zigzag() -> tuple[int, ...]:
-    """The cells by diagonals, odd ones downwards and even ones upwards."""
+def _table_of(quality: int) -> tuple[int, ...]:
+    """libjpeg's luminance table of a quality, in the zigzag order of a file."""
+    table = scaled_table(LUMINANCE, quality)
+    return tuple(table[cell] for cell in zigzag())
+
+
+@functools.cache
+def zigzag() -> tuple[int, ...]:
+    """The cells in a file's order: by diagonals, odd ones downwards and even ones upwards."""
 
     def place(cell: int) -> tuple[int, int]:
         row, column = divmod(cell, 8)

@@ -21,12 +21,11 @@ def ends_early(data: bytes, what: str | None) -> bool:
     return reach is not None and reach(data) > len(data)
 
 
-def jpeg_segments(data: bytes) -> Iterator[tuple[int, int, int]]:
-    """(marker, start, end) of each segment before the scan; `end` may lie beyond the data.
+def jpeg_segments(data: bytes, at: int = 2) -> Iterator[tuple[int, int, int]]:
+    """(marker, start, end) of each segment from `at` to a scan; `end` may lie beyond the data.
 
     Stray bytes between two segments are skipped, as libjpeg does it.
     """
-    at = 2
     while 0 <= (at := data.find(b"\xff", at)) <= len(data) - 4:
         marker = data[at + 1]
         if marker == 0xFF:  # fill byte
@@ -98,7 +97,7 @@ def gif_delays(data: bytes) -> list[int]:
 
     Pictures that are not whole count as well.
     """
-    at = 13 + _gif_colours(data, 10)
+    at = 13 + gif_colours(data, 10)
     delays, delay = [], 0
     while at < len(data):
         if data[at] == 0x21:  # an extension; F9 is the graphic control
@@ -108,7 +107,7 @@ def gif_delays(data: bytes) -> list[int]:
         elif data[at] == 0x2C:  # a picture: descriptor, colours, the width of its first code
             delays.append(delay)
             delay = 0
-            at += 11 + _gif_colours(data, at + 9)
+            at += 11 + gif_colours(data, at + 9)
         else:
             break
         while at < len(data) and data[at]:  # blocks of up to 255 bytes, up to an empty one
@@ -133,10 +132,10 @@ def gif_application(data: bytes, identifier: bytes) -> bytes:
 
 
 def _gif_extensions(data: bytes) -> Iterator[tuple[bytes, list[bytes]]]:
-    at = 13 + _gif_colours(data, 10)
+    at = 13 + gif_colours(data, 10)
     while at < len(data) and data[at] in (0x21, 0x2C):
         label = data[at + 1 : at + 2] if data[at] == 0x21 else b""
-        at += 2 if label else 11 + _gif_colours(data, at + 9)
+        at += 2 if label else 11 + gif_colours(data, at + 9)
         blocks = []
         while at < len(data) and data[at]:
             blocks.append(data[at + 1 : at + 1 + data[at]])
@@ -146,7 +145,8 @@ def _gif_extensions(data: bytes) -> Iterator[tuple[bytes, list[bytes]]]:
             yield label, blocks
 
 
-def _gif_colours(data: bytes, at: int) -> int:
+def gif_colours(data: bytes, at: int) -> int:
+    """How many bytes the colour table takes whose flags stand at `at`; 0 for none."""
     flags = data[at] if at < len(data) else 0
     return 3 << ((flags & 7) + 1) if flags & 0x80 else 0
 

@@ -103,12 +103,17 @@ def error_levels(image: Image.Image) -> Image.Image:
 
     The difference to the picture at quality 90, times 255 over its largest value.
     """
-    buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=_ELA_QUALITY)
-    with Image.open(buffer, formats=("JPEG",)) as again:
-        # uint16, as 255 times a difference does not fit into a byte
-        difference = np.asarray(ImageChops.difference(image, again.convert("RGB")), np.uint16)
+    # uint16, as 255 times a difference does not fit into a byte
+    difference = saving_error(image, _ELA_QUALITY).astype(np.uint16)
     return Image.fromarray((difference * 255 // max(int(difference.max()), 1)).astype(np.uint8))
+
+
+def saving_error(image: Image.Image, quality: int) -> Pixels:
+    """(h, w, 3) uint8: by how much saving `image` as JPEG of a quality, 1..100, changes each."""
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=quality)
+    with Image.open(buffer, formats=("JPEG",)) as again:
+        return np.asarray(ImageChops.difference(image, again.convert("RGB")))
 
 
 def _along(low: float, high: float, scale: float, side: int) -> tuple[int, int]:

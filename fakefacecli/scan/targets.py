@@ -68,10 +68,10 @@ def check_targets(options: ScanOptions) -> None:
         _check_folder(folder)
 
 
-def check_picture(path: str, image: str) -> None:
-    """Check a picture of `fakeface explain`, which replaces only an overlay of ours."""
+def check_picture(path: str, image: str, flag: str = "--out") -> None:
+    """Check a picture of `fakeface explain` or `inspect`, which replace only one of ours."""
     if os.path.splitext(path)[1].lower() not in (".jpg", ".jpeg", ".png"):
-        raise UsageError(f"--out {path}: wanted a name that ends in .jpg or .png")
+        raise UsageError(f"{flag} {path}: wanted a name that ends in .jpg or .png")
     if os.path.realpath(path) == os.path.realpath(image):
         raise CannotWrite(f"cannot write {path}: it is the input; name another file")
     check_file(path)
@@ -82,7 +82,7 @@ def check_picture(path: str, image: str) -> None:
     if not ours:
         raise CannotWrite(
             f"cannot write {path}: a file is there that is no overlay of fakeface; nothing was "
-            "written; move it, or name another --out"
+            f"written; move it, or name another {flag}"
         )
 
 

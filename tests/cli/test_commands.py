@@ -35,6 +35,7 @@ sys.exit(f"imported {heavy & set(sys.modules)}" if heavy & set(sys.modules) else
         "--help",
         "scan --help",
         "explain --help",
+        "inspect --help",
         "train --help",
         "models --help",
         "report --help",
