@@ -54,7 +54,8 @@ def test_a_reports_header_shows_every_option_in_one_flat_object() -> None:
         '"fail_on": ["flagged", "inconclusive"], "provenance": true, "trust_list": null, '
         '"generators": null, "stability": "flagged", "known": [], "resume": true, '
         '"state": "state.db", "verify_hash": true, "since_last": true, '
-        '"list_skipped": "skipped.csv", "csv_bom": true, "max_memory": null}'
+        '"list_skipped": "skipped.csv", "csv_bom": true, "max_memory": null, '
+        '"contact_sheet": null, "manifest": null, "redact_paths": false}'
     )
     assert json.dumps(described(DEFAULT)) == (
         '{"paths": ["in"], "listed": 0, "recursive": true, "include": [], "exclude": [], '
@@ -66,7 +67,8 @@ def test_a_reports_header_shows_every_option_in_one_flat_object() -> None:
         '"frames": "sample", "fail_on": [], "provenance": true, "trust_list": null, '
         '"generators": null, "stability": "flagged", "known": [], '
         '"resume": false, "state": null, "verify_hash": false, "since_last": false, '
-        '"list_skipped": null, "csv_bom": false, "max_memory": null}'
+        '"list_skipped": null, "csv_bom": false, "max_memory": null, '
+        '"contact_sheet": null, "manifest": null, "redact_paths": false}'
     )
 
 
@@ -75,7 +77,8 @@ def test_an_older_versions_journal_and_state_know_the_same_options_again() -> No
         '{"decoding": 2, "detector": "both", "early_exit": false, '
         '"explain": "all", "frames": "sample", '
         '"max_pixels": 1000, "min_face_px": 50, "overlays": "shown", '
-        '"precision": "fp32", "provenance": true, "since_last": true, "stability": "flagged", '
+        '"precision": "fp32", "provenance": true, "redact_paths": false, '
+        '"since_last": true, "stability": "flagged", '
         '"thresholds": [0.25, 0.75], "timeout_s": 2.5, '
         '"turns": "auto"}'
     )
@@ -83,7 +86,8 @@ def test_an_older_versions_journal_and_state_know_the_same_options_again() -> No
         '{"decoding": 2, "detector": "both", "early_exit": false, '
         '"explain": "none", "frames": "sample", '
         '"max_pixels": 100000000, "min_face_px": 40, "overlays": null, '
-        '"precision": "auto", "provenance": true, "since_last": false, "stability": "flagged", '
+        '"precision": "auto", "provenance": true, "redact_paths": false, '
+        '"since_last": false, "stability": "flagged", '
         '"thresholds": null, "timeout_s": 10.0, '
         '"turns": "auto"}'
     )

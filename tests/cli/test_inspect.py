@@ -113,7 +113,7 @@ def test_a_file_that_cannot_be_decoded_still_has_its_hash_and_its_parts(
     assert done.stderr.startswith("fakeface: cut.jpg: ")
     assert done.stderr.count("\n") == 1
     assert hashlib.sha256(whole[:700]).hexdigest() in done.stdout
-    assert "comment: still here" in done.stdout
+    assert "Comment: still here" in done.stdout
     assert "not decoded: " in done.stdout
     assert not (tmp_path / "e.png").exists()
 
