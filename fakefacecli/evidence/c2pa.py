@@ -124,7 +124,10 @@ def read_credentials(data: bytes, what: str, trusted: TrustList | None = None) -
     try:
         store = read_store(data, what, trusted)
     except _unreadable() as error:
-        return Credentials(Integrity.INVALID, faults=(_kind_of(error),))
+        # APP11 holds other things than manifests as well, such as the parts of JPEG XT
+        if _kind_of(error) == "ManifestNotFound":
+            return Credentials(Integrity.NONE)
+        return Credentials(Integrity.INVALID, faults=(f"{_kind_of(error)} error",))
     active = store.get("manifests", {}).get(store.get("active_manifest"), {})
     signature = active.get("signature_info") or {}
     faults, distrusted = _faults(store)
@@ -178,7 +181,7 @@ def _unreadable() -> tuple[type[Exception], ...]:
 
 
 def _kind_of(error: Exception) -> str:
-    return type(error).__name__.removeprefix("_C2pa") + " error"
+    return type(error).__name__.removeprefix("_C2pa")
 
 
 def _faults(store: Mapping[str, Any]) -> tuple[tuple[str, ...], bool]:
