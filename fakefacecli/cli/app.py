@@ -21,6 +21,7 @@ from fakefacecli.cli import (
     scan,
     state,
     train,
+    ui,
     verify,
 )
 from fakefacecli.cli.console import error_boundary, start
@@ -55,6 +56,7 @@ app.command("scan", epilog=scan.EPILOG)(scan.scan)
 app.command("explain")(explain.explain)
 app.command("report")(report.report)
 app.command("inspect")(inspect.inspect)
+app.command("ui")(ui.ui)
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
 app.command("calibrate")(calibrate.calibrate)
