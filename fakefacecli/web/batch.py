@@ -42,7 +42,8 @@ class Done:
     """A finished batch: a summary in HTML, and the paths of its reports."""
 
     summary: str
-    reports: tuple[str, ...]
+    csv: str
+    html: str
 
 
 def run_batch(
@@ -78,7 +79,7 @@ def run_batch(
             decode=DecodeOptions(default_workers()),
         )
         outcome = run_scan(scanned, Callbacks(on_report=on_report, stop=stop))
-    return Done(_summary(outcome, unpacked), tuple(targets))
+    return Done(_summary(outcome, unpacked), *targets)
 
 
 @contextlib.contextmanager
