@@ -85,7 +85,13 @@ def test_what_is_imported_is_installed_with_fakeface_or_with_an_extra() -> None:
     """The developers' extra does not count: who installs fakeface alone has none of it."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     extras = project["optional-dependencies"]
-    wanted = [*project["dependencies"], *extras["heif"], *extras["umap"], *extras["pdq"], *extras["ui"]]
+    wanted = [
+        *project["dependencies"],
+        *extras["heif"],
+        *extras["umap"],
+        *extras["pdq"],
+        *extras["ui"],
+    ]
     declared = {plain(re.split(r"[<>=]", line)[0]) for line in wanted} | {"scipy"}  # scikit-learn's
     brings = packages_distributions()
     found = {
@@ -93,7 +99,9 @@ def test_what_is_imported_is_installed_with_fakeface_or_with_an_extra() -> None:
     }
     others = found - set(sys.stdlib_module_names) - {"fakefacecli"}
     assert {"torch", "PIL", "psutil"} <= others
-    missing = {name for name in others if not {plain(d) for d in brings.get(name, [name])} & declared}
+    missing = {
+        name for name in others if not {plain(d) for d in brings.get(name, [name])} & declared
+    }
     assert missing == set()
 
 

@@ -47,11 +47,18 @@ def draw_message(title: str, text: str) -> str:
 
 
 def rows_as_json(examined: Examined, sha256: str, members: tuple[str, ...]) -> list[dict[str, Any]]:
-    """The rows of an image as a JSON report has them, without the run that they have not."""
+    """The rows of an image as a JSON report has them, without the run that they have not.
+
+    The file is `name` and not `path`: whatever has a path, Gradio's clients take for a file and
+    fetch it.
+    """
     facts = RowFacts(_RUN, examined.model, sha256, None, members, redacts=True)
     rows = [json_cells(row) for row in rows_of(examined.report, facts)]
-    own = {"run_id", "overlay", "cluster", "schema_version"}
-    return [{name: cell for name, cell in row.items() if name not in own} for row in rows]
+    own = {"run_id", "overlay", "cluster", "schema_version", "path", "path_bytes"}
+    return [
+        {"name": row["path"]} | {name: cell for name, cell in row.items() if name not in own}
+        for row in rows
+    ]
 
 
 def render(page: str, **content: object) -> str:

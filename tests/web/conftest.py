@@ -7,13 +7,14 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
 
 from tests.builders import PHOTOS, put
-from tests.command import COMMAND, SMALL
+from tests.command import SMALL
 
 START_S = 120
 
@@ -40,7 +41,7 @@ def served(base: pathlib.Path, *more: object) -> Iterator[Served]:
         put(allowed / f"photo_{number:02}.jpg", 160 + 8 * number)
     words = ["ui", "--port", port, "--model", SMALL, "--allow-folder", allowed, *more]
     process = subprocess.Popen(
-        [*COMMAND, *map(str, words)],
+        [sys.executable, "-m", "fakefacecli", *map(str, words)],
         stderr=subprocess.PIPE,
         env={**os.environ, "TMPDIR": str(temp)},
         cwd=base,
@@ -48,7 +49,7 @@ def served(base: pathlib.Path, *more: object) -> Iterator[Served]:
     try:
         assert process.stderr is not None
         line = process.stderr.readline().decode()
-        assert "the page is at" in line, line + process.stderr.read().decode()
+        assert line.startswith("fakeface: the page is at"), line
         yield Served(f"http://127.0.0.1:{port}", allowed, temp, process)
     finally:
         process.send_signal(signal.SIGTERM)

@@ -1,5 +1,6 @@
 """The page over HTTP: what may be read and sent, and how it ends."""
 
+import contextlib
 import json
 import os
 import pathlib
@@ -10,6 +11,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -33,10 +35,15 @@ def fetch(url: str, data: bytes | None = None, **headers: str) -> tuple[int, byt
             return error.code, error.read()
 
 
-def client(page: Served, **how: Any) -> Any:
+@contextlib.contextmanager
+def client(page: Served) -> Iterator[Any]:
     from gradio_client import Client
 
-    return Client(page.url, verbose=False, analytics_enabled=False, **how)
+    found = Client(page.url, verbose=False, analytics_enabled=False)
+    try:
+        yield found
+    finally:
+        found.close()
 
 
 def root_of(page: Served) -> pathlib.Path:
@@ -48,7 +55,7 @@ def test_no_file_is_readable_that_the_page_did_not_make(page: Served) -> None:
     root = root_of(page)
     link = root / "cache" / "link"
     link.symlink_to("/etc/passwd")
-    (root / "work" / "secret.txt").write_text("secret")
+    (root / "work" / "secret.txt").write_text("hidden words")
     photo = page.allowed / "photo_00.jpg"
     paths = [
         *("/etc/passwd", "../../../../etc/passwd", "..%2f..%2f..%2fetc/passwd", "secret.txt"),
@@ -66,7 +73,7 @@ def test_no_file_is_readable_that_the_page_did_not_make(page: Served) -> None:
             status, body = fetch(page.url + prefix + path)
             assert status >= 400 or b"<html" in body[:200].lower(), (prefix, path)
             assert b"root:" not in body
-            assert b"secret" not in body
+            assert b"hidden words" not in body
             assert not body.startswith(b"\xff\xd8")
     link.unlink()
 
@@ -229,5 +236,7 @@ def test_who_lets_others_in_must_ask_for_a_password(tmp_path: pathlib.Path) -> N
 def test_a_port_that_is_taken_is_named(page: Served) -> None:
     port = page.url.rpartition(":")[2]
     done = fakeface("ui", "--port", port, "--model", "inception-resnet-v1")
-    assert (done.returncode, done.stderr.count("\n")) == (ExitCode.USAGE, 1)
+    assert done.returncode == ExitCode.USAGE
+    # the lines before are Gradio's, which tests.command makes visible
     assert f"--port {port}: nothing can listen there" in done.stderr
+    assert "internal error" not in done.stderr
