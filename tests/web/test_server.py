@@ -21,7 +21,7 @@ from tests.builders import PHOTO, PHOTOS
 from tests.command import assert_same, fakeface, rows
 from tests.web.conftest import Served, served
 
-pytest.importorskip("gradio_client", reason="Gradio is not installed (pip install '.[ui]')")
+GRADIO = "Gradio is not installed (pip install '.[ui]')"
 MODEL = "inception-resnet-v1-2026.11"
 
 
@@ -37,8 +37,7 @@ def fetch(url: str, data: bytes | None = None, **headers: str) -> tuple[int, byt
 
 @contextlib.contextmanager
 def client(page: Served) -> Iterator[Any]:
-    from gradio_client import Client
-
+    Client = pytest.importorskip("gradio_client", reason=GRADIO).Client
     found = Client(page.url, verbose=False, analytics_enabled=False)
     try:
         yield found
@@ -240,3 +239,12 @@ def test_a_port_that_is_taken_is_named(page: Served) -> None:
     # the lines before are Gradio's, which tests.command makes visible
     assert f"--port {port}: nothing can listen there" in done.stderr
     assert "internal error" not in done.stderr
+
+
+def test_without_gradio_one_line_says_how_to_get_it(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "gradio.py").write_text("raise ImportError('not here')")
+    done = fakeface(
+        "ui", "--model", "inception-resnet-v1", env={**os.environ, "PYTHONPATH": str(tmp_path)}
+    )
+    assert (done.returncode, done.stderr.count("\n")) == (ExitCode.USAGE, 1)
+    assert done.stderr.startswith("fakeface: the page needs Gradio; pip install ")
