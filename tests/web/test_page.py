@@ -79,6 +79,12 @@ def test_the_slider_changes_the_picture(tab: Any, photos: pathlib.Path) -> None:
     judge(tab, photos / "one.jpg")
     stack, slider = tab.locator("#answer .ff-stack"), tab.locator("#answer .ff-blend")
 
+    # nothing may move between the shots: pictures that load make room for themselves
+    for picture in tab.locator("#answer img").all():
+        picture.evaluate("image => image.decode()")
+    slider.scroll_into_view_if_needed()
+    tab.wait_for_timeout(500)
+
     def pixels() -> Any:
         with Image.open(io.BytesIO(stack.screenshot())) as shot:
             return np.asarray(shot.convert("RGB"), np.int16)

@@ -37,8 +37,8 @@ def fetch(url: str, data: bytes | None = None, **headers: str) -> tuple[int, byt
 
 @contextlib.contextmanager
 def client(page: Served) -> Iterator[Any]:
-    Client = pytest.importorskip("gradio_client", reason=GRADIO).Client
-    found = Client(page.url, verbose=False, analytics_enabled=False)
+    gradio_client = pytest.importorskip("gradio_client", reason=GRADIO)
+    found = gradio_client.Client(page.url, verbose=False, analytics_enabled=False)
     try:
         yield found
     finally:
