@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -40,16 +41,20 @@ def served(base: pathlib.Path, *more: object) -> Iterator[Served]:
     for number in range(20):
         put(allowed / f"photo_{number:02}.jpg", 160 + 8 * number)
     words = ["ui", "--port", port, "--model", SMALL, "--allow-folder", allowed, *more]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "fakefacecli", *map(str, words)],
-        stderr=subprocess.PIPE,
-        env={**os.environ, "TMPDIR": str(temp)},
-        cwd=base,
-    )
+    said = base / "stderr.txt"  # a pipe that nobody reads would stop the server when it is full
+    with open(said, "wb") as handle:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "fakefacecli", *map(str, words)],
+            stderr=handle,
+            env={**os.environ, "TMPDIR": str(temp)},
+            cwd=base,
+        )
     try:
-        assert process.stderr is not None
-        line = process.stderr.readline().decode()
-        assert line.startswith("fakeface: the page is at"), line
+        until = time.monotonic() + START_S
+        while "the page is at" not in said.read_text("utf-8"):
+            assert process.poll() is None, said.read_text("utf-8")
+            assert time.monotonic() < until, said.read_text("utf-8")
+            time.sleep(0.1)
         yield Served(f"http://127.0.0.1:{port}", allowed, temp, process)
     finally:
         process.send_signal(signal.SIGTERM)
@@ -57,8 +62,6 @@ def served(base: pathlib.Path, *more: object) -> Iterator[Served]:
             process.wait(10)
         process.kill()
         process.wait()
-        assert process.stderr is not None
-        process.stderr.close()
 
 
 @pytest.fixture(scope="module")
