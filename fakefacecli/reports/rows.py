@@ -14,9 +14,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from fakefacecli.base.findings import FaceFinding, ImageReport
 from fakefacecli.base.options import ReportTarget
 from fakefacecli.base.protocols import ReportWriter
-from fakefacecli.base.records import FaceFinding, ImageReport
 from fakefacecli.base.text import in_json, printable
 
 SCHEMA_VERSION = 1

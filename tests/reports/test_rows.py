@@ -7,8 +7,8 @@ import json
 import jsonschema
 import pytest
 
+from fakefacecli.base.findings import ImageReport
 from fakefacecli.base.options import ReportTarget
-from fakefacecli.base.records import ImageReport
 from fakefacecli.base.verdicts import Label, Opinion
 from fakefacecli.reports.rows import (
     COLUMNS,
