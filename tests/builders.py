@@ -7,16 +7,15 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 from PIL import Image
 
+from fakefacecli.base.findings import FaceFinding, ImageReport
 from fakefacecli.base.records import (
     Box,
     DecodedImage,
     Face,
     FaceCrop,
-    FaceFinding,
     FileFacts,
     Heatmap,
     ImageRef,
-    ImageReport,
     Unreadable,
 )
 from fakefacecli.base.verdicts import ErrorCode, Label, Reason, Status, Thresholds, Verdict

@@ -13,7 +13,10 @@ import pytest
 
 from tests.forked import ForkedProcess
 
-MEASURED = ("x1", "y1", "x2", "y2", "face_px", "detection_score", "p_fake")
+MEASURED = (
+    *("x1", "y1", "x2", "y2", "face_px", "detection_score"),
+    *("p_fake", "p_fake_min", "p_fake_max"),
+)
 NOT_COMPARED = {"run_id", "elapsed_ms", *MEASURED}
 FORKS = hasattr(os, "pidfd_open")  # Linux
 # of the networks that come with fakeface the one that a CPU judges with in a small part of the time

@@ -115,12 +115,14 @@ def manifest(
     source_type: str = "trainedAlgorithmicMedia",
     agent: str = "Test Generator",
     more: tuple[dict[str, Any], ...] = (),
+    description: str = "",
 ) -> dict[str, Any]:
     """A manifest of one action."""
     did = {
         "action": "c2pa.created",
         "softwareAgent": {"name": agent},
         "digitalSourceType": TERM + source_type,
+        **({"description": description} if description else {}),
     }
     return {
         "claim_generator_info": [{"name": "test", "version": "1"}],

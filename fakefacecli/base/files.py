@@ -79,6 +79,12 @@ def sync_folder(folder: str) -> None:
             os.close(handle)
 
 
+def sha256_of_file(path: str) -> str:
+    """The sha256 of a file's bytes in hex, read in parts; OSError."""
+    with open(path, "rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
 def open_plain(path: str, flags: int = 0) -> int:
     """Open a regular file of ours for reading and writing; no link is followed.
 

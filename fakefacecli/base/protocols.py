@@ -8,15 +8,8 @@ answer for an item does not depend on the others of its batch (beyond 1e-4); any
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from fakefacecli.base.records import (
-    DecodedImage,
-    Face,
-    FaceCrop,
-    Heatmap,
-    ImageRef,
-    ImageReport,
-    Unreadable,
-)
+from fakefacecli.base.findings import ImageReport
+from fakefacecli.base.records import DecodedImage, Face, FaceCrop, Heatmap, ImageRef, Unreadable
 from fakefacecli.base.verdicts import Verdict
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ import sys
 import time
 from collections.abc import Callable
 
-from fakefacecli.base.records import ImageReport
+from fakefacecli.base.findings import ImageReport
 from fakefacecli.base.verdicts import Label
 
 _MEMORY_S = 60.0  # images that were finished this long ago count 1/e as much as new ones

@@ -79,10 +79,14 @@ def _devices() -> list[str]:
 def _formats() -> list[str]:
     from fakefacecli.base.extras import how_to_install
     from fakefacecli.decode.formats import DECODED, NOT_DECODED, allowed_formats
+    from fakefacecli.evidence import pdq
 
     ready = allowed_formats()
     lines = [f"reads           {', '.join(ready)}"]
     for name in sorted(DECODED.difference(ready)):
         needs = how_to_install("heif") if name == "HEIF" else "a Pillow that was built with it"
         lines.append(f"would read      {name}, with {needs}")
-    return [*lines, f"does not read   {', '.join(NOT_DECODED)}"]
+    lines.append(f"does not read   {', '.join(NOT_DECODED)}")
+    if not pdq.is_installed():
+        lines.append(f"would hash      pictures by PDQ, with {how_to_install('pdq')}")
+    return lines

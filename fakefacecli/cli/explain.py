@@ -29,8 +29,9 @@ from fakefacecli.cli.parse import parse_thresholds, refuse_empty
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+    from fakefacecli.base.findings import ImageReport
     from fakefacecli.base.protocols import Detector
-    from fakefacecli.base.records import DecodedImage, Face, ImageReport
+    from fakefacecli.base.records import DecodedImage, Face
     from fakefacecli.models.judge import AnyCheckpoint
 
 

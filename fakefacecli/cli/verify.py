@@ -21,7 +21,8 @@ def verify(
     ],
 ) -> ExitCode:
     """Hash the files of a manifest again and name those that are not what they were."""
-    from fakefacecli.scan.custody import check_manifest, sha256_of_file
+    from fakefacecli.base.files import sha256_of_file
+    from fakefacecli.scan.custody import check_manifest
 
     refuse_empty({"MANIFEST": manifest})
     counts: Counter[str] = Counter()

@@ -59,7 +59,7 @@ class DecodeLimits:
     frames: Frames = Frames.FIRST
     # what is read of a file beside its pixels: its own claims, two lists to check them against, and
     # its perceptual hash
-    provenance: bool = True
+    provenance: bool = False
     trust_list: str | None = None
     generators: str | None = None
     lists_sha256: str = ""

@@ -71,6 +71,7 @@ class Credentials:
     """What a file's manifest says: its integrity, its signer, and what was done to the picture.
 
     `faults` are the specification's codes of what does not fit; `source_type` is IPTC's word.
+    `agents` are all programs that the active manifest names, `descriptions` its actions'.
     """
 
     integrity: Integrity
@@ -79,6 +80,8 @@ class Credentials:
     claim: Claim | None = None
     source_type: str = ""
     generator: str = ""
+    agents: tuple[str, ...] = ()
+    descriptions: tuple[str, ...] = ()
     soft_bindings: tuple[str, ...] = ()
     faults: tuple[str, ...] = ()
 
@@ -139,6 +142,8 @@ def read_credentials(data: bytes, what: str, trusted: TrustList | None = None) -
         claim=claim,
         source_type=source_type,
         generator=_generator(active),
+        agents=tuple(dict.fromkeys(_agents(active))),
+        descriptions=tuple(str(a["description"]) for a in _actions(active) if a.get("description")),
         soft_bindings=tuple(_soft_bindings(active)),
         faults=faults,
     )
@@ -234,15 +239,26 @@ def _types_of(manifest: Mapping[str, Any]) -> list[str]:
     return [word for word in words if word.lower() in SOURCE_TYPES]
 
 
-def _generator(manifest: Mapping[str, Any]) -> str:
-    """The program that an action names, or else the one that made the claim."""
-    for action in _actions(manifest):
-        agent = action.get("softwareAgent")
-        name = agent.get("name") if isinstance(agent, dict) else agent
-        if name and action.get("digitalSourceType"):
-            return str(name)
+def _agent_of(action: Mapping[str, Any]) -> str:
+    agent = action.get("softwareAgent")
+    return str((agent.get("name") if isinstance(agent, dict) else agent) or "")
+
+
+def _claimant(manifest: Mapping[str, Any]) -> str:
+    """The program that made the claim."""
     info: list[dict[str, Any]] = manifest.get("claim_generator_info") or [{}]
     return str(info[0].get("name") or manifest.get("claim_generator") or "")
+
+
+def _agents(manifest: Mapping[str, Any]) -> Iterator[str]:
+    yield from filter(None, map(_agent_of, _actions(manifest)))
+    yield from filter(None, [_claimant(manifest)])
+
+
+def _generator(manifest: Mapping[str, Any]) -> str:
+    """The program that an action with a source type names, or else the one that made the claim."""
+    named = (_agent_of(action) for action in _actions(manifest) if action.get("digitalSourceType"))
+    return next(filter(None, named), _claimant(manifest))
 
 
 def _soft_bindings(manifest: Mapping[str, Any]) -> Iterator[str]:

@@ -88,7 +88,7 @@ def read_provenance(image: Image.Image, data: bytes, lists: Lists | None = None)
         *_from_c2pa(signed),
         *_from_source_type(metadata.fields),
         *_from_tc260(metadata.fields),
-        *_from_table(metadata.fields, lists.table.rules),
+        *_from_table([*_fields_of(signed), *metadata.fields], lists.table.rules),
         *_from_camera(metadata.fields),
         *(
             _Said(ProvenanceKind.INVALID, f"{place.upper()} cannot be read")
@@ -143,6 +143,13 @@ def _from_c2pa(signed: Credentials) -> Iterator[_Said]:
         if claim is not Claim.CAPTURED:
             kind = ProvenanceKind.AI_DECLARED
         yield _Said(kind, detail, claim, signed.generator if claim is not Claim.CAPTURED else "")
+
+
+def _fields_of(signed: Credentials) -> Iterator[Field]:
+    """What a sound manifest says in words; older ones name a generator and give no source type."""
+    if signed.integrity is Integrity.VALID:
+        yield from (Field("C2PA", "softwareAgent", agent) for agent in signed.agents)
+        yield from (Field("C2PA", "description", words) for words in signed.descriptions)
 
 
 def _from_source_type(fields: Iterable[Field]) -> Iterator[_Said]:

@@ -50,18 +50,24 @@ def card_figures(card: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     }
 
 
-@functools.cache
-def _environment() -> "Environment":
+def environment_of(package: str) -> "Environment":
+    """What makes pages of the templates in `package`; their content is text, and escaped."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
-        loader=PackageLoader(__package__),
+        loader=PackageLoader(package),
         autoescape=True,
         undefined=StrictUndefined,  # a misspelt name is an error, not an empty cell
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters["printable"] = printable
+    environment.filters["printable"] = lambda value: printable(str(value))
+    return environment
+
+
+@functools.cache
+def _environment() -> "Environment":
+    environment = environment_of(__package__)
     environment.filters["base64"] = lambda data: base64.b64encode(data).decode()
     return environment

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from fakefacecli.base.errors import ModelRefused
-from fakefacecli.base.files import atomic_write
+from fakefacecli.base.files import atomic_write, sha256_of_file
 from fakefacecli.models.backbones import build, check_backbone
 from fakefacecli.models.card import ModelCard, card_json, parse_card
 
@@ -163,8 +163,7 @@ def save(path: str, state: dict[str, "Tensor"], card: ModelCard, check: bool = F
 def sha256_of(path: str) -> str:
     """The file's sha256 in hex; ModelRefused when it cannot be read."""
     try:
-        with open(path, "rb") as handle:
-            return hashlib.file_digest(handle, "sha256").hexdigest()
+        return sha256_of_file(path)
     except OSError as error:
         raise ModelRefused(f"{path}: {(error.strerror or 'unreadable').lower()}") from None
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from fakefacecli.base.evidence import PerceptualHash
-from fakefacecli.base.records import ImageReport
+from fakefacecli.base.findings import ImageReport
 from fakefacecli.evidence.known import Hashes
 from fakefacecli.evidence.pdq import LEAST_QUALITY, MOST_DISTANCE
 

@@ -15,7 +15,8 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from fakefacecli.base.files import atomic_write
-from fakefacecli.base.text import counted, printable
+from fakefacecli.base.text import counted
+from fakefacecli.figures.html import environment_of
 from fakefacecli.reports.error_rates import PREVALENCE, Outlook, expect, rates_of
 from fakefacecli.reports.page_data import PageData, gather
 from fakefacecli.reports.page_pictures import Pictures, read_pictures
@@ -128,17 +129,7 @@ def _source(name: str) -> str:
 
 @functools.cache
 def _environment() -> "Environment":
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader(__package__),
-        autoescape=True,
-        undefined=StrictUndefined,  # a misspelt name is an error, not an empty cell
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters["printable"] = lambda value: printable(str(value))
+    environment = environment_of(__package__)
     environment.filters["counted"] = counted
     environment.filters["tree"] = _tree
     environment.filters["percent"] = _percent

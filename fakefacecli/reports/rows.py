@@ -14,9 +14,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from fakefacecli.base.findings import FaceFinding, ImageReport
 from fakefacecli.base.options import ReportTarget
 from fakefacecli.base.protocols import ReportWriter
-from fakefacecli.base.records import FaceFinding, ImageReport
 from fakefacecli.base.text import in_json, printable
 
 SCHEMA_VERSION = 1
@@ -151,7 +151,7 @@ def _face_cells(number: int, finding: FaceFinding, facts: RowFacts) -> Row:
         "threshold_high": verdict.thresholds.high,
         "overlay": overlay,
         "frame": finding.frame,
-        "roll": round(finding.roll, 1),
+        "roll": round(finding.roll, 1) + 0.0,  # -0.0 is 0.0, as SQLite has no other
         "turn": finding.turn,
         "detector": str(finding.detector),
         **dict(zip(("p_fake_min", "p_fake_max"), map(_rounded, probed), strict=False)),

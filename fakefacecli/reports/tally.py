@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from fakefacecli.base.records import ImageReport
+from fakefacecli.base.findings import ImageReport
 from fakefacecli.base.verdicts import ErrorCode, FailOn, Label, ProvenanceKind, Status
 
 # how many flagged, inconclusive and unreadable images are kept by name: enough for the summary; a

@@ -11,15 +11,9 @@ import numpy as np
 from PIL import Image
 
 from fakefacecli.base.files import atomic_write
+from fakefacecli.base.findings import FaceFinding, ImageReport
 from fakefacecli.base.options import ScanOptions
-from fakefacecli.base.records import (
-    DecodedImage,
-    Face,
-    FaceFinding,
-    ImageRef,
-    ImageReport,
-    Unreadable,
-)
+from fakefacecli.base.records import DecodedImage, Face, ImageRef, Unreadable
 from fakefacecli.base.text import counted
 from fakefacecli.base.verdicts import Label
 from fakefacecli.overlay.mark import save_marked

@@ -12,12 +12,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from fakefacecli.base.errors import UsageError
-from fakefacecli.base.files import atomic_write
-from fakefacecli.base.records import ImageReport
+from fakefacecli.base.files import atomic_write, sha256_of_file
+from fakefacecli.base.findings import ImageReport
 from fakefacecli.base.text import from_json, in_json
 
 VERSION = 1
-_CHUNK = 1 << 20
 _MOST_BYTES = 1 << 31
 
 
@@ -76,15 +75,6 @@ def check_manifest(path: str) -> Iterator[Checked]:
     for kind, entries in (("input", manifest["inputs"]), ("", manifest["outputs"])):
         for entry in entries:
             yield _check(kind or entry["kind"], entry, folder, manifest["paths"] == "redacted")
-
-
-def sha256_of_file(path: str) -> str:
-    """The hash of a file's bytes, read in parts; OSError."""
-    digest = hashlib.sha256()
-    with open(path, "rb") as handle:
-        while part := handle.read(_CHUNK):
-            digest.update(part)
-    return digest.hexdigest()
 
 
 def _pieces(

@@ -7,8 +7,9 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
+from fakefacecli.base.findings import ImageReport
 from fakefacecli.base.protocols import ImageSource
-from fakefacecli.base.records import ImageRef, ImageReport, Unreadable
+from fakefacecli.base.records import ImageRef, Unreadable
 from fakefacecli.base.verdicts import Label
 from fakefacecli.scan.build import build
 from fakefacecli.scan.keep import FlaggedKeeper

@@ -8,7 +8,7 @@ import stat
 
 from fakefacecli.base.errors import CannotWrite
 from fakefacecli.base.files import atomic_write, cannot_write, make_folders
-from fakefacecli.base.records import ImageReport
+from fakefacecli.base.findings import ImageReport
 from fakefacecli.decode.file import Refused, read_file
 from fakefacecli.overlay.names import MARK_CHARS, fitted, flat, marked, parts_of, too_long
 

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 from typing import IO, Any
 
 from fakefacecli.base.files import atomic_write, cannot_write, settle, sweep
+from fakefacecli.base.findings import ImageReport
 from fakefacecli.base.options import ReportTarget, ScanOptions
 from fakefacecli.base.protocols import ReportWriter
-from fakefacecli.base.records import ImageReport
 from fakefacecli.evidence.known import KnownPictures
 from fakefacecli.models.judge import AnyCheckpoint, member_names
 from fakefacecli.models.judge_file import card_facts

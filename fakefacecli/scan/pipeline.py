@@ -6,17 +6,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from fakefacecli.base.findings import FaceFinding, ImageReport
 from fakefacecli.base.memory import JUDGING_BYTES, Memory, default_limit
 from fakefacecli.base.options import Explain
 from fakefacecli.base.protocols import Classifier, Decoder, Detector, Explainer, PictureWriter
-from fakefacecli.base.records import (
-    DecodedImage,
-    FaceCrop,
-    FaceFinding,
-    ImageRef,
-    ImageReport,
-    Unreadable,
-)
+from fakefacecli.base.records import DecodedImage, FaceCrop, ImageRef, Unreadable
 from fakefacecli.base.threads import in_lanes
 from fakefacecli.base.verdicts import Status, Verdict
 from fakefacecli.models.window import WindowRule

@@ -8,8 +8,9 @@ from importlib.resources import files
 from typing import Any
 
 from fakefacecli.base.errors import ModelRefused, UsageError
+from fakefacecli.base.findings import FaceFinding
 from fakefacecli.base.options import DecodeOptions, JudgeOptions
-from fakefacecli.base.records import Box, DecodedImage, FaceFinding, ImageRef
+from fakefacecli.base.records import Box, DecodedImage, ImageRef
 from fakefacecli.detect.second import CenterFaceDetector
 from fakefacecli.models.bundled import BUNDLED, SECOND_DETECTOR, find_model
 from fakefacecli.scan.build import build_decoder, build_judge, pick_device

@@ -9,8 +9,9 @@ import stat
 from collections.abc import Iterator
 from dataclasses import replace
 
+from fakefacecli.base.findings import FaceFinding, ImageReport
 from fakefacecli.base.options import Explain, ScanOptions
-from fakefacecli.base.records import FaceFinding, ImageRef, ImageReport
+from fakefacecli.base.records import ImageRef
 from fakefacecli.overlay.writer import overlay_name
 from fakefacecli.state.file import path_key
 

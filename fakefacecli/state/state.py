@@ -15,13 +15,14 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from fakefacecli.base.findings import ImageReport
 from fakefacecli.base.options import ScanOptions
-from fakefacecli.base.records import FileFacts, ImageRef, ImageReport
+from fakefacecli.base.records import FileFacts, ImageRef
 from fakefacecli.base.verdicts import ErrorCode, Status
 from fakefacecli.decode.file import Refused, read_file
 from fakefacecli.decode.image import DecodeLimits, needs_too_much
 from fakefacecli.models.judge import AnyCheckpoint
-from fakefacecli.reports.journal import from_plain, to_plain
+from fakefacecli.reports.plain import from_plain, to_plain
 from fakefacecli.state.file import damaged, open_state, path_key, refusals
 from fakefacecli.state.overlays import DrawnOverlays
 from fakefacecli.state.settings import settings_number

@@ -5,7 +5,6 @@ by its sha256.
 """
 
 import contextlib
-import hashlib
 import itertools
 import json
 import os
@@ -17,7 +16,7 @@ import numpy as np
 from PIL import Image
 
 from fakefacecli.base.errors import UsageError
-from fakefacecli.base.files import atomic_write, cannot_write
+from fakefacecli.base.files import atomic_write, cannot_write, sha256_of_file
 from fakefacecli.base.options import Turns
 from fakefacecli.base.protocols import Detector
 from fakefacecli.base.records import DecodedImage, ImageRef, Pixels, Unreadable
@@ -246,7 +245,6 @@ def _decoder(cutting: CutOptions, stop: Callable[[], None]) -> Any:
 
 def _digest(path: str) -> str:
     try:
-        with open(path, "rb") as handle:
-            return hashlib.file_digest(handle, "sha256").hexdigest()
+        return sha256_of_file(path)
     except OSError as error:
         raise UsageError(f"{path}: {(error.strerror or 'unreadable').lower()}") from None

@@ -16,6 +16,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 
+from fakefacecli.base.findings import ImageReport
 from fakefacecli.base.options import (
     DEFAULT_NETWORK,
     DecodeOptions,
@@ -23,7 +24,7 @@ from fakefacecli.base.options import (
     JudgeOptions,
     SourceOptions,
 )
-from fakefacecli.base.records import Box, ImageReport
+from fakefacecli.base.records import Box
 from fakefacecli.base.verdicts import DetectorName
 from fakefacecli.models.bundled import find_model
 from fakefacecli.scan.build import build_decoder, build_judge, default_workers

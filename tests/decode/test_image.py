@@ -21,7 +21,7 @@ from fakefacecli.decode.primaries import Colours
 from tests import bad_files
 from tests.builders import ROOT
 
-LIMITS = DecodeLimits()
+LIMITS = DecodeLimits(provenance=True)
 
 
 def read(path: object, limits: DecodeLimits = LIMITS) -> DecodedImage | Unreadable:

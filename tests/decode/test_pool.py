@@ -160,10 +160,10 @@ def no_orphans() -> Iterator[None]:
 
 def test_photographs_come_back_in_order_and_equal_to_a_decode_in_this_process() -> None:
     items = [ImageRef(i, str(path), path.name) for i, path in enumerate(PHOTOS)]
-    with WorkerDecoder(2, DecodeLimits()) as decoder:
+    with WorkerDecoder(2, DecodeLimits(provenance=True)) as decoder:
         answers = list(decoder.decode(items))
     for ref, answer in zip(items, answers, strict=True):
-        wanted = read_image(ref, DecodeLimits())
+        wanted = read_image(ref, DecodeLimits(provenance=True))
         assert isinstance(answer, DecodedImage)
         assert isinstance(wanted, DecodedImage)
         assert answer.ref is ref
@@ -175,7 +175,7 @@ def test_photographs_come_back_in_order_and_equal_to_a_decode_in_this_process() 
 def test_the_whole_corpus_gets_the_expected_codes_in_order(tmp_path: Path) -> None:
     corpus = sorted(bad_files.build(tmp_path).items())
     items = [ImageRef(i, os.path.join(tmp_path, name), name) for i, (name, _) in enumerate(corpus)]
-    with WorkerDecoder(2, DecodeLimits()) as decoder:
+    with WorkerDecoder(2, DecodeLimits(provenance=True)) as decoder:
         answers = list(decoder.decode(items))
     assert [answer.ref for answer in answers if not isinstance(answer, ImageRef)] == items
     assert {ref.name: code_of(a) for ref, a in zip(items, answers, strict=True)} == dict(corpus)

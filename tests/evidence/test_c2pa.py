@@ -144,6 +144,19 @@ def test_each_source_type_has_its_claim(
     assert (found.kind, found.claim, found.c2pa) == (kind, said, Integrity.VALID)
 
 
+def test_a_manifest_without_a_telling_source_type_is_read_by_the_names_in_it() -> None:
+    for said in (
+        signing.manifest("digitalArt", agent="Adobe Firefly"),
+        signing.manifest("digitalArt", description="AI Generated Image"),
+    ):
+        found = claim(signing.sign(picture(), "image/jpeg", said))
+        assert (found.kind, found.claim, found.c2pa) == (AI, Claim.GENERATED, Integrity.VALID)
+    plain = signing.manifest(
+        "digitalArt", agent="Paint 3", description="A picture of OpenAI's office"
+    )
+    assert claim(signing.sign(picture(), "image/jpeg", plain)).kind is ProvenanceKind.NONE
+
+
 def test_an_edited_copy_of_a_generated_picture_is_generated_too() -> None:
     first = signing.sign(picture(), "image/jpeg", signing.manifest(agent="Generator"))
     said = {"claim_generator_info": [{"name": "Editor"}], "title": "copy", "assertions": []}

@@ -8,7 +8,8 @@ from typing import Any
 from PIL import Image
 
 from fakefacecli.base.evidence import KnownPicture, PerceptualHash, Provenance
-from fakefacecli.base.records import Box, FaceFinding, FileFacts, ImageRef, ImageReport
+from fakefacecli.base.findings import FaceFinding, ImageReport
+from fakefacecli.base.records import Box, FileFacts, ImageRef
 from fakefacecli.base.verdicts import (
     ErrorCode,
     Label,

@@ -4,7 +4,8 @@ from dataclasses import replace
 from typing import Any
 
 from fakefacecli.base.evidence import KnownPicture, PerceptualHash, Provenance
-from fakefacecli.base.records import ImageRef, ImageReport
+from fakefacecli.base.findings import ImageReport
+from fakefacecli.base.records import ImageRef
 from fakefacecli.base.verdicts import (
     Caveat,
     Claim,

@@ -8,8 +8,9 @@ from dataclasses import replace
 import pytest
 
 from fakefacecli.base.errors import UsageError
+from fakefacecli.base.findings import FaceFinding, ImageReport
 from fakefacecli.base.options import ReportTarget
-from fakefacecli.base.records import Box, FaceFinding, FileFacts, ImageRef, ImageReport
+from fakefacecli.base.records import Box, FileFacts, ImageRef
 from fakefacecli.base.text import exact, from_json
 from fakefacecli.reports.diff import CHANGE_COLUMNS, Change, Kind, differences, differing
 from fakefacecli.reports.diff_text import diff_pieces

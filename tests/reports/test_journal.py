@@ -10,7 +10,8 @@ import pytest
 from fakefacecli.base.errors import CannotWrite, UsageError
 from fakefacecli.base.records import FileFacts
 from fakefacecli.base.verdicts import ErrorCode, Opinion
-from fakefacecli.reports.journal import Journal, from_plain, open_journal, resume_journal, to_plain
+from fakefacecli.reports.journal import Journal, open_journal, resume_journal
+from fakefacecli.reports.plain import from_plain, to_plain
 from tests import builders
 
 HEAD = {"fingerprint": "f", "run_id": "1", "started": "now"}

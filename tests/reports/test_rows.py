@@ -7,8 +7,8 @@ import json
 import jsonschema
 import pytest
 
+from fakefacecli.base.findings import ImageReport
 from fakefacecli.base.options import ReportTarget
-from fakefacecli.base.records import ImageReport
 from fakefacecli.base.verdicts import Label, Opinion
 from fakefacecli.reports.rows import (
     COLUMNS,
@@ -69,6 +69,13 @@ def test_every_report_says_how_a_face_is_turned_and_by_which_turn_it_was_found()
     assert (cells["roll"], cells["turn"]) == ("-92.3", "90")
     [empty] = rows_of(builders.report(), FACTS)
     assert (empty["roll"], empty["turn"]) == (None, None)
+
+
+def test_a_roll_just_below_level_is_zero_without_a_sign() -> None:
+    report = builders.report(0.5)
+    face = dataclasses.replace(report.findings[0], roll=-0.04)
+    [row] = rows_of(dataclasses.replace(report, findings=(face,)), FACTS)
+    assert str(row["roll"]) == "0.0"
 
 
 def test_a_csv_has_a_column_for_each_network_of_a_judge() -> None:

@@ -9,7 +9,7 @@ from PIL import Image
 
 from fakefacecli.base.errors import ExitCode
 from fakefacecli.base.verdicts import DetectorName
-from fakefacecli.reports.journal import from_plain, to_plain
+from fakefacecli.reports.plain import from_plain, to_plain
 from tests import bad_files, builders
 from tests.builders import PHOTO, PHOTOS
 from tests.command import fakeface, json_lines, rows

@@ -7,7 +7,8 @@ import stat
 import pytest
 
 from fakefacecli.base.errors import CannotWrite
-from fakefacecli.base.records import FileFacts, ImageRef, ImageReport
+from fakefacecli.base.findings import ImageReport
+from fakefacecli.base.records import FileFacts, ImageRef
 from fakefacecli.base.verdicts import Label, Status
 from fakefacecli.scan.keep import FlaggedKeeper
 from tests import builders

@@ -7,7 +7,10 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from fakefacecli.base.errors import ExitCode
+from fakefacecli.base.errors import ExitCode, UsageError
+from fakefacecli.base.options import EvidenceOptions
+from fakefacecli.evidence import pdq
+from fakefacecli.scan.run import known_pictures
 from tests import builders
 from tests.command import fakeface
 
@@ -95,6 +98,20 @@ def test_all_formats_have_the_same_clusters(folder: pathlib.Path, tmp_path: path
     live = [json.loads(line) for line in done.stdout.splitlines()][:-1]
     whole = json.loads((tmp_path / "r.json").read_text())["rows"]
     assert [row["cluster"] for row in live] == [row["cluster"] for row in whole]
+
+
+def test_pdq_without_its_library_is_refused_and_sha256_needs_none(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pdq, "is_installed", lambda: False)
+    hashes, files = tmp_path / "hashes.txt", tmp_path / "files.csv"
+    hashes.write_text("pdq " + "0f" * 32 + "\n")
+    files.write_text("sha256,label\n" + "ab" * 32 + ",fake\n")
+    with pytest.raises(UsageError, match=r"pdqhash.*\[pdq\]"):
+        known_pictures(EvidenceOptions(known=(str(hashes),)))
+    found = known_pictures(EvidenceOptions(known=(str(files),)))
+    assert found is not None
+    assert found.match("ab" * 32, None) is not None
 
 
 def test_a_list_that_is_none_is_refused_before_anything_is_scanned(

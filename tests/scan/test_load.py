@@ -16,6 +16,7 @@ from facenet_pytorch import InceptionResnetV1
 from PIL import Image
 
 from fakefacecli.base.errors import ExitCode
+from fakefacecli.base.findings import ImageReport
 from fakefacecli.base.options import (
     DecodeOptions,
     Explain,
@@ -23,7 +24,7 @@ from fakefacecli.base.options import (
     ScanOptions,
     SourceOptions,
 )
-from fakefacecli.base.records import DecodedImage, FileFacts, ImageRef, ImageReport
+from fakefacecli.base.records import DecodedImage, FileFacts, ImageRef
 from fakefacecli.detect.cascade import MtcnnDetector
 from fakefacecli.models.bundled import find_model
 from fakefacecli.scan.build import build

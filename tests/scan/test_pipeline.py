@@ -4,9 +4,10 @@ import pathlib
 import pytest
 
 from fakefacecli.base.errors import Interrupted
+from fakefacecli.base.findings import ImageReport
 from fakefacecli.base.memory import Memory
 from fakefacecli.base.options import Explain
-from fakefacecli.base.records import ImageReport, Unreadable
+from fakefacecli.base.records import Unreadable
 from fakefacecli.base.verdicts import ErrorCode, Label, Status
 from fakefacecli.models.window import WindowRule
 from fakefacecli.overlay.writer import OverlayWriter

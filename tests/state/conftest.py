@@ -16,10 +16,10 @@ from tests.state.samples import ODD, age, scan_flags, small
 def folder(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     """Faces, a picture without one, files that are no pictures, a pipe; none of them new."""
     folder = tmp_path_factory.mktemp("in")
-    small("generated_000.jpg", folder / "a.jpg")
+    small("generated_002.jpg", folder / "a.jpg")
     small("official_003.jpg", folder / "b.jpg")
     small("official_003.jpg", folder / "sub" / ODD, 210)
-    small("generated_000.jpg", folder / "c.png", 205)
+    small("generated_002.jpg", folder / "c.png", 205)
     Image.new("RGB", (64, 64), "gray").save(folder / "plain.png")
     (folder / "broken.jpg").write_bytes(b"no picture")
     (folder / "empty.jpg").touch()

@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from PIL import Image
 
 from fakefacecli.base.errors import ExitCode
+from fakefacecli.base.findings import ImageReport
 from fakefacecli.base.options import DEFAULT_MODEL, ScanOptions, SourceOptions
-from fakefacecli.base.records import FileFacts, ImageRef, ImageReport
+from fakefacecli.base.records import FileFacts, ImageRef
 from fakefacecli.models.bundled import find_model
 from fakefacecli.state.state import State
 from tests import builders

@@ -15,8 +15,9 @@ import time
 import pytest
 
 from fakefacecli.base.errors import ExitCode
+from fakefacecli.base.findings import ImageReport
 from fakefacecli.base.options import DEFAULT_NETWORK
-from fakefacecli.base.records import ImageRef, ImageReport
+from fakefacecli.base.records import ImageRef
 from fakefacecli.base.verdicts import ErrorCode, Status
 from fakefacecli.models.bundled import BUNDLED
 from tests.builders import PHOTOS
