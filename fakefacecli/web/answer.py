@@ -15,6 +15,7 @@ from PIL import Image
 
 from fakefacecli.base.records import DecodedImage, Pixels
 from fakefacecli.base.text import counted, printable
+from fakefacecli.figures.html import environment_of
 from fakefacecli.overlay.bars import amount_text
 from fakefacecli.overlay.lettering import score_text
 from fakefacecli.overlay.residuals import HOW_TO_READ_ELA, error_level_picture
@@ -165,12 +166,4 @@ def _reduced(picture: Image.Image) -> Image.Image:
 
 @functools.cache
 def _environment() -> "Environment":
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    return Environment(
-        loader=PackageLoader(__package__),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    return environment_of(__package__)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from fakefacecli.base.errors import UsageError
+from fakefacecli.base.findings import ImageReport
 from fakefacecli.base.options import (
     DecodeOptions,
     Explain,
@@ -13,7 +14,6 @@ from fakefacecli.base.options import (
     ScanOptions,
     SourceOptions,
 )
-from fakefacecli.base.records import ImageReport
 from fakefacecli.base.text import counted
 from fakefacecli.base.verdicts import Label, Status, Thresholds
 from fakefacecli.scan.build import default_workers

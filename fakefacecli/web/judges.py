@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from fakefacecli.base.errors import UsageError
+from fakefacecli.base.findings import ImageReport
 from fakefacecli.base.options import (
     DecodeOptions,
     EvidenceOptions,
@@ -26,7 +27,6 @@ from fakefacecli.base.records import (
     FaceCrop,
     Heatmap,
     ImageRef,
-    ImageReport,
     Unreadable,
 )
 from fakefacecli.base.verdicts import Contribution, Thresholds, Verdict
