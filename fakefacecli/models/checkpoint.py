@@ -5,6 +5,7 @@ are never opened here.
 """
 
 import hashlib
+import itertools
 import json
 import os
 import stat
@@ -106,15 +107,19 @@ def _network(data: bytes, card: ModelCard, where: str) -> "nn.Module":
         state = safetensors.torch.load(data)
     except (SafetensorError, ValueError) as error:
         raise ModelRefused(f"{where}: damaged ({type(error).__name__}); get it anew") from None
-    state = _restored(state, where)
-    network = build(card.backbone, card.head, where)
+    state = {
+        name: tensor.float() if tensor.is_floating_point() else tensor
+        for name, tensor in _restored(state, where).items()
+    }
+    # without memory or numbers at first: to draw random weights takes longer than to read ours
+    with torch.device("meta"):
+        network = build(card.backbone, card.head, where)
     _check_fit(where, network.state_dict(), state)
-    network.load_state_dict(
-        {
-            name: tensor.float() if tensor.is_floating_point() else tensor
-            for name, tensor in state.items()
-        }
-    )
+    network.load_state_dict(state, assign=True)
+    if any(tensor.is_meta for tensor in itertools.chain(network.parameters(), network.buffers())):
+        # it also holds numbers that no checkpoint has
+        network = build(card.backbone, card.head, where)
+        network.load_state_dict(state)
     with torch.no_grad():
         network.eval().requires_grad_(False)
     return network
@@ -211,5 +216,14 @@ def _check_fit(where: str, wanted: dict[str, "Tensor"], found: dict[str, "Tensor
             )
         if tensor.is_floating_point() != wanted[name].is_floating_point():
             raise ModelRefused(f"{where}: {name} is {tensor.dtype}, wanted {wanted[name].dtype}")
-        if not tensor.isfinite().all():
+        if not _is_finite(tensor):
             raise ModelRefused(f"{where}: {name} holds NaN or infinity; the file is damaged")
+
+
+def _is_finite(tensor: "Tensor") -> bool:
+    """Whether no number in it is NaN or infinite."""
+    if not tensor.numel() or not tensor.is_floating_point():
+        return True
+    # one pass without memory of its own: the least and the largest are NaN where any number is
+    least, largest = tensor.aminmax()
+    return bool(least.isfinite() & largest.isfinite())

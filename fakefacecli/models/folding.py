@@ -15,29 +15,34 @@ _TOLERANCE = 1e-3  # of a logit, on noise; folding moves rounding errors about, 
 
 
 def folded(network: "nn.Module", input_px: int) -> "nn.Module":
-    """A copy of `network` (eval mode, on the CPU) with its normalisations folded, channels last.
+    """`network` (eval mode, on the CPU) with its normalisations folded, channels last.
 
-    A network whose modules do not run in the order they are registered in would come out wrong:
-    the copy is compared with the original on two noise pictures of `input_px`, and where they
-    differ the original is returned, in channels last.
+    What comes back may share tensors with `network`, which must not be used any more. A network
+    whose modules do not run in the order they are registered in would come out wrong: both are
+    compared on a noise picture of `input_px`, and where they differ `network` is returned.
     """
     import torch
 
-    quick = copy.deepcopy(network)
-    for parent in list(quick.modules()):
-        _fold_children(parent)
+    own = itertools.chain(network.parameters(), network.buffers())
+    quick = copy.deepcopy(network, {id(tensor): tensor for tensor in own})
+    # a list: all of them
+    found = sum([_fold_children(parent) for parent in list(quick.modules())])
+    if not found:
+        return network.to(memory_format=torch.channels_last)
     # channels last is how the fastest convolutions of a CPU read a picture
     quick = quick.eval().requires_grad_(False).to(memory_format=torch.channels_last)
-    noise = torch.randn((2, 3, input_px, input_px), generator=torch.Generator().manual_seed(0))
+    noise = torch.randn((1, 3, input_px, input_px), generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
         off = (quick(noise) - network(noise)).abs().max().item()
     return quick if off < _TOLERANCE else network.to(memory_format=torch.channels_last)
 
 
-def _fold_children(parent: "nn.Module") -> None:
+def _fold_children(parent: "nn.Module") -> int:
+    """Fold what can be folded right below `parent`; how many normalisations that were."""
     from torch import nn
     from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+    found = 0
     # registered as neighbours they mostly, but not always, run one after the other (see `folded`)
     for (name, conv), (after, norm) in itertools.pairwise(list(parent.named_children())):
         if (
@@ -49,3 +54,5 @@ def _fold_children(parent: "nn.Module") -> None:
             # timm's BatchNormAct2d holds the activation behind it as well
             act = getattr(norm, "act", None)
             setattr(parent, after, act if isinstance(act, nn.Module) else nn.Identity())
+            found += 1
+    return found

@@ -7,6 +7,7 @@ convolutions, or a transformer's matrices, behind them are bfloat16.
 """
 
 import copy
+import itertools
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -123,11 +124,15 @@ def full_float32(device: str) -> AbstractContextManager[None]:
 
 
 def bfloat16_copy(network: "nn.Module", backbone: str) -> "nn.Module":
-    """A copy of `network` in bfloat16, except what FEW_BITS keeps in float32."""
+    """A copy of `network` in bfloat16, except what FEW_BITS keeps in float32.
+
+    What stays in float32 is shared with `network`.
+    """
     import torch
     from torch import nn
 
-    quick = copy.deepcopy(network)
+    own = itertools.chain(network.parameters(), network.buffers())
+    quick = copy.deepcopy(network, {id(tensor): tensor for tensor in own})
     how = FEW_BITS.get(backbone, FewBits())
     for name, module in list(quick.named_modules()):
         if not any(True for _ in module.parameters(recurse=False)):
@@ -139,8 +144,18 @@ def bfloat16_copy(network: "nn.Module", backbone: str) -> "nn.Module":
         # normalisations and the head cost little time and add up many numbers: float32
         dtype = torch.bfloat16 if few and isinstance(module, nn.Conv2d) else torch.float32
         # each layer converts what it is given, as the one before may be of the other type
-        module.to(dtype).register_forward_pre_hook(partial(_cast, dtype))
+        _retype(module, dtype)
+        module.register_forward_pre_hook(partial(_cast, dtype))
     return quick
+
+
+def _retype(module: "nn.Module", dtype: "torch.dtype") -> None:
+    """Give `module` parameters of `dtype`; `module.to` would change those it shares as well."""
+    from torch import nn
+
+    for name, parameter in list(module.named_parameters(recurse=False)):
+        if parameter.dtype != dtype:
+            setattr(module, name, nn.Parameter(parameter.detach().to(dtype), requires_grad=False))
 
 
 def to_few_bits(layer: "nn.Linear") -> None:

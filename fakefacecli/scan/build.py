@@ -6,7 +6,9 @@ import re
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
+from typing import Any
 
 from fakefacecli import __version__
 from fakefacecli.base.errors import UsageError
@@ -23,6 +25,7 @@ from fakefacecli.base.options import (
 )
 from fakefacecli.base.protocols import Detector
 from fakefacecli.base.surroundings import require_proc
+from fakefacecli.base.threads import side_by_side
 from fakefacecli.decode.image import DecodeLimits
 from fakefacecli.decode.pool import WorkerDecoder
 from fakefacecli.detect.both import BothDetectors
@@ -68,30 +71,36 @@ def build(
 
     The caller closes the decoder: its processes run from now on.
     """
+    require_proc()
     limit = options.max_memory or default_limit()
     memory, second = Memory(limit), None
     if options.judge.detector is Detectors.BOTH:
         memory, second = Memory(max(1, limit - limit // 4)), Memory(max(1, limit // 4))
     folder = options.pictures
     draws = folder is not None and options.explain is not Explain.NONE
-    judge = build_judge(options.judge, checkpoint, stop, explains=draws, second=second)
-    judge = made_stable(judge, options.evidence.stability)
-    return Stages(
-        judge=judge,
-        explain=options.explain if draws else Explain.NONE,
-        overlays=OverlayWriter(folder) if folder is not None else None,
-        # last: should the model be refused, no process has been started
-        decoder=build_decoder(
-            options.decode,
-            judge.lanes,
-            options.judge.batch_size,
-            stop,
-            follow_symlinks=options.source.follow_symlinks,
-            memory=memory,
-            evidence=options.evidence,
-        ),
+    # first: its processes start while the model is loaded
+    decoder = build_decoder(
+        options.decode,
+        _lanes(options.judge.batch_size, pick_device(options.judge.device)),
+        options.judge.batch_size,
+        stop,
+        follow_symlinks=options.source.follow_symlinks,
         memory=memory,
+        evidence=options.evidence,
     )
+    try:
+        judge = build_judge(options.judge, checkpoint, stop, explains=draws, second=second)
+        judge = made_stable(judge, options.evidence.stability)
+        return Stages(
+            judge=judge,
+            explain=options.explain if draws else Explain.NONE,
+            overlays=OverlayWriter(folder) if folder is not None else None,
+            decoder=decoder,
+            memory=memory,
+        )
+    except BaseException:
+        decoder.close()
+        raise
 
 
 def build_judge(
@@ -120,19 +129,22 @@ def build_judge(
     device = pick_device(options.device)
     card = checkpoint.card
     early_exit = _early_exit(options, checkpoint)
-    members = []
-    for member in members_of(checkpoint):
-        members.append(_network(member, options.precision, device, stop))
-        stop()
+    jobs: list[Callable[[], Any]] = [
+        partial(_network, member, options.precision, device, stop)
+        for member in members_of(checkpoint)
+    ]
+    jobs.append(partial(build_detector, options, device, second))
+    *members, detector = side_by_side(_done, jobs)
+    stop()
     return Judge(
-        detector=build_detector(options, device, second),
+        detector=detector,
         classifier=TorchClassifier(members, card, options.thresholds, early_exit),
         window=card.window,
         explainer=JudgeExplainer(members, [_explainer(m) for m in members]) if explains else None,
         model_name=card.name,
         device=device,
         precision="bf16" if any(member.quick for member in members) else "fp32",
-        lanes=_lanes(options.batch_size) if device == "cpu" else 1,
+        lanes=_lanes(options.batch_size, device),
     )
 
 
@@ -154,11 +166,17 @@ def build_detector(options: JudgeOptions, device: str, memory: Memory | None = N
     return BothDetectors(first, second, first.upright)
 
 
+def _done(job: Callable[[], Any]) -> Any:
+    return job()
+
+
 def _network(
     member: Member, precision: Precision, device: str, stop: Callable[[], None]
 ) -> Network:
+    stop()
     card = member.checkpoint.card
     network = folded(load(member.checkpoint), card.input_px).to(device)
+    stop()
     quick = None
     if in_bfloat16(precision, card.backbone, device):
         quick = bfloat16_copy(network, card.backbone)
@@ -229,10 +247,15 @@ def build_decoder(  # noqa: PLR0913 - what is decoded, for whom, and within whic
     return WorkerDecoder(options.workers, limits, ahead, stop=stop, memory=memory)
 
 
-def _lanes(batch_size: int) -> int:
-    """One lane per core, but at least four images in each: small batches cost more per face."""
+def _lanes(batch_size: int, device: str) -> int:
+    """One lane per core, but at least four images in each: small batches cost more per face.
+
+    A GPU has one.
+    """
     import torch
 
+    if device != "cpu":
+        return 1
     return max(1, min(torch.get_num_threads(), batch_size // 4))
 
 

@@ -141,6 +141,9 @@ def test_wrong_tensors_are_refused(tmp_path: pathlib.Path) -> None:
     nan = state["logits.weight"].clone()
     nan[0, 0] = float("nan")
     assert "NaN" in refused(save(path, {**state, "logits.weight": nan}, card))
+    for infinite in (float("inf"), float("-inf")):
+        nan[0, 0] = infinite
+        assert "infinity" in refused(save(path, {**state, "logits.weight": nan}, card))
     shape = state["logits.weight"].repeat(2, 1)
     assert "(2, 512)" in refused(save(path, {**state, "logits.weight": shape}, card))
     whole = state["logits.weight"].to(torch.int64)

@@ -173,7 +173,13 @@ def test_a_transformers_matrices_are_bfloat16_and_its_patches_are_not(
 ) -> None:
     name = "timm/vit_base_patch16_clip_quickgelu_224"
     small = timm.create_model("test_vit", num_classes=1).eval()
+    before = copy.deepcopy(small.state_dict())
     quick = bfloat16_copy(small, name)
+    # they share what stays in float32, and nothing else may have changed for that
+    assert small.norm.weight is quick.norm.weight
+    assert before.keys() == small.state_dict().keys()
+    for key, tensor in small.state_dict().items():
+        assert torch.equal(tensor, before[key])
     kinds = {key: module.weight.dtype for key, module in quick.named_modules() if key in LAYERS}
     few = torch.bfloat16
     assert [kinds[key] for key in LAYERS] == [torch.float32, few, few, torch.float32]
