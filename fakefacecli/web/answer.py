@@ -7,7 +7,7 @@ untrusted.
 import base64
 import functools
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -33,8 +33,11 @@ _QUALITY = 88
 _RUN = "page"  # the run_id of rows that no report keeps
 
 
-def draw_answer(examined: Sequence[Examined]) -> str:
-    """The HTML of one answer: every image with its faces, MOST_FACES of them at most."""
+def draw_answer(examined: Iterable[Examined]) -> str:
+    """The HTML of one answer: every image with its faces, MOST_FACES of them at most.
+
+    The images are taken one by one, and none is kept: together they could be too large.
+    """
     left, images = MOST_FACES, []
     for one in examined:
         images.append(_image(one, left))

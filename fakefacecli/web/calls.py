@@ -1,7 +1,7 @@
 """What the buttons of the page do; each function is also an endpoint of its HTTP API."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from fakefacecli.base.errors import FakeFaceError, UsageError
@@ -9,7 +9,7 @@ from fakefacecli.base.verdicts import Thresholds
 from fakefacecli.models.judge import member_names
 from fakefacecli.web.answer import draw_answer, draw_message, rows_as_json
 from fakefacecli.web.batch import Wanted, run_batch
-from fakefacecli.web.judges import Judges
+from fakefacecli.web.judges import Examined, Judges
 from fakefacecli.web.options import MOST_IMAGES, PageOptions
 from fakefacecli.web.places import Places
 
@@ -99,12 +99,18 @@ def judged(
                 f"{len(paths)} pictures; wanted {MOST_IMAGES} or fewer. For more there is Batch"
             )
         checkpoint, thresholds = judges.checkpoint(model), thresholds_of(low, high)
-        found = [judges.examine(path, model, thresholds) for path in paths]
+        members = member_names(checkpoint)
+        rows: list[dict[str, Any]] = []
+
+        def examined() -> Iterator[Examined]:
+            for path in paths:
+                one = judges.examine(path, model, thresholds)
+                rows.extend(rows_as_json(one, checkpoint.sha256, members))
+                yield one
+
+        return draw_answer(examined()), rows
     except FakeFaceError as error:
         return draw_message("Nothing was judged:", str(error)), []
-    members = member_names(checkpoint)
-    rows = [row for one in found for row in rows_as_json(one, checkpoint.sha256, members)]
-    return draw_answer(found), rows
 
 
 def thresholds_of(low: float | None, high: float | None) -> Thresholds | None:
