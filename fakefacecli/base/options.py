@@ -22,6 +22,7 @@ _RECORDS = (
     "judge",
     "decode",
     "evidence",
+    "engine",
 )  # the fields of ScanOptions that hold options themselves
 
 
@@ -86,6 +87,13 @@ class Stability(StrEnum):
     OFF = "off"
     FLAGGED = "flagged"
     ALL = "all"
+
+
+class EngineName(StrEnum):
+    """Who judges: this machine, or the workers of a Ray cluster."""
+
+    LOCAL = "local"
+    RAY = "ray"
 
 
 class Projection(StrEnum):
@@ -194,6 +202,21 @@ class EvidenceOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class EngineOptions:
+    """Where faces are judged; no row depends on it.
+
+    `ray_address` is that of a cluster, "auto" of the one that this machine belongs to; without one
+    Ray is started here for the run. `actors` are its workers (None: as many as there is room for),
+    each with `gpus_per_actor` GPUs (None: one, where there are any).
+    """
+
+    engine: EngineName = EngineName.LOCAL
+    ray_address: str | None = None
+    actors: int | None = None
+    gpus_per_actor: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ScanOptions:
     """One `fakeface scan`."""
 
@@ -216,6 +239,7 @@ class ScanOptions:
     contact_sheet: str | None = None
     manifest: str | None = None
     redact_paths: bool = False
+    engine: EngineOptions = EngineOptions()
 
     @property
     def page_folder(self) -> str | None:

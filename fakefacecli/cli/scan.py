@@ -3,11 +3,14 @@
 import contextlib
 from dataclasses import replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 from fakefacecli.base.errors import EXIT_CODE_MEANINGS, ExitCode, UsageError
 from fakefacecli.base.memory import parse_size
 from fakefacecli.base.options import (
     DecodeOptions,
+    EngineName,
+    EngineOptions,
     EvidenceOptions,
     Explain,
     JudgeOptions,
@@ -28,6 +31,10 @@ from fakefacecli.cli.parse import (
     refuse_if,
 )
 from fakefacecli.cli.scan_flags import ScanFlags
+from fakefacecli.cli.streams import reports_alone
+
+if TYPE_CHECKING:
+    from fakefacecli.scan.engine import Engine
 
 # blank lines, because --help joins lines that follow each other
 EPILOG = "\n\n".join(
@@ -101,6 +108,7 @@ def scan_options(flags: ScanFlags) -> ScanOptions:
         contact_sheet=flags.contact_sheet,
         manifest=flags.manifest,
         redact_paths=flags.redact_paths,
+        engine=EngineOptions(flags.engine, flags.ray_address, flags.actors, flags.gpus_per_actor),
         max_memory=parse_size(flags.max_memory) if flags.max_memory is not None else None,
     )
 
@@ -131,6 +139,12 @@ def _check_together(flags: ScanFlags, reports: tuple[ReportTarget, ...]) -> None
             and not flags.contact_sheet.lower().endswith((".png", ".jpg", ".jpeg")),
             "--trust-list and --generators go with --provenance": not flags.provenance
             and (flags.trust_list or flags.generators),
+            "--ray-address, --actors and --gpus-per-actor go with --engine ray": flags.engine
+            is not EngineName.RAY
+            and any(
+                given is not None
+                for given in (flags.ray_address, flags.actors, flags.gpus_per_actor)
+            ),
             "--resume goes with a --report FILE": flags.resume and len(reports) == on_stdout,
         }
     )
@@ -219,8 +233,20 @@ def _run(options: ScanOptions, progress: Progress, quiet: bool) -> ExitCode:
         if note:
             tell = partial(complain, note)
             callbacks = replace(callbacks, on_start=partial(bar.aside, tell) if bar else tell)
-        outcome = run_scan(options, callbacks)
+        if options.engine.engine is EngineName.RAY:
+            stack.enter_context(reports_alone())  # Ray prints what goes wrong to stdout
+        outcome = run_scan(options, callbacks, _engine(options))
         stack.close()  # takes the bar off the screen before the summary
         if not quiet:
             summary(options, outcome)
         return exit_code_of(outcome.tally, options.fail_on)
+
+
+def _engine(options: ScanOptions) -> "Engine":
+    from fakefacecli.scan.engine import on_this_machine
+
+    if options.engine.engine is EngineName.LOCAL:
+        return on_this_machine
+    from fakefacecli.cluster.engine import on_ray
+
+    return on_ray

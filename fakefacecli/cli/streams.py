@@ -53,6 +53,18 @@ def to_stdout(data: bytes) -> None:
     (stdout if isinstance(stdout, _Strict) else _Strict(stdout)).write_bytes(data)
 
 
+@contextlib.contextmanager
+def reports_alone() -> Iterator[None]:
+    """Inside, only `to_stdout` writes to stdout; what a library prints there is dropped."""
+    before = sys.stdout
+    strict = before if isinstance(before, _Strict) else _Strict(before)
+    sys.stdout = cast(TextIO, _ReportsAlone(strict))
+    try:
+        yield
+    finally:
+        sys.stdout = before
+
+
 class _Patient:
     """A stream for messages: once it is broken, what is written is lost, without an error."""
 
@@ -118,6 +130,25 @@ class _Strict:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
+
+
+class _ReportsAlone(_Strict):
+    """A stream for results and nothing else."""
+
+    def __init__(self, strict: _Strict):
+        self._strict = strict
+
+    def write(self, text: str) -> int:
+        return len(text)
+
+    def flush(self) -> None:
+        return
+
+    def write_bytes(self, data: bytes) -> None:
+        self._strict.write_bytes(data)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._strict, name)
 
 
 def _fill_gaps() -> None:

@@ -62,6 +62,9 @@ def summary(options: ScanOptions, outcome: Outcome) -> None:
         # a slow one not as 0.0
         rate = f"{speed:.1f} images/s" if speed >= 0.1 else f"{speed:.2g} images/s"
     table.add_row("images", str(tally.images), rate)
+    for name, count in outcome.nodes.items():
+        pace = f"{count / outcome.seconds:.1f} images/s" if outcome.seconds > 0 else ""
+        table.add_row("", str(count), Text(f"{pace} on {printable(name)}"))
     if outcome.resumed:
         table.add_row("", str(outcome.resumed), "of them finished before this run was resumed")
     if outcome.known:

@@ -169,6 +169,8 @@ def _run() -> Schema:
     # of a report that was merged
     certain = ("tool", "model", "counts")
     run = _strict({k: v if k in certain else _or_null(v) for k, v in fields.items()})
+    # the images that each machine of a cluster judged
+    run["properties"]["nodes"] = _COUNTS
     run["properties"]["merged"] = {"type": "array", "items": {"$ref": "#/$defs/run"}}
     return run
 

@@ -79,15 +79,8 @@ def build(
     folder = options.pictures
     draws = folder is not None and options.explain is not Explain.NONE
     # first: its processes start while the model is loaded
-    decoder = build_decoder(
-        options.decode,
-        _lanes(options.judge.batch_size, pick_device(options.judge.device)),
-        options.judge.batch_size,
-        stop,
-        follow_symlinks=options.source.follow_symlinks,
-        memory=memory,
-        evidence=options.evidence,
-    )
+    lanes = _lanes(options.judge.batch_size, pick_device(options.judge.device))
+    decoder = scan_decoder(options, lanes, stop, memory)
     try:
         judge = build_judge(options.judge, checkpoint, stop, explains=draws, second=second)
         judge = made_stable(judge, options.evidence.stability)
@@ -101,6 +94,24 @@ def build(
     except BaseException:
         decoder.close()
         raise
+
+
+def scan_decoder(
+    options: ScanOptions,
+    lanes: int,
+    stop: Callable[[], None] = lambda: None,
+    memory: Memory | None = None,
+) -> WorkerDecoder:
+    """The decoder of a scan whose judge has `lanes` lanes; its processes run until it is closed."""
+    return build_decoder(
+        options.decode,
+        lanes,
+        options.judge.batch_size,
+        stop,
+        follow_symlinks=options.source.follow_symlinks,
+        memory=memory,
+        evidence=options.evidence,
+    )
 
 
 def build_judge(

@@ -1,20 +1,20 @@
 """What a run reports: what the state knows of an image, or else the model's verdicts."""
 
-import contextlib
 import itertools
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import Any
 
 from fakefacecli.base.findings import ImageReport
 from fakefacecli.base.protocols import ImageSource
 from fakefacecli.base.records import ImageRef, Unreadable
 from fakefacecli.base.verdicts import Label
-from fakefacecli.scan.build import build
+from fakefacecli.scan.engine import Engine, on_this_machine
 from fakefacecli.scan.keep import FlaggedKeeper
 from fakefacecli.scan.output import Output
-from fakefacecli.scan.pipeline import Item, scan, unreadable_report
+from fakefacecli.scan.pipeline import Item, unreadable_report
 from fakefacecli.state.state import State
 
 JUDGED_BEFORE = "judged before"  # under the header's "skipped", with --since-last
@@ -29,7 +29,7 @@ class PendingReports:
     what it matches of the output's known pictures.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the parts of a run
         self,
         source: ImageSource,
         output: Output,
@@ -37,6 +37,8 @@ class PendingReports:
         stop: Callable[[], None],
         on_skip: Callable[[str, str], None] = lambda path, reason: None,
         on_judging: Callable[[], None] = lambda: None,
+        *,
+        engine: Engine = on_this_machine,
     ):
         self.source = source
         self.output = output
@@ -44,8 +46,10 @@ class PendingReports:
         self.stop = stop
         self.on_skip = on_skip
         self.on_judging = on_judging
+        self.engine = engine
         self.device = self.precision = "not used"
         self.seconds = 0.0
+        self.nodes: dict[str, Any] = {}
         self.known = 0
         self.not_new = 0
         folder = output.options.copy_flagged
@@ -86,17 +90,17 @@ class PendingReports:
 
     def _judged(self, items: Iterator[Item]) -> Iterator[tuple[ImageReport, bool]]:
         options = self.output.options
-        stages = build(options, self.output.checkpoint, self.stop)
-        self.device, self.precision = stages.judge.device, stages.judge.precision
-        self.on_judging()
-        started = time.monotonic()
-        with contextlib.closing(stages.decoder):
-            for report in scan(self._noted(items), stages, options.judge.batch_size, self.stop):
+        with self.engine(options, self.output.checkpoint, self.stop) as work:
+            self.device, self.precision = work.device, work.precision
+            self.on_judging()
+            started = time.monotonic()
+            for report in work.reports(self._noted(items)):
                 known = bool(self._in_pipeline) and self._in_pipeline[0] is report
                 if known:
                     self._in_pipeline.popleft()
                 yield report, not known
-        self.seconds = time.monotonic() - started
+            self.nodes = work.nodes()
+            self.seconds = time.monotonic() - started
 
     def _noted(self, items: Iterator[Item]) -> Iterator[Item]:
         """The items; known ones are noted, so that `_judged` can tell them from new ones."""

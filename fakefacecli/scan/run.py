@@ -6,7 +6,7 @@ import json
 import os
 import uuid
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -26,6 +26,7 @@ from fakefacecli.models.bundled import find_model
 from fakefacecli.models.judge import AnyCheckpoint
 from fakefacecli.reports.tally import Tally
 from fakefacecli.scan.build import versions
+from fakefacecli.scan.engine import Engine, on_this_machine
 from fakefacecli.scan.judging import JUDGED_BEFORE, PendingReports
 from fakefacecli.scan.output import Output
 from fakefacecli.scan.redaction import RedactedSource, new_secret
@@ -56,6 +57,7 @@ class Outcome:
     """What a complete run came to; `seconds` are those of the scan, loading left out.
 
     `resumed` images were finished by the interrupted run, `known` ones taken from the state.
+    `nodes` are the machines of a cluster by name, each with the images that it judged.
     """
 
     tally: Tally
@@ -65,10 +67,13 @@ class Outcome:
     known: int
     copies_missed: int
     manifest_sha256: str = ""
+    nodes: dict[str, Any] = field(default_factory=dict)
 
 
-def run_scan(options: ScanOptions, callbacks: Callbacks) -> Outcome:
-    """Scan and write every report.
+def run_scan(
+    options: ScanOptions, callbacks: Callbacks, engine: Engine = on_this_machine
+) -> Outcome:
+    """Scan and write every report; `engine` judges.
 
     Raises a FakeFaceError; then no report was replaced, and the journal beside the first report
     holds what was finished.
@@ -90,7 +95,7 @@ def run_scan(options: ScanOptions, callbacks: Callbacks) -> Outcome:
         stack.callback(output.close)
         callbacks.on_start()  # from here on nothing refuses the run
         try:
-            return _scan_and_report(source, output, state, callbacks, skipped)
+            return _scan_and_report(source, output, state, callbacks, skipped, engine)
         except Interrupted as stopped:
             raise (stopped.resumable() if output.resumable else stopped) from None
 
@@ -129,6 +134,7 @@ def _scan_and_report(
     state: State | None,
     callbacks: Callbacks,
     skipped: SkippedList,
+    engine: Engine,
 ) -> Outcome:
     if state:
         state.begin(output.head["run_id"])
@@ -138,7 +144,13 @@ def _scan_and_report(
     if output.options.redact_paths:
         inputs = RedactedSource(source, output.head["redaction"])
     pending = PendingReports(
-        inputs, output, state, callbacks.stop, skipped.add, callbacks.on_judging
+        inputs,
+        output,
+        state,
+        callbacks.stop,
+        skipped.add,
+        callbacks.on_judging,
+        engine=engine,
     )
     for report in pending:
         output.take(report)
@@ -163,6 +175,7 @@ def _scan_and_report(
         known=pending.known,
         copies_missed=pending.copies_missed,
         manifest_sha256=output.manifest_sha256,
+        nodes=pending.nodes,
     )
 
 
@@ -258,4 +271,5 @@ def _header(output: Output, pending: PendingReports, source: PathSource) -> dict
         "options": described(options),
         "evidence": _evidence(options.evidence, output.known, options.redact_paths),
         "counts": output.tally.counts(source.skipped),
+        **({"nodes": pending.nodes} if pending.nodes else {}),
     }
