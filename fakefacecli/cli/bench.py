@@ -13,6 +13,8 @@ from fakefacecli.base.options import (
     DEFAULT_MODEL,
     DecodeOptions,
     Detectors,
+    EngineName,
+    EngineOptions,
     JudgeOptions,
     Precision,
     ScanOptions,
@@ -22,6 +24,8 @@ from fakefacecli.base.options import (
 from fakefacecli.base.text import printable
 from fakefacecli.cli import flags
 from fakefacecli.cli.console import complain, error_boundary, say, stoppable
+from fakefacecli.cli.parse import refuse_if
+from fakefacecli.cli.streams import reports_alone
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -54,6 +58,10 @@ class BenchFlags:
     workers: Annotated[int | None, flags.workers("Decoder processes (default: one per core).")] = (
         None
     )
+    engine: Annotated[EngineName, flags.engine("ray: against 1 and 2 workers of Ray.")] = (
+        EngineName.LOCAL
+    )
+    ray_address: Annotated[str | None, flags.ray_address()] = None
 
 
 @error_boundary
@@ -64,6 +72,12 @@ def bench(given: BenchFlags) -> ExitCode:
     from fakefacecli.scan.build import default_workers
     from fakefacecli.scan.targets import check_file
 
+    refuse_if(
+        {
+            "--ray-address goes with --engine ray": given.ray_address is not None
+            and given.engine is EngineName.LOCAL
+        }
+    )
     options = ScanOptions(
         SourceOptions((given.folder,)),
         judge=JudgeOptions(
@@ -77,15 +91,24 @@ def bench(given: BenchFlags) -> ExitCode:
         ),
         decode=DecodeOptions(given.workers or default_workers()),
         max_memory=parse_size(given.max_memory) if given.max_memory is not None else None,
+        engine=EngineOptions(given.engine, given.ray_address),
     )
     if given.json_ and given.json_ != "-":
         check_file(given.json_)  # now rather than after minutes of measuring
     with stoppable(last_words="nothing was written") as stop:
-        found = measure(options, given.runs, given.limit, stop, complain)
+        if given.engine is EngineName.RAY:
+            from fakefacecli.cluster.bench import bench_engines
+
+            with reports_alone():  # Ray prints what goes wrong to stdout
+                found = bench_engines(options, given.runs, given.limit, stop, complain)
+        else:
+            found = measure(options, given.runs, given.limit, stop, complain)
     figures = json.dumps(found, indent=2) + "\n"
     # one thing on stdout: the figures for a program, or the table for people
     if given.json_ == "-":
         say(figures)
+    elif given.engine is EngineName.RAY:
+        _show_engines(found)
     else:
         _show(found)
     if given.json_ and given.json_ != "-":
@@ -122,6 +145,24 @@ def _show(found: dict[str, Any]) -> None:
     after.append(f"loading took {found['load_s']:.1f} s")
     for line in after:
         console.print(Text(line), soft_wrap=True)
+
+
+def _show_engines(found: dict[str, Any]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(highlight=False)
+    words = f"{found['images']} images ({found['unreadable']} unreadable), {found['runs']} runs"
+    console.print(Text(words), soft_wrap=True)
+    table = Table("engine", "images/s", "from run to run", "loading", box=None, padding=(0, 2))
+    for engine in found["engines"]:
+        rate, actors = engine["images_per_s"], engine["actors"]
+        workers = f"ray, {actors} {'worker' if actors == 1 else 'workers'}"
+        name = "this machine" if actors is None else workers
+        span = f"{rate['least']:.1f} to {rate['most']:.1f}"
+        table.add_row(name, f"{rate['median']:.1f}", span, f"{engine['load_s']:.0f} s")
+    console.print(table)
 
 
 def _table(found: dict[str, Any]) -> "Table":

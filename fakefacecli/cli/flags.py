@@ -72,6 +72,17 @@ def device(words: str | None = None, panel: str | None = None) -> Any:
     return typer.Option(metavar="DEVICE", help=words, rich_help_panel=panel)
 
 
+def engine(words: str, panel: str | None = None) -> Any:
+    """--engine: `words` are its help."""
+    return typer.Option(metavar="local|ray", help=words, rich_help_panel=panel)
+
+
+def ray_address(panel: str | None = None) -> Any:
+    """--ray-address, for cluster.connection.connected."""
+    words = "The cluster (auto: this machine's; default: a new one)."
+    return typer.Option(metavar="ADDRESS", help=words, rich_help_panel=panel)
+
+
 def precision(words: str, panel: str | None = None) -> Any:
     """--precision."""
     return typer.Option(help=words, rich_help_panel=panel)

@@ -190,13 +190,9 @@ class ScanFlags:
     ] = 100_000_000
     max_memory: Annotated[str | None, flags.max_memory(RUNNING)] = None
     engine: Annotated[
-        EngineName,
-        _running(metavar="local|ray", help="Who judges: this machine, or a Ray cluster."),
+        EngineName, flags.engine("Who judges: this machine, or a Ray cluster.", RUNNING)
     ] = EngineName.LOCAL
-    ray_address: Annotated[
-        str | None,
-        _running(metavar="ADDRESS", help="The cluster (auto: this machine's; default: a new one)."),
-    ] = None
+    ray_address: Annotated[str | None, flags.ray_address(RUNNING)] = None
     actors: Annotated[
         int | None,
         _running(metavar="N", min=1, max=100_000, help="Ray's workers (default: all that fit)."),

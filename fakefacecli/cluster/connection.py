@@ -113,7 +113,7 @@ def room_for(ray: Any, options: ScanOptions) -> Room:
         gpus = wanted.gpus_per_actor
     cpus = max(1, min(_CPUS, int(max((node.get("CPU", 0) for node in nodes), default=0))))
     fits = [_fits(node, cpus, gpus) for node in nodes]
-    if not sum(fits) and cpus > 1:
+    if sum(fits) < (wanted.actors or 1) and cpus > 1:  # smaller ones fit more often
         cpus, fits = 1, [_fits(node, 1, gpus) for node in nodes]
     if not sum(fits):
         found = sum((Counter(node) for node in nodes), Counter())

@@ -31,7 +31,9 @@ def test_actors_fill_what_there_is() -> None:
     # a node of one core makes no difference where others have more; alone it gets an actor
     assert room({"CPU": 1}, {"CPU": 4}).actors == 2
     assert room({"CPU": 1}, {"CPU": 1}) == Room(2, 1, 0.0, 2, 1)
-    assert room({"CPU": 64}, actors=3).actors == 3
+    assert room({"CPU": 64}, actors=3) == Room(3, 2, 0.0, 3, 3)
+    # smaller ones, where so many would not fit otherwise
+    assert room({"CPU": 2}, actors=2) == Room(2, 1, 0.0, 2, 2)
 
 
 def test_gpus_are_divided_and_a_share_does_not_reach_across_two() -> None:
