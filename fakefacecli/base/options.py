@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 
+from fakefacecli.base.shard import Shard
 from fakefacecli.base.text import in_json
 from fakefacecli.base.verdicts import FailOn, Label, Thresholds
 
@@ -142,6 +143,7 @@ class SourceOptions:
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     follow_symlinks: bool = False
+    shard: Shard | None = None
     never: tuple[str, ...] = ()  # folders of the run's own output: they are never inputs
 
 

@@ -16,6 +16,7 @@ from fakefacecli.base.options import (
     ScanOptions,
     SourceOptions,
 )
+from fakefacecli.base.shard import parse_shard
 from fakefacecli.base.text import printable
 from fakefacecli.cli.console import complain, error_boundary, say, stoppable
 from fakefacecli.cli.flags import takes
@@ -158,6 +159,7 @@ def _source(flags: ScanFlags, reports: tuple[ReportTarget, ...]) -> SourceOption
         include=tuple(flags.include or ()),
         exclude=tuple(flags.exclude or ()),
         follow_symlinks=flags.follow_symlinks,
+        shard=parse_shard(flags.shard) if flags.shard is not None else None,
         # a second run into the same folders must not scan the pictures of the first
         never=(
             *(folder for folder in (flags.overlays, flags.copy_flagged) if folder),

@@ -62,6 +62,11 @@ class ScanFlags:
         bool, _input("--follow-symlinks", help="Read what symbolic links point to.")
     ] = False
 
+    shard: Annotated[
+        str | None,
+        _input(metavar="I/N", help="Take part I of N, by a hash of each name: 1/8 to 8/8."),
+    ] = None
+
     report: Annotated[
         list[str] | None,
         _output(

@@ -6,7 +6,7 @@ import json
 import os
 import uuid
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -96,8 +96,11 @@ def run_scan(options: ScanOptions, callbacks: Callbacks) -> Outcome:
 
 
 def require_inputs(options: ScanOptions) -> None:
-    """Raise NothingToDo where the inputs hold no image; with --since-last they may be empty."""
-    found = next(iter(PathSource(options.source)), None)
+    """Raise NothingToDo where the inputs hold no image; with --since-last they may be empty.
+
+    So may a shard be of inputs that do hold one.
+    """
+    found = next(iter(PathSource(replace(options.source, shard=None))), None)
     # a queue that was emptied is a night without new images, and not a mistake in a command line
     if found is None and not (options.state and options.since_last):
         raise NothingToDo("no image found in the inputs; nothing was scanned or written")
