@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 
+from fakefacecli.base.addresses import shown
 from fakefacecli.base.shard import Shard
 from fakefacecli.base.text import in_json
 from fakefacecli.base.verdicts import FailOn, Label, Thresholds
@@ -263,7 +264,8 @@ def described(options: ScanOptions) -> dict[str, object]:
         # the header is flat: how options are grouped here does not concern readers of reports
         plain |= value if name in _RECORDS else {name: value}
     plain["listed"] = len(options.source.listed)
-    plain["reports"] = [target.path for target in options.reports]
+    plain["paths"] = tuple(map(shown, options.source.paths))
+    plain["reports"] = [shown(target.path) for target in options.reports]
     del plain["never"]  # the same as overlays and copy_flagged
     if options.redact_paths:
         plain |= _redacted(plain)

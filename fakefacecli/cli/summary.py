@@ -14,6 +14,7 @@ from fakefacecli.base.text import printable
 from fakefacecli.base.verdicts import Label, ProvenanceKind, Status
 from fakefacecli.cli.bar import ScanBar
 from fakefacecli.reports.tally import Tally
+from fakefacecli.scan.inputs import are_remote
 from fakefacecli.scan.output import journal_path
 from fakefacecli.scan.run import Outcome
 from fakefacecli.scan.source import PathSource
@@ -31,8 +32,9 @@ def progress_bar(
     if not wanted or quiet:
         yield None
         return
-    # one walk more, only to know where the bar ends: quick compared with judging the images
-    total = sum(1 for _ in PathSource(source))
+    # one walk more, only to know where the bar ends: quick compared with judging the images. A
+    # store is not listed twice for that
+    total = None if are_remote(source) else sum(1 for _ in PathSource(source))
     with contextlib.closing(ScanBar(total)) as bar:
         yield bar
 

@@ -21,7 +21,7 @@ from fakefacecli.base.options import (
     ScanOptions,
     Stability,
 )
-from fakefacecli.base.protocols import Detector
+from fakefacecli.base.protocols import Decoder, Detector
 from fakefacecli.base.surroundings import require_proc
 from fakefacecli.decode.image import DecodeLimits
 from fakefacecli.decode.pool import WorkerDecoder
@@ -40,7 +40,9 @@ from fakefacecli.models.preprocess import prepare, region
 from fakefacecli.overlay.writer import OverlayWriter
 from fakefacecli.scan.classify import Network, TorchClassifier
 from fakefacecli.scan.explain import JudgeExplainer, NetworkExplainer
+from fakefacecli.scan.fetch import FetchingDecoder
 from fakefacecli.scan.heat import layer_of, rule_of
+from fakefacecli.scan.inputs import are_remote
 from fakefacecli.scan.pipeline import Judge, Stages
 from fakefacecli.scan.stability import StableClassifier
 
@@ -49,6 +51,8 @@ _TORCH = ("torch", "torchvision", "facenet-pytorch")
 # of over 32 MB is asked of the system anew each time: a face took 72 ms in batches of 16, 57 in 2
 _FACES_ON_CPU = 4
 _FACES_ON_GPU = 64
+# the part of a scan's memory that fetched files may fill: the temporary folder may be in memory
+_OF_FETCHED = 4
 _PACKAGES = (
     *_TORCH,
     "onnxruntime",
@@ -76,20 +80,24 @@ def build(
     draws = folder is not None and options.explain is not Explain.NONE
     judge = build_judge(options.judge, checkpoint, stop, explains=draws, second=second)
     judge = made_stable(judge, options.evidence.stability)
+    # last: should the model be refused, no process has been started
+    decoder: Decoder = build_decoder(
+        options.decode,
+        judge.lanes,
+        options.judge.batch_size,
+        stop,
+        follow_symlinks=options.source.follow_symlinks,
+        memory=memory,
+        evidence=options.evidence,
+    )
+    if are_remote(options.source):
+        most = DecodeLimits(options.decode.max_pixels).memory_budget
+        decoder = FetchingDecoder(decoder, most, max(1, limit // _OF_FETCHED), stop)
     return Stages(
         judge=judge,
         explain=options.explain if draws else Explain.NONE,
         overlays=OverlayWriter(folder) if folder is not None else None,
-        # last: should the model be refused, no process has been started
-        decoder=build_decoder(
-            options.decode,
-            judge.lanes,
-            options.judge.batch_size,
-            stop,
-            follow_symlinks=options.source.follow_symlinks,
-            memory=memory,
-            evidence=options.evidence,
-        ),
+        decoder=decoder,
         memory=memory,
     )
 
