@@ -117,11 +117,20 @@ class Precision(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ReportTarget:
-    """One `--report`: a file, or "-" for stdout, in one of REPORT_FORMATS; `bom` marks a CSV."""
+    """One `--report`: a file, or "-" for stdout, in one of REPORT_FORMATS; `bom` marks a CSV.
+
+    Where `path` is a URL, `staged` is the file here in which it is made.
+    """
 
     path: str
     format: str
     bom: bool = False
+    staged: str = ""
+
+    @property
+    def file(self) -> str:
+        """The file here that is written."""
+        return self.staged or self.path
 
     @property
     def is_stdout(self) -> bool:
@@ -223,7 +232,7 @@ class ScanOptions:
     @property
     def page_folder(self) -> str | None:
         """Where the pictures of an HTML report wait for it, where no --overlays folder has them."""
-        pages = (target.path for target in self.reports if target.format == "html")
+        pages = (target.file for target in self.reports if target.format == "html")
         page = None if self.overlays else next(pages, None)
         return page and f"{page}.pictures"
 

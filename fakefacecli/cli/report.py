@@ -36,6 +36,9 @@ class ReportFlags:
     diff: Annotated[
         bool, typer.Option("--diff", help="Show what has changed between two reports, OLD NEW.")
     ] = False
+    partial: Annotated[
+        bool, typer.Option("--partial", help="Join shards of a scan though some are missing.")
+    ] = False
     format_: Annotated[
         str | None,
         typer.Option(
@@ -57,6 +60,7 @@ def report(flags: ReportFlags) -> None:
     refuse_if(
         {
             "nothing to do; add --to FILE, or --diff": target is None and not flags.diff,
+            "--partial goes with --to, for the shards of a scan": flags.partial and flags.diff,
             "--diff compares two reports; name OLD and NEW": flags.diff and len(flags.reports) != 2,
             "--format goes with --to -": flags.format_ and not (target and target.is_stdout),
             "--csv-bom goes with --to a CSV": flags.csv_bom and not (target and target.bom),
@@ -67,7 +71,7 @@ def report(flags: ReportFlags) -> None:
         if flags.diff:
             _compare(found, target, stop)
         elif target:
-            _convert(found, target, stop)
+            _convert(found, target, stop, partial=flags.partial)
 
 
 def _target(flags: ReportFlags) -> ReportTarget | None:
@@ -109,14 +113,16 @@ def _read(paths: list[str], stop: "Callable[[], None]") -> "list[Report]":
     return found
 
 
-def _convert(found: "list[Report]", target: ReportTarget, stop: "Callable[[], None]") -> None:
+def _convert(
+    found: "list[Report]", target: ReportTarget, stop: "Callable[[], None]", *, partial: bool
+) -> None:
     from fakefacecli.base.files import sweep
     from fakefacecli.base.lock import locked
     from fakefacecli.reports.merge import joined, members_of, relocated
     from fakefacecli.reports.write import pieces, write_report
 
     folder = "." if target.is_stdout else os.path.dirname(target.path) or "."
-    header, rows = joined([relocated(one, folder) for one in found])
+    header, rows = joined([relocated(one, folder) for one in found], partial=partial)
     members = members_of(rows)
     stop()
     if target.is_stdout:

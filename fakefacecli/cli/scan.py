@@ -164,7 +164,7 @@ def _source(flags: ScanFlags, reports: tuple[ReportTarget, ...]) -> SourceOption
         # a second run into the same folders must not scan the pictures of the first
         never=(
             *(folder for folder in (flags.overlays, flags.copy_flagged) if folder),
-            *(f"{target.path}.pictures" for target in reports if target.format == "html"),
+            *(f"{target.file}.pictures" for target in reports if target.format == "html"),
         ),
     )
 

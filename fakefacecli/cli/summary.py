@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from fakefacecli.base.addresses import shown
 from fakefacecli.base.options import Progress, ScanOptions, SourceOptions
 from fakefacecli.base.text import printable
 from fakefacecli.base.verdicts import Label, ProvenanceKind, Status
@@ -143,7 +144,7 @@ def _names(tally: Tally) -> Iterator[tuple[str, str]]:
 
 def _places(options: ScanOptions, outcome: Outcome) -> Iterator[tuple[str, str]]:
     for target in options.reports:
-        yield "report", "stdout" if target.is_stdout else target.path
+        yield "report", "stdout" if target.is_stdout else shown(target.path)
     if options.state:
         yield "state", options.state
     if options.overlays:

@@ -8,13 +8,16 @@ from fakefacecli.base.errors import UsageError
 from fakefacecli.reports.read import Report
 from fakefacecli.reports.rows import Row
 from fakefacecli.reports.runs import Header, header_for, merged_header, runs_in
+from fakefacecli.reports.shards import together
 
 
-def joined(reports: Sequence[Report]) -> tuple[Header, list[Row]]:
+def joined(reports: Sequence[Report], *, partial: bool = False) -> tuple[Header, list[Row]]:
     """The rows of all, in the order given, and one header; of one report its own.
 
-    A row has `members` if any of the rows has it. Raises UsageError, naming the reports, when two
-    of them hold the same run: its images would be counted twice.
+    The shards of one scan are put in the order of the scan. A row has `members` if any of the rows
+    has it. Raises UsageError, naming the reports, when two of them hold the same run: its images
+    would be counted twice; and where shards do not fit together, or some are missing and it is not
+    to be `partial`.
     """
     if len(reports) == 1:
         return own_header(reports[0]), reports[0].rows
@@ -25,6 +28,7 @@ def joined(reports: Sequence[Report]) -> tuple[Header, list[Row]]:
     runs = [run for report in reports for run in runs_in(own_header(report), report.rows)]
     # the header of a report without a row and without a run says nothing
     known = [run for run in runs if run["run_id"] is not None] or runs[:1]
+    rows = together(known, rows, partial=partial)
     return merged_header(known, rows), rows
 
 

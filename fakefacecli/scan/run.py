@@ -83,7 +83,7 @@ def run_scan(options: ScanOptions, callbacks: Callbacks) -> Outcome:
         source = input_source(options.source, skipped.add, callbacks.stop)
         for target in options.reports:
             if not target.is_stdout:
-                stack.enter_context(locked(target.path))
+                stack.enter_context(locked(target.file))
         state = _open_state(options, checkpoint, stack) if options.state else None
         head = _journal_head(options, checkpoint, known)
         output = Output(options, checkpoint, head, callbacks.say, known, callbacks.stop)
