@@ -69,7 +69,7 @@ def problem_of(error: Exception, what: str) -> tuple[ErrorCode, str]:
     elif isinstance(error, Cut):
         said = ErrorCode.IO_ERROR, f"the {what} ended before its stated size"
     else:
-        status = _status(error)
+        status = None if _is_broken_off(error) else _status(error)
         why = f"the store answered {status}" if status else f"the store failed ({_word(error)})"
         tries = f", {TRIES} times" if is_transient(error) else ""
         said = ErrorCode.IO_ERROR, f"{what}: {why}{tries}"
@@ -80,14 +80,12 @@ def is_transient(error: BaseException) -> bool:
     """Whether another try may go better: time ran out, a connection broke, the store is busy."""
     if isinstance(error, FileNotFoundError | PermissionError):
         return False
-    if isinstance(error, Cut | TimeoutError | ConnectionError):
+    if isinstance(error, Cut | TimeoutError | ConnectionError) or _is_broken_off(error):
         return True
     status = _status(error)
     if status is not None:
         return status in _TRANSIENT_STATUS
-    if isinstance(error, OSError) and error.errno in _TRANSIENT:
-        return True
-    return bool(_names(error) & _TRANSIENT_NAMES)
+    return isinstance(error, OSError) and error.errno in _TRANSIENT
 
 
 def tried(work: Callable[[], R], stop: Callable[[], None] = lambda: None) -> R:
@@ -137,6 +135,11 @@ def _status(error: BaseException) -> int | None:
         if isinstance(found, int | str) and str(found).isdigit() and 300 <= int(found) <= 599:
             return int(found)
     return _status(error.__cause__) if error.__cause__ else None
+
+
+def _is_broken_off(error: BaseException) -> bool:
+    # aiohttp gives a body that ends early the status 400, which the server never said
+    return bool(_names(error) & _TRANSIENT_NAMES)
 
 
 def _names(error: BaseException) -> set[str]:
