@@ -97,7 +97,7 @@ def _place(path: str, inputs: Sequence[Any]) -> Place:
         rest = _below(path, str(root))
         if rest is not None:
             # as a walk goes: by folders, whose names are compared one by one
-            flat = path.startswith(_FLAT) and not is_chained(path)
+            flat = str(root).startswith(_FLAT)
             parts = (os.fsencode(rest),) if flat else tuple(map(os.fsencode, rest.split("/")))
             return rank, parts
     return len(inputs), tuple(map(os.fsencode, path.split("/")))
