@@ -4,6 +4,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import replace
 
+from fakefacecli.base.addresses import is_url
 from fakefacecli.base.errors import UsageError
 from fakefacecli.reports.read import Report
 from fakefacecli.reports.rows import Row
@@ -33,7 +34,12 @@ def joined(reports: Sequence[Report], *, partial: bool = False) -> tuple[Header,
 
 
 def relocated(report: Report, folder: str) -> Report:
-    """The report for another folder: overlays are named relative to the one where it lies."""
+    """The report for another folder: overlays are named relative to the one where it lies.
+
+    Of one in a store, from which no relative path leads here, they stay as they are.
+    """
+    if is_url(report.path):
+        return report
     old = os.path.dirname(report.path) or "."
     if os.path.realpath(old) == os.path.realpath(folder):
         return report

@@ -4,7 +4,6 @@ The scan's own process fetches; decoder processes, which read bytes of strangers
 never a key.
 """
 
-import contextlib
 import os
 import threading
 from collections import deque
@@ -15,7 +14,7 @@ from queue import SimpleQueue
 from typing import TypeVar
 
 from fakefacecli.base.errors import FakeFaceError
-from fakefacecli.base.files import cannot_write
+from fakefacecli.base.files import local_faults
 from fakefacecli.base.protocols import Decoder
 from fakefacecli.base.records import Content, DecodedImage, FileFacts, ImageRef, Unreadable
 from fakefacecli.base.verdicts import ErrorCode
@@ -168,13 +167,13 @@ class FetchingDecoder:
         """Fetch the object into the file, from the start; the number of bytes that came."""
         pieces = content.pieces(self._most + 1)
         got = 0
-        with _local_faults(path):
+        with local_faults(path):
             handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         with open(handle, "wb", buffering=0) as file:
             for piece in pieces:
                 self._check()
                 got += len(piece)
-                with _local_faults(path):
+                with local_faults(path):
                     rest = memoryview(piece)
                     while rest:
                         rest = rest[file.write(rest) :]
@@ -183,15 +182,6 @@ class FetchingDecoder:
     def _check(self) -> None:
         if self._closing.is_set():
             raise _GivenUp
-
-
-@contextlib.contextmanager
-def _local_faults(path: str) -> Iterator[None]:
-    """Let an error of the disk here end the run: it is no fault of the object."""
-    try:
-        yield
-    except OSError as error:
-        raise cannot_write(path, error) from error
 
 
 def _of_the_store(answer: DecodedImage | Unreadable) -> DecodedImage | Unreadable:

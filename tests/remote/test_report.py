@@ -104,3 +104,15 @@ def test_a_manifest_names_the_objects_of_a_run(bucket: Bucket, tmp_path: pathlib
     (tmp_path / "out.jsonl").write_bytes(bucket.get("out.jsonl"))
     rows, _ = json_lines((tmp_path / "out.jsonl").read_text())
     assert rows[0]["sha256"] in text
+
+
+def test_reports_in_stores_that_cannot_be_read_are_named(bucket: Bucket) -> None:
+    bucket.put("bad.json", b"{}")
+    for name, code, words in (
+        ("none.csv", ExitCode.NOTHING_TO_DO, "no such report"),
+        ("bad.json", ExitCode.USAGE, "not a report of fakeface scan"),
+    ):
+        done = fakeface("report", bucket.url(name), "--to", "-")
+        assert (done.returncode, done.stderr.count("\n")) == (code, 1), done.stderr
+        assert done.stderr.startswith(f"fakeface: {bucket.url(name)}: ")
+        assert words in done.stderr

@@ -11,54 +11,12 @@ import pytest
 
 from fakefacecli.base.errors import ExitCode
 from tests.builders import PHOTO, PHOTOS, put
-from tests.command import NOT_COMPARED, assert_same, fakeface, json_lines, rows, start
+from tests.command import assert_same, fakeface, json_lines, rows, start
 from tests.remote.conftest import Bucket
+from tests.remote.objects import OTHERS, fill, relative, tiny
 from tests.remote.web import failing_server
 
 SMALL_FILES = 300
-
-
-def tiny(number: int) -> bytes:
-    """A JPEG of 24x24, another one for each number, without a face."""
-    import io
-
-    from PIL import Image
-
-    held = io.BytesIO()
-    colour = (number % 256, number // 256 % 256, 128)
-    Image.new("RGB", (24, 24), colour).save(held, "JPEG")
-    return held.getvalue()
-
-
-def fill(bucket: Bucket, folder: pathlib.Path, count: int) -> None:
-    """The same files in the bucket below in/ and in the folder: small ones, portraits, others."""
-    files = {f"{n % 7}/{n:05}.jpg": tiny(n) for n in range(count)}
-    for photo in sorted(PHOTOS.iterdir())[:3]:
-        files[f"p/{photo.name}"] = photo.read_bytes()
-    files |= {
-        "p/upload-1": PHOTO.read_bytes(),
-        "p/notes.txt": b"no picture",
-        "p/.ds_store": b"no picture",
-        "p/broken.jpg": b"no picture",
-        "p/empty.png": b"",
-        "x y/ü.jpg": tiny(1),
-    }
-    for name, data in files.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes(data)
-        bucket.put(f"in/{name}", data)
-    bucket.put("in/p/", b"")  # what a console makes for a folder
-    bucket.put("other/never.jpg", tiny(0))
-
-
-def relative(report: pathlib.Path, root: str) -> list[dict[str, str]]:
-    """The rows of a CSV with names relative to `root`, less what differs between runs."""
-    found = []
-    for row in rows(report):
-        assert row["path"].startswith(root)
-        cells = {k: v for k, v in row.items() if k not in NOT_COMPARED and k != "error"}
-        found.append(cells | {"path": row["path"].removeprefix(root).lstrip("/")})
-    return found
 
 
 def test_a_bucket_has_the_rows_of_the_same_folder(bucket: Bucket, tmp_path: pathlib.Path) -> None:
@@ -70,7 +28,7 @@ def test_a_bucket_has_the_rows_of_the_same_folder(bucket: Bucket, tmp_path: path
     _, header = json_lines(theirs.read_text())
     _, local = json_lines(mine.read_text())
     assert header["counts"] == local["counts"]
-    assert header["counts"]["images"] == SMALL_FILES + 7
+    assert header["counts"]["images"] == SMALL_FILES + OTHERS
     assert header["options"]["paths"] == [bucket.url("in")]
     for report in (theirs, mine):
         fakeface("report", report, "--to", report.with_suffix(".csv"))
@@ -101,11 +59,11 @@ def test_shards_of_a_bucket_merged_equal_the_whole(bucket: Bucket, tmp_path: pat
         assert done.returncode in (ExitCode.COMPLETE, ExitCode.SOME_UNREADABLE), done.stderr
     whole = tmp_path / "whole.csv"
     fakeface("scan", bucket.url("in"), "--report", whole)
-    parts = [tmp_path / f"{number}.parquet" for number in (1, 2, 3)]
-    for part in parts:
-        part.write_bytes(bucket.get(f"out/{part.name}"))
+    parts = [bucket.url(f"out/{number}.parquet") for number in (1, 2, 3)]
+    done = fakeface("report", *parts, "--to", bucket.url("out/merged.csv"))
+    assert done.returncode == 0, done.stderr
     merged = tmp_path / "merged.csv"
-    assert fakeface("report", *parts, "--to", merged).returncode == 0
+    merged.write_bytes(bucket.get("out/merged.csv"))
     assert_same(merged, whole)
 
 
