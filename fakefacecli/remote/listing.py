@@ -24,13 +24,15 @@ class Entry:
 def entry_of(name: str, said: dict[str, Any]) -> Entry:
     """The entry that fsspec's `info` or `ls` describes."""
     size = said.get("size")
-    known = (said.get(key) for key in ("ETag", "etag", "LastModified", "updated", "mtime"))
+    etag = str(said.get("ETag") or said.get("etag") or "").strip('"')
+    time = said.get("LastModified") or said.get("updated") or said.get("last_modified") or ""
     return Entry(
         name,
         str(said["name"]),
         said.get("type") == "directory",
         size if isinstance(size, int) and size >= 0 else None,
-        " ".join(str(value).strip('"') for value in known if value),
+        # a time alone is too coarse to tell that nothing was written since
+        f"{etag} {time}" if etag else "",
     )
 
 
