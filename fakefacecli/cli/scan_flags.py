@@ -35,7 +35,7 @@ class ScanFlags:
 
     paths: Annotated[
         list[str] | None,
-        typer.Argument(metavar="PATHS", help="Files and folders.", show_default=False),
+        typer.Argument(metavar="PATHS", help="Files, folders and URLs.", show_default=False),
     ] = None
     recursive: Annotated[bool, _input("--recursive/--no-recursive", help="Walk folders below.")] = (
         True
