@@ -114,6 +114,9 @@ def tried(work: Callable[[], R], stop: Callable[[], None] = lambda: None) -> R:
 def _kind(error: Exception) -> type[BaseException]:
     """The built-in kind that the error is of, whatever library has raised it."""
     if isinstance(error, OSError) and not isinstance(error, FileNotFoundError | PermissionError):
+        # gcsfs tells a refusal by this word alone
+        if error.errno is None and str(error).startswith("Forbidden"):
+            return PermissionError
         status = _status(error)
         return _STATUS.get(status, OSError) if status else OSError
     if _names(error) & _NO_CREDENTIALS:

@@ -1,5 +1,7 @@
 """A place that fsspec reaches: its file system, and the root that a URL names there."""
 
+import functools
+import logging
 import threading
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -51,6 +53,7 @@ def open_store(url: str) -> Store:
     """
     from fsspec.core import url_to_fs
 
+    _silence()
     scheme = url.partition(":")[0].lower()
     options = _web_options() if is_web(url) else {}
     try:
@@ -75,6 +78,14 @@ def open_store(url: str) -> Store:
     # of a web server the whole address, on which a slash at its end may depend
     root = root if is_web(url) else root.rstrip("/") or root
     return Store(system, root, head, tail, lock)
+
+
+@functools.cache
+def _silence() -> None:
+    """Keep what these libraries log off stderr: it may hold signed addresses."""
+    for name in ("fsspec", "s3fs", "gcsfs", "google", "botocore", "aiobotocore", "asyncio"):
+        # without any handler Python prints warnings by itself
+        logging.getLogger(name).addHandler(logging.NullHandler())
 
 
 def _web_options() -> dict[str, Any]:
