@@ -130,6 +130,15 @@ def require_folder(target: str) -> None:
         raise CannotWrite(f"cannot write {target}: there is no folder {folder}; make it first")
 
 
+@contextlib.contextmanager
+def local_faults(path: str) -> Iterator[None]:
+    """Let an OSError of the block be CannotWrite: a fault of the disk here, not of a store."""
+    try:
+        yield
+    except OSError as error:
+        raise cannot_write(path, error) from error
+
+
 def cannot_write(target: str, error: OSError) -> CannotWrite:
     """The one wording for every failed write."""
     why = (error.strerror or type(error).__name__).lower()

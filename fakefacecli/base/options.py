@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 
+from fakefacecli.base.addresses import shown
+from fakefacecli.base.shard import Shard
 from fakefacecli.base.text import in_json
 from fakefacecli.base.verdicts import FailOn, Label, Thresholds
 
@@ -123,11 +125,20 @@ class Precision(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ReportTarget:
-    """One `--report`: a file, or "-" for stdout, in one of REPORT_FORMATS; `bom` marks a CSV."""
+    """One `--report`: a file, or "-" for stdout, in one of REPORT_FORMATS; `bom` marks a CSV.
+
+    Where `path` is a URL, `staged` is the file here in which it is made.
+    """
 
     path: str
     format: str
     bom: bool = False
+    staged: str = ""
+
+    @property
+    def file(self) -> str:
+        """The file here that is written."""
+        return self.staged or self.path
 
     @property
     def is_stdout(self) -> bool:
@@ -150,6 +161,7 @@ class SourceOptions:
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     follow_symlinks: bool = False
+    shard: Shard | None = None
     never: tuple[str, ...] = ()  # folders of the run's own output: they are never inputs
 
 
@@ -244,7 +256,7 @@ class ScanOptions:
     @property
     def page_folder(self) -> str | None:
         """Where the pictures of an HTML report wait for it, where no --overlays folder has them."""
-        pages = (target.path for target in self.reports if target.format == "html")
+        pages = (target.file for target in self.reports if target.format == "html")
         page = None if self.overlays else next(pages, None)
         return page and f"{page}.pictures"
 
@@ -285,7 +297,8 @@ def described(options: ScanOptions) -> dict[str, object]:
         # the header is flat: how options are grouped here does not concern readers of reports
         plain |= value if name in _RECORDS else {name: value}
     plain["listed"] = len(options.source.listed)
-    plain["reports"] = [target.path for target in options.reports]
+    plain["paths"] = tuple(map(shown, options.source.paths))
+    plain["reports"] = [shown(target.path) for target in options.reports]
     del plain["never"]  # the same as overlays and copy_flagged
     if options.redact_paths:
         plain |= _redacted(plain)

@@ -5,7 +5,9 @@ down, in pixels; right and bottom edges are exclusive.
 """
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -27,17 +29,35 @@ TURNS = (0, 90, 180, 270)
 # array, so the generated comparison would fail.
 
 
+class Content(Protocol):
+    """The bytes of an input that is no file here; `size` in bytes and `version` where known."""
+
+    @property
+    def size(self) -> int | None: ...
+
+    @property
+    def version(self) -> str: ...
+
+    def pieces(self, most: int) -> Iterator[bytes]:
+        """All bytes in order, but no more than `most`; raises whatever the store does."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class ImageRef:
     """One input. `index` counts from 0 in scan order; `name` is relative to the scan root.
 
     `path` and `name` are str in the file system's encoding with surrogateescape, so that bytes
-    which are not UTF-8 are kept; `text.printable` escapes them for people and reports.
+    which are not UTF-8 are kept; `text.printable` escapes them for people and reports. Of an input
+    in a store, `path` is its URL without what lets others in, `content` its bytes there, and
+    `local` the file that they were fetched into.
     """
 
     index: int
     path: str
     name: str
+    content: Content | None = field(default=None, compare=False, repr=False)
+    local: str | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.index < 0:

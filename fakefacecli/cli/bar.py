@@ -44,9 +44,9 @@ class Pace:
 
 
 class ScanBar:
-    """A bar on stderr over `total` images; `clock` gives seconds."""
+    """A bar on stderr over `total` images, None where nobody knows; `clock` gives seconds."""
 
-    def __init__(self, total: int, clock: Callable[[], float] = time.monotonic):
+    def __init__(self, total: int | None, clock: Callable[[], float] = time.monotonic):
         from tqdm import tqdm
 
         self._clock = clock
@@ -62,7 +62,9 @@ class ScanBar:
             leave=False,
             # it draws when it is told to; its own rate and ETA are left out
             mininterval=math.inf,
-            bar_format="{percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} [{elapsed}{postfix}]",
+            bar_format="{n_fmt} images [{elapsed}{postfix}]"
+            if total is None
+            else "{percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} [{elapsed}{postfix}]",
         )
 
     def judging_begins(self) -> None:
@@ -101,5 +103,7 @@ class ScanBar:
         if not rate:
             return f"flagged {self._flagged}"
         speed = f"{rate:.1f} img/s" if rate >= 1 else f"{1 / rate:.1f} s/img"
+        if self._total is None:
+            return f"{speed}, flagged {self._flagged}"
         left = self._bar.format_interval((self._total - self._bar.n) / rate)
         return f"{speed}, {left} left, flagged {self._flagged}"

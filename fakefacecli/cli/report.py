@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from fakefacecli.base.addresses import shown
 from fakefacecli.base.errors import CannotWrite, UsageError
 from fakefacecli.base.options import STREAM_FORMATS, ReportTarget
 from fakefacecli.base.text import counted
@@ -36,6 +37,9 @@ class ReportFlags:
     diff: Annotated[
         bool, typer.Option("--diff", help="Show what has changed between two reports, OLD NEW.")
     ] = False
+    partial: Annotated[
+        bool, typer.Option("--partial", help="Join shards of a scan though some are missing.")
+    ] = False
     format_: Annotated[
         str | None,
         typer.Option(
@@ -57,6 +61,7 @@ def report(flags: ReportFlags) -> None:
     refuse_if(
         {
             "nothing to do; add --to FILE, or --diff": target is None and not flags.diff,
+            "--partial goes with --to, for the shards of a scan": flags.partial and flags.diff,
             "--diff compares two reports; name OLD and NEW": flags.diff and len(flags.reports) != 2,
             "--format goes with --to -": flags.format_ and not (target and target.is_stdout),
             "--csv-bom goes with --to a CSV": flags.csv_bom and not (target and target.bom),
@@ -67,11 +72,12 @@ def report(flags: ReportFlags) -> None:
         if flags.diff:
             _compare(found, target, stop)
         elif target:
-            _convert(found, target, stop)
+            _convert(found, target, stop, partial=flags.partial)
 
 
 def _target(flags: ReportFlags) -> ReportTarget | None:
     """Where to write; every reason against it is found before a report is read."""
+    from fakefacecli.remote.upload import make_stage, require_writable
     from fakefacecli.scan.source import looks_like_image
     from fakefacecli.scan.targets import check_file, report_target
 
@@ -84,7 +90,14 @@ def _target(flags: ReportFlags) -> ReportTarget | None:
         raise UsageError(f"--to {target.path}: differences are written as {wanted}")
     if target.is_stdout:
         return target
-    check_file(target.path)
+    if target.staged:
+        if target.path in flags.reports:
+            raise CannotWrite(
+                f"cannot write {shown(target.path)}: it is one of the inputs; name another file"
+            )
+        make_stage(target.staged)
+        require_writable(target.path)
+    check_file(target.file)
     if os.path.realpath(target.path) in map(os.path.realpath, flags.reports):
         raise CannotWrite(f"cannot write {target.path}: it is one of the inputs; name another file")
     if os.path.lexists(target.path) and looks_like_image(target.path):
@@ -109,24 +122,38 @@ def _read(paths: list[str], stop: "Callable[[], None]") -> "list[Report]":
     return found
 
 
-def _convert(found: "list[Report]", target: ReportTarget, stop: "Callable[[], None]") -> None:
+def _convert(
+    found: "list[Report]", target: ReportTarget, stop: "Callable[[], None]", *, partial: bool
+) -> None:
     from fakefacecli.base.files import sweep
     from fakefacecli.base.lock import locked
     from fakefacecli.reports.merge import joined, members_of, relocated
     from fakefacecli.reports.write import pieces, write_report
 
-    folder = "." if target.is_stdout else os.path.dirname(target.path) or "."
-    header, rows = joined([relocated(one, folder) for one in found])
+    folder = "." if target.is_stdout or target.staged else os.path.dirname(target.path) or "."
+    header, rows = joined([relocated(one, folder) for one in found], partial=partial)
     members = members_of(rows)
     stop()
     if target.is_stdout:
         for piece in pieces(target, header, rows, members):
             say(piece)
         return
-    with locked(target.path):
-        sweep(target.path)
+    with locked(target.file):
+        sweep(target.file)
         write_report(target, header, rows, members)
-    complain(f"{counted(len(rows), 'row')} written to {target.path}")
+        _put(target)
+    complain(f"{counted(len(rows), 'row')} written to {shown(target.path)}")
+
+
+def _put(target: ReportTarget) -> None:
+    """Put what was made here for a store there."""
+    if target.staged:
+        from fakefacecli.remote.upload import put
+
+        try:
+            put(target.staged, target.path)
+        finally:
+            os.unlink(target.staged)
 
 
 def _compare(
@@ -153,8 +180,9 @@ def _compare(
         for piece in text:
             say(piece)
     else:
-        with locked(target.path):
-            sweep(target.path)
-            with atomic_write(target.path, "w", encoding="utf-8", newline="") as handle:
+        with locked(target.file):
+            sweep(target.file)
+            with atomic_write(target.file, "w", encoding="utf-8", newline="") as handle:
                 handle.writelines(text)
+            _put(target)
     complain(summary(changes))

@@ -19,6 +19,7 @@ from fakefacecli.base.options import (
     ScanOptions,
     SourceOptions,
 )
+from fakefacecli.base.shard import parse_shard
 from fakefacecli.base.text import printable
 from fakefacecli.cli.console import complain, error_boundary, say, stoppable
 from fakefacecli.cli.flags import takes
@@ -158,24 +159,26 @@ def _has_page(reports: tuple[ReportTarget, ...]) -> bool:
 
 
 def _source(flags: ScanFlags, reports: tuple[ReportTarget, ...]) -> SourceOptions:
+    from fakefacecli.base.addresses import local_path
     from fakefacecli.scan.listing import read_listing
 
     listed: tuple[str, ...] = ()
     if flags.files_from is not None:
-        listed = read_listing(read_bytes(flags.files_from), flags.zero)
+        listed = tuple(map(local_path, read_listing(read_bytes(flags.files_from), flags.zero)))
     elif not flags.paths:
         raise UsageError("no input: name files or folders, or use --files-from")
     return SourceOptions(
-        paths=tuple(flags.paths or ()),
+        paths=tuple(map(local_path, flags.paths or ())),
         listed=listed,
         recursive=flags.recursive,
         include=tuple(flags.include or ()),
         exclude=tuple(flags.exclude or ()),
         follow_symlinks=flags.follow_symlinks,
+        shard=parse_shard(flags.shard) if flags.shard is not None else None,
         # a second run into the same folders must not scan the pictures of the first
         never=(
             *(folder for folder in (flags.overlays, flags.copy_flagged) if folder),
-            *(f"{target.path}.pictures" for target in reports if target.format == "html"),
+            *(f"{target.file}.pictures" for target in reports if target.format == "html"),
         ),
     )
 
@@ -198,8 +201,8 @@ def _list_inputs(options: ScanOptions, quiet: bool) -> ExitCode | None:
     """--dry-run: print the files a scan would read, after the checks of model and outputs."""
     from fakefacecli.base.records import Unreadable
     from fakefacecli.models.bundled import find_model
+    from fakefacecli.scan.inputs import input_source
     from fakefacecli.scan.run import require_inputs
-    from fakefacecli.scan.source import PathSource
     from fakefacecli.scan.targets import check_targets
 
     require_inputs(options)
@@ -208,7 +211,7 @@ def _list_inputs(options: ScanOptions, quiet: bool) -> ExitCode | None:
     find_model(options.judge.model)
     check_targets(options)
     images = refused = 0
-    for item in PathSource(options.source):
+    for item in input_source(options.source):
         if isinstance(item, Unreadable):
             refused += 1
             complain(f"{item.ref.path}: {item.message}")

@@ -36,7 +36,7 @@ class ScanFlags:
 
     paths: Annotated[
         list[str] | None,
-        typer.Argument(metavar="PATHS", help="Files and folders.", show_default=False),
+        typer.Argument(metavar="PATHS", help="Files, folders and URLs.", show_default=False),
     ] = None
     recursive: Annotated[bool, _input("--recursive/--no-recursive", help="Walk folders below.")] = (
         True
@@ -62,6 +62,11 @@ class ScanFlags:
     follow_symlinks: Annotated[
         bool, _input("--follow-symlinks", help="Read what symbolic links point to.")
     ] = False
+
+    shard: Annotated[
+        str | None,
+        _input(metavar="I/N", help="Take part I of N, by a hash of each name: 1/8 to 8/8."),
+    ] = None
 
     report: Annotated[
         list[str] | None,

@@ -9,11 +9,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from fakefacecli.base.addresses import shown
 from fakefacecli.base.options import Progress, ScanOptions, SourceOptions
 from fakefacecli.base.text import printable
 from fakefacecli.base.verdicts import Label, ProvenanceKind, Status
 from fakefacecli.cli.bar import ScanBar
 from fakefacecli.reports.tally import Tally
+from fakefacecli.scan.inputs import are_remote
 from fakefacecli.scan.output import journal_path
 from fakefacecli.scan.run import Outcome
 from fakefacecli.scan.source import PathSource
@@ -31,8 +33,9 @@ def progress_bar(
     if not wanted or quiet:
         yield None
         return
-    # one walk more, only to know where the bar ends: quick compared with judging the images
-    total = sum(1 for _ in PathSource(source))
+    # one walk more, only to know where the bar ends: quick compared with judging the images. A
+    # store is not listed twice for that
+    total = None if are_remote(source) else sum(1 for _ in PathSource(source))
     with contextlib.closing(ScanBar(total)) as bar:
         yield bar
 
@@ -144,7 +147,7 @@ def _names(tally: Tally) -> Iterator[tuple[str, str]]:
 
 def _places(options: ScanOptions, outcome: Outcome) -> Iterator[tuple[str, str]]:
     for target in options.reports:
-        yield "report", "stdout" if target.is_stdout else target.path
+        yield "report", "stdout" if target.is_stdout else shown(target.path)
     if options.state:
         yield "state", options.state
     if options.overlays:

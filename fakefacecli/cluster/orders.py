@@ -3,6 +3,7 @@
 import os
 from dataclasses import dataclass, replace
 
+from fakefacecli.base.addresses import is_url
 from fakefacecli.base.errors import ModelRefused, UsageError
 from fakefacecli.base.memory import default_limit
 from fakefacecli.base.options import ScanOptions, SourceOptions
@@ -49,7 +50,7 @@ def orders_of(
     shipped = replace(
         options,
         # what is found, known, kept and written is the business of the run, not of its workers
-        source=SourceOptions(follow_symlinks=options.source.follow_symlinks),
+        source=_kind_of(options.source),
         reports=(),
         overlays=options.pictures,
         state=None,
@@ -91,6 +92,12 @@ def unpacked(orders: Orders, folder: str) -> tuple[ScanOptions, AnyCheckpoint]:
     if checkpoint.sha256 != orders.sha256:
         raise ModelRefused(f"{options.judge.model}: another file than where the scan was started")
     return options, checkpoint
+
+
+def _kind_of(source: SourceOptions) -> SourceOptions:
+    """Options that tell a decoder as much as `source`, which may list a million inputs."""
+    url = next(filter(is_url, (*source.paths, *source.listed)), None)
+    return SourceOptions((url,) if url else (), follow_symlinks=source.follow_symlinks)
 
 
 def model_files(orders: Orders) -> list[str]:

@@ -101,7 +101,8 @@ class WorkerProcess:
         `begin(pixels)` may wait before they are decoded, `make_room(bytes)` before they are
         fetched. Raises Late, Gone, GivenUp, wire.Garbled.
         """
-        job = {"index": ref.index, "path": ref.path, "name": ref.name}
+        # never what it was fetched with: this process reads bytes of strangers
+        job = {"index": ref.index, "path": ref.local or ref.path, "name": ref.name}
         self._say(job)
         # waiting for memory is no fault of the file: only what its worker does counts
         patience, said = Patience(self._limits.timeout_s, unwanted), 0

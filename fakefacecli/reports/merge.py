@@ -4,17 +4,21 @@ import os
 from collections.abc import Sequence
 from dataclasses import replace
 
+from fakefacecli.base.addresses import is_url
 from fakefacecli.base.errors import UsageError
 from fakefacecli.reports.read import Report
 from fakefacecli.reports.rows import Row
 from fakefacecli.reports.runs import Header, header_for, merged_header, runs_in
+from fakefacecli.reports.shards import together
 
 
-def joined(reports: Sequence[Report]) -> tuple[Header, list[Row]]:
+def joined(reports: Sequence[Report], *, partial: bool = False) -> tuple[Header, list[Row]]:
     """The rows of all, in the order given, and one header; of one report its own.
 
-    A row has `members` if any of the rows has it. Raises UsageError, naming the reports, when two
-    of them hold the same run: its images would be counted twice.
+    The shards of one scan are put in the order of the scan. A row has `members` if any of the rows
+    has it. Raises UsageError, naming the reports, when two of them hold the same run: its images
+    would be counted twice; and where shards do not fit together, or some are missing and it is not
+    to be `partial`.
     """
     if len(reports) == 1:
         return own_header(reports[0]), reports[0].rows
@@ -25,11 +29,17 @@ def joined(reports: Sequence[Report]) -> tuple[Header, list[Row]]:
     runs = [run for report in reports for run in runs_in(own_header(report), report.rows)]
     # the header of a report without a row and without a run says nothing
     known = [run for run in runs if run["run_id"] is not None] or runs[:1]
+    rows = together(known, rows, partial=partial)
     return merged_header(known, rows), rows
 
 
 def relocated(report: Report, folder: str) -> Report:
-    """The report for another folder: overlays are named relative to the one where it lies."""
+    """The report for another folder: overlays are named relative to the one where it lies.
+
+    Of one in a store, from which no relative path leads here, they stay as they are.
+    """
+    if is_url(report.path):
+        return report
     old = os.path.dirname(report.path) or "."
     if os.path.realpath(old) == os.path.realpath(folder):
         return report

@@ -4,9 +4,10 @@ import csv
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from fakefacecli.base.addresses import is_url, shown
 from fakefacecli.base.errors import NothingToDo, UsageError
 from fakefacecli.base.verdicts import Status
 from fakefacecli.reports.cells import TABLE_COLUMNS, loaded
@@ -39,12 +40,22 @@ class Report:
 
 
 def read_report(path: str) -> Report:
-    """Read the report of the format that the suffix of `path` names.
+    """Read the report of the format that the suffix of `path`, or of a URL, names.
 
     Columns that are not known are left out, those that are missing are None. Raises NothingToDo
     when there is no such file, UsageError, which names the file and the line or row, for what is
     no report.
     """
+    if is_url(path):
+        from fakefacecli.remote.download import downloaded
+
+        with downloaded(path) as here:
+            return replace(_read_file(here, shown(path)), path=shown(path))
+    return _read_file(path, path)
+
+
+def _read_file(path: str, name: str) -> Report:
+    """Read the file at `path`; messages have its `name`."""
     suffix = os.path.splitext(path)[1].lower().removeprefix(".")
     read = {
         "csv": _read_csv,
@@ -55,19 +66,19 @@ def read_report(path: str) -> Report:
     }.get(suffix)
     if read is None:
         wanted = ", ".join(f".{name}" for name in READABLE)
-        raise UsageError(f"{path}: its suffix is none of {wanted}; a page cannot be read back")
+        raise UsageError(f"{name}: its suffix is none of {wanted}; a page cannot be read back")
     if os.path.lexists(path) and not os.path.isfile(path):  # a FIFO would be waited for
-        raise UsageError(f"{path}: not a regular file; name a report")
+        raise UsageError(f"{name}: not a regular file; name a report")
     try:
         return read(path)
     except FileNotFoundError:
-        raise NothingToDo(f"{path}: no such file") from None
+        raise NothingToDo(f"{name}: no such file") from None
     except OSError as error:
-        raise UsageError(f"{path}: {(error.strerror or 'unreadable').lower()}") from error
+        raise UsageError(f"{name}: {(error.strerror or 'unreadable').lower()}") from error
     except RecursionError:
-        raise UsageError(f"{path}: not a report of fakeface scan (nested too deep)") from None
+        raise UsageError(f"{name}: not a report of fakeface scan (nested too deep)") from None
     except ValueError as error:
-        raise UsageError(f"{path}: not a report of fakeface scan ({error})") from error
+        raise UsageError(f"{name}: not a report of fakeface scan ({error})") from error
 
 
 def require_whole(report: Report) -> None:

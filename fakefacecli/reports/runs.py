@@ -9,6 +9,14 @@ from fakefacecli.reports.rows import Row
 from fakefacecli.reports.schema import MODEL_FIELDS, RUN_FIELDS
 
 Header = dict[str, Any]
+# the options in which the shards of one scan may differ: where they ran, and what they wrote
+SHARDS_OWN = frozenset(
+    {
+        *("shard", "reports", "overlays", "copy_flagged", "state", "list_skipped", "manifest"),
+        *("contact_sheet", "workers", "device", "precision", "batch_size", "max_memory", "resume"),
+        *("csv_bom", "fail_on", "verify_hash"),
+    }
+)
 
 
 def header_for(header: Mapping[str, Any] | None, rows: Sequence[Row]) -> Header:
@@ -59,12 +67,30 @@ def merged_header(runs: Sequence[Header], rows: Sequence[Row]) -> Header:
     return {
         **{name: _common(run[name] for run in runs) for name in RUN_FIELDS},
         "tool": "fakeface",
+        "options": _options(runs),
         "model": {name: _common(run["model"][name] for run in runs) for name in MODEL_FIELDS},
         "started": _outer(min, [run["started"] for run in runs]),
         "ended": _outer(max, [run["ended"] for run in runs]),
         "counts": counts,
         **({"merged": list(runs)} if runs else {}),
     }
+
+
+def shard_of(run: Mapping[str, Any]) -> tuple[int, int] | None:
+    """The number and the count of the shard that a run scanned; None where it was no shard."""
+    shard = (run.get("options") or {}).get("shard")
+    if not isinstance(shard, dict):
+        return None
+    number, count = shard.get("number"), shard.get("count")
+    return (number, count) if isinstance(number, int) and isinstance(count, int) else None
+
+
+def _options(runs: Sequence[Header]) -> Any:
+    """The options that all runs had; of shards those of their scan."""
+    if not runs or not all(map(shard_of, runs)):
+        return _common(run["options"] for run in runs)
+    names = dict.fromkeys(name for run in runs for name in run["options"])
+    return {name: _common(run["options"].get(name) for run in runs) for name in names}
 
 
 def counts_of(rows: Iterable[Row]) -> dict[str, Any]:

@@ -29,12 +29,12 @@ def write_whole(
     if target.format == "parquet":
         write_parquet(path, header, rows)
     elif target.format == "sqlite":
-        require_closed(target.path)
+        require_closed(target.file)
         write_sqlite(path, header, rows)
     else:
         from fakefacecli.reports.page import page_pieces
 
-        folder = os.path.dirname(target.path) or "."
+        folder = os.path.dirname(target.file) or "."
         card = card or _bundled_card(header)
         for piece in page_pieces(header, list(map(json_cells, rows)), folder, card):
             handle.write(piece.encode("utf-8"))
@@ -62,8 +62,8 @@ def write_report(
 ) -> None:
     """Write the report to its file, whole or not at all. Raises CannotWrite."""
     if target.is_text:
-        with atomic_write(target.path, "w", encoding="utf-8", newline="") as handle:
+        with atomic_write(target.file, "w", encoding="utf-8", newline="") as handle:
             handle.writelines(pieces(target, header, rows, members))
     else:
-        with atomic_write(target.path) as handle:
+        with atomic_write(target.file) as handle:
             write_whole(target, handle, header, rows)

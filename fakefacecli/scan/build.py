@@ -23,7 +23,7 @@ from fakefacecli.base.options import (
     ScanOptions,
     Stability,
 )
-from fakefacecli.base.protocols import Detector
+from fakefacecli.base.protocols import Decoder, Detector
 from fakefacecli.base.surroundings import require_proc
 from fakefacecli.base.threads import side_by_side
 from fakefacecli.decode.image import DecodeLimits
@@ -43,7 +43,9 @@ from fakefacecli.models.preprocess import prepare, region
 from fakefacecli.overlay.writer import OverlayWriter
 from fakefacecli.scan.classify import Network, TorchClassifier
 from fakefacecli.scan.explain import JudgeExplainer, NetworkExplainer
+from fakefacecli.scan.fetch import FetchingDecoder
 from fakefacecli.scan.heat import layer_of, rule_of
+from fakefacecli.scan.inputs import are_remote
 from fakefacecli.scan.pipeline import Judge, Stages
 from fakefacecli.scan.stability import StableClassifier
 
@@ -52,6 +54,8 @@ _TORCH = ("torch", "torchvision", "facenet-pytorch")
 # of over 32 MB is asked of the system anew each time: a face took 72 ms in batches of 16, 57 in 2
 _FACES_ON_CPU = 4
 _FACES_ON_GPU = 64
+# the part of a scan's memory that fetched files may fill: the temporary folder may be in memory
+_OF_FETCHED = 4
 _PACKAGES = (
     *_TORCH,
     "onnxruntime",
@@ -101,9 +105,9 @@ def scan_decoder(
     lanes: int,
     stop: Callable[[], None] = lambda: None,
     memory: Memory | None = None,
-) -> WorkerDecoder:
+) -> Decoder:
     """The decoder of a scan whose judge has `lanes` lanes; its processes run until it is closed."""
-    return build_decoder(
+    decoder = build_decoder(
         options.decode,
         lanes,
         options.judge.batch_size,
@@ -112,6 +116,11 @@ def scan_decoder(
         memory=memory,
         evidence=options.evidence,
     )
+    if not are_remote(options.source):
+        return decoder
+    most = DecodeLimits(options.decode.max_pixels).memory_budget
+    limit = options.max_memory or default_limit()
+    return FetchingDecoder(decoder, most, max(1, limit // _OF_FETCHED), stop)
 
 
 def build_judge(

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from fakefacecli.base.addresses import is_url, shown
 from fakefacecli.base.errors import UsageError
 from fakefacecli.base.files import atomic_write, sha256_of_file
 from fakefacecli.base.findings import ImageReport
@@ -22,17 +23,18 @@ _MOST_BYTES = 1 << 31
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A file that a run has written: what it is, and where it lies."""
+    """A file that a run has written: what it is, and where it lies here; in a store its `url`."""
 
     kind: str
     path: str
+    url: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Checked:
     """What became of a file of a manifest: "ok", "changed", "missing", "unreadable" or "unknown".
 
-    Of an unknown one the manifest holds no hash, or no path.
+    Of an unknown one the manifest holds no hash, or no path, or it lies in a store.
     """
 
     kind: str
@@ -108,11 +110,12 @@ def _outputs(written: Iterable[Written], folder: str) -> Iterator[dict[str, Any]
     for file in written:
         size = os.path.getsize(file.path)
         sha256 = sha256_of_file(file.path)
-        yield {"kind": file.kind, **_path(file.path, folder), "sha256": sha256, "bytes": size}
+        named = _path(file.url or file.path, folder)
+        yield {"kind": file.kind, **named, "sha256": sha256, "bytes": size}
 
 
 def _path(path: str, folder: str) -> dict[str, str]:
-    name, data = in_json(os.path.relpath(path, folder))
+    name, data = in_json(shown(path) if is_url(path) else os.path.relpath(path, folder))
     return {"path": name, **({"path_bytes": data} if data else {})}
 
 
@@ -143,7 +146,8 @@ def _read(path: str) -> dict[str, Any]:
 
 def _check(kind: str, entry: Mapping[str, Any], folder: str, redacted: bool) -> Checked:
     name = from_json(entry["path"], entry.get("path_bytes"))
-    if entry["sha256"] is None or (redacted and kind == "input"):
+    # what a manifest names is not fetched: it may come from anybody
+    if entry["sha256"] is None or (redacted and kind == "input") or is_url(name):
         return Checked(kind, name, "unknown")
     path = os.path.join(folder, name)
     try:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import IO, Any
 
+from fakefacecli.base.errors import CannotWrite
 from fakefacecli.base.files import atomic_write, cannot_write, settle, sweep
 from fakefacecli.base.findings import ImageReport
 from fakefacecli.base.options import ReportTarget, ScanOptions
@@ -14,6 +15,7 @@ from fakefacecli.base.protocols import ReportWriter
 from fakefacecli.evidence.known import KnownPictures
 from fakefacecli.models.judge import AnyCheckpoint, member_names
 from fakefacecli.models.judge_file import card_facts
+from fakefacecli.remote.upload import put
 from fakefacecli.reports.clusters import Clusters
 from fakefacecli.reports.journal import Journal, open_journal, resume_journal
 from fakefacecli.reports.rows import RowFacts, rows_of, writer_for
@@ -96,22 +98,7 @@ class Output:
         if options.contact_sheet:
             title = f"{header['model']['name']}, run {header['run_id'][:8]}"
             write_contact_sheet(options.contact_sheet, journal.reports(), options, title, self.stop)
-        with contextlib.ExitStack() as stack:
-            for target in self._files:
-                if not target.is_text:
-                    handle = stack.enter_context(atomic_write(target.path))
-                    self._fill(target, handle, header, journal)
-                    continue
-                handle = stack.enter_context(
-                    atomic_write(target.path, "w", encoding="utf-8", newline="")
-                )
-                handle.writelines(self._pieces(target, header))
-                settle(handle)
-            for target in self.options.reports:
-                if target.is_stdout and self._live is None:
-                    for piece in self._pieces(target, header):
-                        self.say(piece)
-            # the stack moves them into place now, when all of them are complete
+        self._write_reports(journal, header)
         if options.manifest:
             self.manifest_sha256 = write_manifest(
                 options.manifest,
@@ -123,9 +110,38 @@ class Output:
         if journal.path:  # last: a kill before this line leaves all that --resume needs
             with contextlib.suppress(OSError):
                 os.unlink(journal.path)
+        for target in self._files:
+            if target.staged:  # its copy here was for the manifest
+                with contextlib.suppress(OSError):
+                    os.unlink(target.staged)
         if options.page_folder:  # the report has its pictures inside now
             with contextlib.suppress(OSError):
                 remove_page_folder(options.page_folder)
+
+    def _write_reports(self, journal: Journal, header: dict[str, Any]) -> None:
+        """Write all reports beside their targets, then put them in place: first those of stores."""
+        with contextlib.ExitStack() as stack:
+            staged = []
+            for target in self._files:
+                if target.is_text:
+                    handle = stack.enter_context(
+                        atomic_write(target.file, "w", encoding="utf-8", newline="")
+                    )
+                    handle.writelines(self._pieces(target, header))
+                    settle(handle)
+                else:
+                    handle = stack.enter_context(atomic_write(target.file))
+                    self._fill(target, handle, header, journal)
+                if target.staged:
+                    staged.append((handle.name, target.path))
+            for target in self.options.reports:
+                if target.is_stdout and self._live is None:
+                    for piece in self._pieces(target, header):
+                        self.say(piece)
+            # before the files here are replaced: a store refuses more often than a disk
+            for file, url in staged:
+                _put(file, url, journal.path)
+            # the stack moves them into place now, when all of them are complete
 
     @property
     def resumable(self) -> bool:
@@ -150,7 +166,7 @@ class Output:
             return _nameless_journal(self.head) if held else None
         path = journal_path(self.options)
         # the locks of all reports are held by now, so no other run is writing these
-        for target in (path, *(target.path for target in self._files)):
+        for target in (path, *(target.file for target in self._files)):
             sweep(target)
         if self.options.page_folder:
             open_page_folder(self.options.page_folder, resumes=self.options.resume)
@@ -175,7 +191,8 @@ class Output:
 
     def _written(self, journal: Journal) -> Iterator[Written]:
         """The files that this run has written, for its manifest."""
-        yield from (Written("report", target.path) for target in self._files)
+        for target in self._files:
+            yield Written("report", target.file, target.path if target.staged else "")
         if self.options.contact_sheet:
             yield Written("contact sheet", self.options.contact_sheet)
         folder = self.options.overlays
@@ -190,15 +207,18 @@ class Output:
         return writer_for(target, self._facts(target))
 
     def _facts(self, target: ReportTarget) -> RowFacts:
-        folder = "." if target.is_stdout else os.path.dirname(target.path) or "."
+        folder = "." if target.is_stdout else os.path.dirname(target.file) or "."
         overlays = self.options.overlays
         if target.format == "html":
             overlays = self.options.pictures
+        elif target.staged and overlays:
+            # from a store no relative path leads here
+            folder, overlays = "", os.path.abspath(overlays)
         return RowFacts(
             run_id=self.head["run_id"],
             model=self.checkpoint.card.name,
             model_sha256=self.checkpoint.sha256,
-            overlays=os.path.relpath(overlays, folder) if overlays else None,
+            overlays=os.path.relpath(overlays, folder) if overlays and folder else overlays,
             members=member_names(self.checkpoint),
             redacts=self.options.redact_paths,
         )
@@ -211,9 +231,16 @@ class Output:
         yield writer.end(header)
 
 
+def _put(file: str, url: str, journal: str) -> None:
+    try:
+        put(file, url)
+    except CannotWrite as error:
+        raise CannotWrite(f"{error}; all rows are in {journal}: --resume tries again") from error
+
+
 def journal_path(options: ScanOptions) -> str:
     """Where the journal of a run lies, beside its first report; "" without a report file."""
-    first = next((target.path for target in options.reports if not target.is_stdout), "")
+    first = next((target.file for target in options.reports if not target.is_stdout), "")
     return f"{first}.journal" if first else ""
 
 

@@ -6,7 +6,7 @@ import json
 import os
 import uuid
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -27,11 +27,11 @@ from fakefacecli.models.judge import AnyCheckpoint
 from fakefacecli.reports.tally import Tally
 from fakefacecli.scan.build import versions
 from fakefacecli.scan.engine import Engine, on_this_machine
+from fakefacecli.scan.inputs import CountingSource, input_source, refuse_for_urls
 from fakefacecli.scan.judging import JUDGED_BEFORE, PendingReports
 from fakefacecli.scan.output import Output
 from fakefacecli.scan.redaction import RedactedSource, new_secret
 from fakefacecli.scan.skipped import SkippedList
-from fakefacecli.scan.source import PathSource
 from fakefacecli.scan.targets import check_targets
 from fakefacecli.state.state import State
 
@@ -78,17 +78,17 @@ def run_scan(
     Raises a FakeFaceError; then no report was replaced, and the journal beside the first report
     holds what was finished.
     """
-    require_inputs(options)  # before a model is read, let alone loaded
+    require_inputs(options, callbacks.stop)  # before a model is read, let alone loaded
     checkpoint = find_model(options.judge.model)
     lists_of(options.evidence)  # to be refused before anything is done
     known = known_pictures(options.evidence)
     check_targets(options)
     with contextlib.ExitStack() as stack:
         skipped = stack.enter_context(SkippedList(options.list_skipped, options.csv_bom))
-        source = PathSource(options.source, skipped.add)
+        source = input_source(options.source, skipped.add, callbacks.stop)
         for target in options.reports:
             if not target.is_stdout:
-                stack.enter_context(locked(target.path))
+                stack.enter_context(locked(target.file))
         state = _open_state(options, checkpoint, stack) if options.state else None
         head = _journal_head(options, checkpoint, known)
         output = Output(options, checkpoint, head, callbacks.say, known, callbacks.stop)
@@ -100,9 +100,13 @@ def run_scan(
             raise (stopped.resumable() if output.resumable else stopped) from None
 
 
-def require_inputs(options: ScanOptions) -> None:
-    """Raise NothingToDo where the inputs hold no image; with --since-last they may be empty."""
-    found = next(iter(PathSource(options.source)), None)
+def require_inputs(options: ScanOptions, stop: Callable[[], None] = lambda: None) -> None:
+    """Raise NothingToDo where the inputs hold no image; with --since-last they may be empty.
+
+    So may a shard be of inputs that do hold one.
+    """
+    refuse_for_urls(options)
+    found = next(iter(input_source(replace(options.source, shard=None), stop=stop)), None)
     # a queue that was emptied is a night without new images, and not a mistake in a command line
     if found is None and not (options.state and options.since_last):
         raise NothingToDo("no image found in the inputs; nothing was scanned or written")
@@ -129,7 +133,7 @@ def _open_state(
 
 
 def _scan_and_report(
-    source: PathSource,
+    source: CountingSource,
     output: Output,
     state: State | None,
     callbacks: Callbacks,
@@ -248,7 +252,7 @@ def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def _header(output: Output, pending: PendingReports, source: PathSource) -> dict[str, Any]:
+def _header(output: Output, pending: PendingReports, source: CountingSource) -> dict[str, Any]:
     card, options = output.checkpoint.card, output.options
     thresholds = options.judge.thresholds or card.thresholds
     return {

@@ -1,7 +1,6 @@
 """Finding the inputs: files and folders, in a fixed order, without opening anything special."""
 
 import errno
-import fnmatch
 import itertools
 import os
 import stat
@@ -13,22 +12,7 @@ from fakefacecli.base.options import SourceOptions
 from fakefacecli.base.records import ImageRef, Unreadable
 from fakefacecli.base.verdicts import ErrorCode
 from fakefacecli.decode import formats
-
-IMAGE_SUFFIXES = frozenset(
-    f".{name}"
-    for name in (
-        *("jpg", "jpeg", "jpe", "jfif", "mpo", "png", "apng", "webp", "gif", "bmp", "dib"),
-        *("tif", "tiff", "heic", "heif", "hif", "avif"),
-        *("jp2", "j2k", "j2c", "jpc", "jpf", "jpx", "ppm", "pgm", "pbm", "pnm", "pfm", "tga"),
-    )
-)
-_OWN_PARTS = ".fakeface-"  # files.atomic_write's unfinished files
-# what file managers leave in folders: AppleDouble companions ("._" before the name of a file that
-# was copied from a Mac) and the settings and thumbnails of a folder
-_COMPANION = "._"
-_SYSTEM_FILES = frozenset(
-    {".ds_store", ".localized", "icon\r", "thumbs.db", "ehthumbs.db", "desktop.ini"}
-)
+from fakefacecli.scan.file_names import OWN_PARTS, has_image_suffix, left_behind, matches
 
 Problem = tuple[ErrorCode, str]
 Found = tuple[str, Problem | None]
@@ -37,8 +21,9 @@ Found = tuple[str, Problem | None]
 class PathSource:
     """Walks the arguments and the listed files; `skipped` counts what was passed over, by kind.
 
-    `on_skip` is called with each path that was passed over, and why. Iterating raises NothingToDo,
-    before the first item, when an argument does not exist.
+    With a shard only its files are there, and only what it passed over is counted. `on_skip` is
+    called with each path that was passed over, and why. Iterating raises NothingToDo, before the
+    first item, when an argument does not exist.
     """
 
     def __init__(
@@ -50,23 +35,33 @@ class PathSource:
         self.on_skip = on_skip
         self.skipped: Counter[str] = Counter()
         self._never = {os.path.realpath(folder) for folder in options.never}
+        self._base = os.curdir
 
     def __iter__(self) -> Iterator[ImageRef | Unreadable]:
         self.skipped.clear()
         check_exist(self.options.paths)
         inputs = [*self.options.paths, *self.options.listed]
-        base = common_folder(inputs, self._is_walked)
+        self._base = common_folder(inputs, self._is_walked)
         seen: set[str] = set()
         count = itertools.count()
         for path, problem in itertools.chain.from_iterable(map(self._input, inputs)):
-            name = os.path.relpath(path, base)
+            name = self._name(path)
+            if not self._holds(name):
+                continue
             if len(inputs) > 1:  # the names of one tree differ, so none need be remembered
                 if name in seen:
                     self.skip(path, "named twice")
                     continue
                 seen.add(name)
-            ref = ImageRef(next(count), path, name.replace(os.sep, "/"))
+            ref = ImageRef(next(count), path, name)
             yield ref if problem is None else Unreadable(ref, *problem)
+
+    def _name(self, path: str) -> str:
+        return os.path.relpath(path, self._base).replace(os.sep, "/")
+
+    def _holds(self, name: str) -> bool:
+        """Whether an input or a path that is passed over belongs to this run's shard."""
+        return self.options.shard is None or self.options.shard.holds(name)
 
     def _input(self, path: str) -> Iterator[Found]:
         """The files of an argument or a listed path; a file is taken whatever its suffix."""
@@ -117,7 +112,7 @@ class PathSource:
     def _enter(self, entry: os.DirEntry[str], name: str) -> bool:
         if not self.options.recursive:
             self.skip(entry.path, "folder (--no-recursive)")
-        elif _matches(name, self.options.exclude):
+        elif matches(name, self.options.exclude):
             self.skip(entry.path, "excluded")
         elif self._never and os.path.realpath(entry.path) in self._never:
             self.skip(entry.path, "folder of this run's own output")
@@ -128,15 +123,18 @@ class PathSource:
         return False
 
     def _file(self, entry: os.DirEntry[str], name: str) -> Iterator[Found]:
-        if entry.name.startswith(_OWN_PARTS):
+        if entry.name.startswith(OWN_PARTS):
             self.skip(entry.path, "unfinished file of fakeface")
-        elif _matches(name, self.options.exclude):
+        elif matches(name, self.options.exclude):
             self.skip(entry.path, "excluded")
-        elif self.options.include and not _matches(name, self.options.include):
+        elif self.options.include and not matches(name, self.options.include):
             self.skip(entry.path, "not included")
         elif entry.is_symlink() and not self.options.follow_symlinks:
             self.skip(entry.path, "symbolic link")
         else:
+            # before the file is looked at: each is opened by the run of its own shard alone
+            if self.options.shard and not self._holds(self._name(entry.path)):
+                return
             kind = entry.stat(follow_symlinks=self.options.follow_symlinks).st_mode
             reason = self._passed_over(entry, stat.S_ISREG(kind))
             if reason:
@@ -146,22 +144,24 @@ class PathSource:
 
     def _passed_over(self, entry: os.DirEntry[str], regular: bool) -> str:
         """Why a file in a folder is no input; "" for one that is."""
-        left_behind = _left_behind(entry.name)
-        wanted = bool(self.options.include) or _has_image_suffix(entry.name)
+        left = left_behind(entry.name)
+        wanted = bool(self.options.include) or has_image_suffix(entry.name)
         if not regular:
             return "" if wanted else "not an image"
-        if wanted and not left_behind:
+        if wanted and not left:
             return ""
         start = first_bytes(entry.path)
         # a picture is judged whatever it is called: a name must not hide one
         if formats.is_image(start):
             return ""
-        if left_behind:
-            return left_behind
+        if left:
+            return left
         return "video" if formats.is_video(start) else "not an image"
 
     def skip(self, path: str, reason: str) -> None:
-        """Count and tell a path that is passed over."""
+        """Count and tell a path that is passed over; another shard's is nothing here."""
+        if self.options.shard and not self._holds(self._name(path)):
+            return
         self.skipped[reason] += 1
         self.on_skip(path, reason)
 
@@ -214,25 +214,6 @@ def _name_bytes(entry: os.DirEntry[str]) -> bytes:
 def _leads_back(link: str) -> bool:
     above = os.path.realpath(os.path.dirname(link))
     return os.path.join(above, "").startswith(os.path.join(os.path.realpath(link), ""))
-
-
-def _matches(name: str, globs: tuple[str, ...]) -> bool:
-    # whatever the case: cameras write .JPG, people --include "*.jpg"
-    name = name.lower()
-    base = os.path.basename(name)
-    patterns = [glob.lower() for glob in globs]
-    return any(fnmatch.fnmatchcase(name, g) or fnmatch.fnmatchcase(base, g) for g in patterns)
-
-
-def _has_image_suffix(name: str) -> bool:
-    return os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES
-
-
-def _left_behind(name: str) -> str:
-    """What a file manager has left under this name; "" for any other."""
-    if name.startswith(_COMPANION):
-        return "companion file of macOS"
-    return "system file" if name.lower() in _SYSTEM_FILES else ""
 
 
 def looks_like_image(path: str) -> bool:

@@ -5,10 +5,12 @@ import secrets
 import stat
 from collections.abc import Iterator
 
+from fakefacecli.base.addresses import is_url, local_path, shown
 from fakefacecli.base.errors import CannotWrite, UsageError
 from fakefacecli.base.files import cannot_write, require_folder
 from fakefacecli.base.options import REPORT_FORMATS, ReportTarget, ScanOptions
 from fakefacecli.overlay.mark import is_marked
+from fakefacecli.remote.upload import make_stage, require_writable, staged_path
 from fakefacecli.reports.sqlite import require_closed
 from fakefacecli.scan.source import looks_like_image
 
@@ -27,13 +29,15 @@ def report_target(
             f"{flag} {path}: its suffix is none of {known}; rename it, "
             f"or use {flag} - with --format"
         )
-    return ReportTarget(path, suffix, csv_bom and suffix == "csv")
+    staged = staged_path(path) if is_url(path) else ""
+    return ReportTarget(local_path(path), suffix, csv_bom and suffix == "csv", staged)
 
 
 def check_targets(options: ScanOptions) -> None:
     """Raise CannotWrite or UsageError, naming the path, for the first output that cannot work."""
+    _refuse_urls(options)
     # realpath: two names, or a link, may lead to one file
-    paths = [os.path.realpath(t.path) if not t.is_stdout else "-" for t in options.reports]
+    paths = [os.path.realpath(t.file) if not t.is_stdout else "-" for t in options.reports]
     others = {
         "--list-skipped": options.list_skipped,
         "--contact-sheet": options.contact_sheet,
@@ -48,10 +52,13 @@ def check_targets(options: ScanOptions) -> None:
         raise UsageError("two --report name the same file; name each once")
     _check_own_files(options)
     for target in options.reports:
+        if target.staged:
+            make_stage(target.staged)
+            require_writable(target.path)
         if not target.is_stdout:
-            _check_report(target.path, options)
+            _check_report(target.file, options)
         if target.format == "sqlite":
-            require_closed(target.path)
+            require_closed(target.file)
     if options.list_skipped:
         _check_report(options.list_skipped, options)
     if options.state:
@@ -66,6 +73,21 @@ def check_targets(options: ScanOptions) -> None:
     _check_apart(options, folders)
     for folder in folders:
         _check_folder(folder)
+
+
+def _refuse_urls(options: ScanOptions) -> None:
+    """Raise UsageError for a URL where only a report may go to one."""
+    local = {
+        "--overlays": options.overlays,
+        "--copy-flagged": options.copy_flagged,
+        "--list-skipped": options.list_skipped,
+        "--contact-sheet": options.contact_sheet,
+        "--manifest": options.manifest,
+        "--state": options.state,
+    }
+    for flag, path in local.items():
+        if path and is_url(path):
+            raise UsageError(f"{flag} {shown(path)}: wanted a path here; only --report takes a URL")
 
 
 def check_picture(path: str, image: str, flag: str = "--out") -> None:
@@ -149,7 +171,7 @@ def _own_files(options: ScanOptions) -> Iterator[tuple[str, str, str]]:
     """The flag, the path typed and the ending added to it, of every file that is no picture."""
     for target in options.reports:
         if not target.is_stdout:
-            yield from (("--report", target.path, end) for end in ("", ".journal", ".lock"))
+            yield from (("--report", target.file, end) for end in ("", ".journal", ".lock"))
     if options.list_skipped:
         yield "--list-skipped", options.list_skipped, ""
     if options.contact_sheet:
@@ -166,7 +188,7 @@ def _check_apart(options: ScanOptions, folders: list[str]) -> None:
 
     Pictures are named after inputs, which may come from strangers: any name must be expected.
     """
-    reports = [target.path for target in options.reports if not target.is_stdout]
+    reports = [target.file for target in options.reports if not target.is_stdout]
     places = _places(options)
     written = {os.path.dirname(os.path.realpath(path)) for path in reports}
     for folder in folders:

@@ -7,6 +7,7 @@ import stat
 from collections.abc import Iterator
 from typing import Literal
 
+from fakefacecli.base.addresses import is_url
 from fakefacecli.base.errors import CannotWrite, FakeFaceError, Locked, ModelRefused, NothingToDo
 from fakefacecli.base.files import require_folder
 
@@ -117,7 +118,12 @@ def damaged(path: str, what: str) -> ModelRefused:
 
 
 def path_key(path: str) -> bytes:
-    """How the state names a file: its absolute path, in the bytes that the system has for it."""
+    """How the state names a file: its absolute path, in the bytes that the system has for it.
+
+    What lies in a store is named by its URL.
+    """
+    if is_url(path):
+        return os.fsencode(path)
     return os.fsencode(os.path.abspath(path))
 
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 
 from fakefacecli.base.findings import ImageReport
 from fakefacecli.base.options import ScanOptions
-from fakefacecli.base.records import FileFacts, ImageRef
+from fakefacecli.base.records import Content, FileFacts, ImageRef
 from fakefacecli.base.verdicts import ErrorCode, Status
 from fakefacecli.decode.file import Refused, read_file
 from fakefacecli.decode.image import DecodeLimits, needs_too_much
@@ -81,7 +81,7 @@ class State:
         """What was said of the file that `ref` names now; None when it has to be judged."""
         self._save_in_time()
         with refusals(self.path):
-            facts, read_ns = self._facts(ref.path)
+            facts, read_ns = self._facts(ref)
             if facts is None:
                 return None
             row = self._db.execute(
@@ -114,7 +114,8 @@ class State:
     def add(self, report: ImageReport) -> None:
         """Remember a judged image, unless another try might end differently."""
         facts = report.facts
-        if not self._lasting(report) or facts.size is None or facts.mtime_ns is None:
+        mark = facts.mtime_ns if report.ref.content is None else _version(report.ref.content)
+        if not self._lasting(report) or facts.size is None or mark is None:
             return
         # what belongs to the picture alone; `_as_of_now` puts in the file it is found as next time
         bare = replace(
@@ -127,7 +128,7 @@ class State:
         )
         outcome = bare.code or bare.label or bare.status
         with refusals(self.path):
-            self._remember(report.ref.path, facts, self._began_ns)
+            self._remember(report.ref.path, replace(facts, mtime_ns=mark), self._began_ns)
             # what an earlier run has reported stays reported, though it was judged again
             self._write(
                 "INSERT INTO verdicts (sha256, settings, size, outcome, report, judged_at, pending)"
@@ -169,11 +170,14 @@ class State:
         with contextlib.suppress(sqlite3.Error):
             self._db.close()
 
-    def _facts(self, path: str) -> tuple[FileFacts | None, int | None]:
+    def _facts(self, ref: ImageRef) -> tuple[FileFacts | None, int | None]:
         """Which bytes the file holds: from memory if it looks unchanged, else by reading it.
 
         The number is a time before they were read; None when they were not.
         """
+        if ref.content is not None:
+            return self._facts_of_object(ref, ref.content), None
+        path = ref.path
         try:
             now = os.stat(path)
         except (OSError, ValueError):
@@ -190,6 +194,17 @@ class State:
                 return FileFacts(row[0].hex(), now.st_size, now.st_mtime_ns), None
         before = time.time_ns()
         return self._read(path, now.st_size), before
+
+    def _facts_of_object(self, ref: ImageRef, content: Content) -> FileFacts | None:
+        """Which bytes an object holds, by the version that its store tells; it is not fetched."""
+        version = _version(content)
+        if version is None or self.options.verify_hash:
+            return None
+        row = self._db.execute(
+            "SELECT sha256 FROM files WHERE path = ? AND size = ? AND mtime_ns = ?",
+            (path_key(ref.path), content.size, version),
+        ).fetchone()
+        return FileFacts(row[0].hex(), content.size) if row else None
 
     def _read(self, path: str, size: int) -> FileFacts | None:
         # no verdict on a file of this size: the decoder is the first to read the bytes
@@ -260,6 +275,14 @@ class State:
         """Commit if the last time is a while ago; never between a file and its verdict."""
         if time.monotonic() - self._saved > _SAVE_SECONDS:
             self.save()
+
+
+def _version(content: Content) -> int | None:
+    """What stands in the place of a file's time: a number for the version in the store."""
+    if not content.version or content.size is None:
+        return None
+    # 63 bits: what an INTEGER of SQLite holds
+    return int.from_bytes(hashlib.sha256(content.version.encode()).digest()[:8], "big") >> 1
 
 
 def _key(facts: FileFacts) -> bytes:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from fakefacecli.base.addresses import is_url
 from fakefacecli.state.file import open_state, refusals
 
 _DAY_SECONDS = 86_400
@@ -122,7 +123,12 @@ def _counts(db: sqlite3.Connection) -> tuple[int, int]:
 
 
 def _is_gone(path: bytes) -> bool:
-    """Surely gone: a file behind a closed folder, for one, may still be there."""
+    """Surely gone: a file behind a closed folder, for one, may still be there.
+
+    So may what lies in a store, which is not asked here.
+    """
+    if is_url(os.fsdecode(path)):
+        return False
     try:
         os.lstat(path)
     except (FileNotFoundError, NotADirectoryError):

@@ -45,6 +45,7 @@ def test_a_reports_header_shows_every_option_in_one_flat_object() -> None:
     assert json.dumps(described(EVERY)) == (
         r'{"paths": ["in", "b\u001b.jpg"], "listed": 1, "recursive": false, '
         '"include": ["*.jpg", "*.png"], "exclude": ["old"], "follow_symlinks": true, '
+        '"shard": null, '
         '"reports": ["out.csv", "-"], "overlays": "shown", "explain": "all", '
         '"copy_flagged": "copies", "model": "m.safetensors", '
         '"thresholds": {"low": 0.25, "high": 0.75}, "min_face_px": 50, "device": "cpu", '
@@ -59,7 +60,8 @@ def test_a_reports_header_shows_every_option_in_one_flat_object() -> None:
     )
     assert json.dumps(described(DEFAULT)) == (
         '{"paths": ["in"], "listed": 0, "recursive": true, "include": [], "exclude": [], '
-        '"follow_symlinks": false, "reports": [], "overlays": null, "explain": "flagged", '
+        '"follow_symlinks": false, "shard": null, '
+        '"reports": [], "overlays": null, "explain": "flagged", '
         '"copy_flagged": null, "model": "fakeface-judge-2026.11", "thresholds": null, '
         '"min_face_px": 40, "device": "auto", "precision": "auto", "batch_size": 16, '
         '"early_exit": false, "detector": "both", '
