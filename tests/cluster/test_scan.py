@@ -15,9 +15,7 @@ import pytest
 from tests.builders import PHOTOS
 from tests.cluster.conftest import two_nodes
 from tests.command import assert_same, fakeface, rows, start
-from tests.remote.conftest import Bucket
-from tests.remote.conftest import bucket as bucket  # fixtures, for pytest
-from tests.remote.conftest import s3_server as s3_server
+from tests.remote.conftest import Bucket, bucket, s3_server  # noqa: F401 - two are fixtures
 
 pytest.importorskip("ray", reason="Ray is not installed (pip install '.[ray]')")
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
