@@ -15,7 +15,6 @@ import pytest
 from tests.builders import PHOTOS
 from tests.cluster.conftest import two_nodes
 from tests.command import assert_same, fakeface, rows, start
-from tests.remote.conftest import Bucket, bucket, s3_server  # noqa: F401 - two are fixtures
 
 pytest.importorskip("ray", reason="Ray is not installed (pip install '.[ray]')")
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
@@ -141,22 +140,6 @@ def test_a_model_and_lists_of_ones_own_go_to_the_workers(
         if row["overlay"]:
             mine, theirs = tmp_path / row["overlay"], tmp_path / same["overlay"]
             assert mine.read_bytes() == theirs.read_bytes()
-
-
-def test_workers_fetch_from_a_store(
-    folder: pathlib.Path, bucket: Bucket, tmp_path: pathlib.Path
-) -> None:
-    for path in sorted(folder.iterdir())[:6]:
-        bucket.put(f"in/{path.name}", path.read_bytes())
-    reports = [tmp_path / "local.csv", tmp_path / "ray.csv"]
-    for report in reports:
-        done = fakeface(
-            *("scan", bucket.url("in"), "--engine", report.stem, "--report", report),
-            env={**bucket.env, "RAY_TMPDIR": "/tmp"},
-        )
-        assert done.returncode == 0, done.stderr
-    assert len(rows(reports[0])) == 6
-    assert_same(*reports)
 
 
 def test_what_cannot_work_is_refused_in_one_line(tmp_path: pathlib.Path) -> None:
