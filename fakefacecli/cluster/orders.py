@@ -3,7 +3,7 @@
 import os
 from dataclasses import dataclass, replace
 
-from fakefacecli.base.addresses import is_url
+from fakefacecli.base.addresses import is_chained, is_url
 from fakefacecli.base.errors import ModelRefused, UsageError
 from fakefacecli.base.memory import default_limit
 from fakefacecli.base.options import ScanOptions, SourceOptions
@@ -95,8 +95,13 @@ def unpacked(orders: Orders, folder: str) -> tuple[ScanOptions, AnyCheckpoint]:
 
 
 def _kind_of(source: SourceOptions) -> SourceOptions:
-    """Options that tell a decoder as much as `source`, which may list a million inputs."""
+    """Options that tell a decoder as much as `source`, which may list a million inputs.
+
+    Raises UsageError for archives: their members share one open file.
+    """
     url = next(filter(is_url, (*source.paths, *source.listed)), None)
+    if archive := next(filter(is_chained, filter(is_url, source.paths)), None):
+        raise UsageError(f"{archive}: --engine ray reads no archives; unpack it, or leave out ray")
     return SourceOptions((url,) if url else (), follow_symlinks=source.follow_symlinks)
 
 

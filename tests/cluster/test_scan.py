@@ -6,6 +6,7 @@ import shutil
 import signal
 import sys
 import time
+import zipfile
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -143,6 +144,13 @@ def test_a_model_and_lists_of_ones_own_go_to_the_workers(
 
 
 def test_what_cannot_work_is_refused_in_one_line(tmp_path: pathlib.Path) -> None:
+    archive = tmp_path / "a.zip"
+    with zipfile.ZipFile(archive, "w") as file:
+        file.write(PHOTOS / "official_003.jpg", "a.jpg")
+    done = fakeface("scan", f"zip://::{archive}", "--engine", "ray", cold=True)
+    assert done.returncode == 2, done.stderr
+    assert "reads no archives" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
     for words, said in (
         (("--actors", 2), "go with --engine ray"),
         (("--engine", "ray", "--device", "cuda:1"), "Ray divides the GPUs"),
