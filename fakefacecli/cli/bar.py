@@ -6,9 +6,11 @@ import time
 from collections.abc import Callable
 
 from fakefacecli.base.findings import ImageReport
+from fakefacecli.base.text import printable
 from fakefacecli.base.verdicts import Label
 
 _MEMORY_S = 60.0  # images that were finished this long ago count 1/e as much as new ones
+_MOST_NODES = 3  # that have room in a line
 _DRAWING = 0.02  # the part of the time that drawing may take
 
 
@@ -51,9 +53,10 @@ class ScanBar:
 
         self._clock = clock
         self._total = total
-        self._began = clock()
+        self._began = self._judging_since = clock()
         self._spent = 0.0
         self._flagged = 0
+        self._nodes: dict[str, int] = {}
         self._pace = Pace(self._began)
         self._bar = tqdm(
             total=total,
@@ -69,7 +72,8 @@ class ScanBar:
 
     def judging_begins(self) -> None:
         """The model is loaded: from here on the pace is measured."""
-        self._pace.begin(self._clock())
+        self._judging_since = self._clock()
+        self._pace.begin(self._judging_since)
 
     def add(self, report: ImageReport) -> None:
         """One more image is finished."""
@@ -81,6 +85,10 @@ class ScanBar:
         # they come so fast that drawing would slow the scan
         if self._spent <= _DRAWING * (now - self._began) or self._bar.n == self._total:
             self._draw(now)
+
+    def nodes(self, judged: dict[str, int]) -> None:
+        """How many images each machine of a cluster has judged."""
+        self._nodes = judged
 
     def aside(self, speak: Callable[[], None]) -> None:
         """Let `speak` write lines on stderr: the bar is taken off the screen meanwhile."""
@@ -106,4 +114,13 @@ class ScanBar:
         if self._total is None:
             return f"{speed}, flagged {self._flagged}"
         left = self._bar.format_interval((self._total - self._bar.n) / rate)
-        return f"{speed}, {left} left, flagged {self._flagged}"
+        return f"{speed}, {left} left, flagged {self._flagged}{self._machines(now)}"
+
+    def _machines(self, now: float) -> str:
+        """The pace of each machine since judging began; of many only how many they are."""
+        if len(self._nodes) > _MOST_NODES:
+            return f", {len(self._nodes)} machines"
+        seconds = max(now - self._judging_since, 1e-9)
+        return "".join(
+            f", {printable(name)} {count / seconds:.1f}" for name, count in self._nodes.items()
+        )

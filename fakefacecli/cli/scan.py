@@ -232,7 +232,9 @@ def _run(options: ScanOptions, progress: Progress, quiet: bool) -> ExitCode:
         bar = stack.enter_context(progress_bar(options.source, progress, quiet))
         callbacks = Callbacks(say, stop=stop)
         if bar:
-            callbacks = replace(callbacks, on_report=bar.add, on_judging=bar.judging_begins)
+            callbacks = replace(
+                callbacks, on_report=bar.add, on_judging=bar.judging_begins, on_nodes=bar.nodes
+            )
         if note:
             tell = partial(complain, note)
             callbacks = replace(callbacks, on_start=partial(bar.aside, tell) if bar else tell)

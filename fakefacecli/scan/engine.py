@@ -4,7 +4,6 @@ import contextlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any
 
 from fakefacecli.base.findings import ImageReport
 from fakefacecli.base.options import ScanOptions
@@ -25,7 +24,7 @@ class Work:
     device: str
     precision: str
     reports: Callable[[Iterable[Item]], Iterator[ImageReport]]
-    nodes: Callable[[], dict[str, Any]] = dict
+    nodes: Callable[[], dict[str, int]] = dict
 
 
 # what is called when the first image needs judging: the run's options, its model, and `stop`

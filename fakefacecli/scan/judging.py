@@ -5,7 +5,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import Any
 
 from fakefacecli.base.findings import ImageReport
 from fakefacecli.base.protocols import ImageSource
@@ -17,6 +16,7 @@ from fakefacecli.scan.output import Output
 from fakefacecli.scan.pipeline import Item, unreadable_report
 from fakefacecli.state.state import State
 
+_NODES_EVERY_S = 1.0
 JUDGED_BEFORE = "judged before"  # under the header's "skipped", with --since-last
 
 
@@ -39,6 +39,7 @@ class PendingReports:
         on_judging: Callable[[], None] = lambda: None,
         *,
         engine: Engine = on_this_machine,
+        on_nodes: Callable[[dict[str, int]], None] = lambda nodes: None,
     ):
         self.source = source
         self.output = output
@@ -47,9 +48,10 @@ class PendingReports:
         self.on_skip = on_skip
         self.on_judging = on_judging
         self.engine = engine
+        self.on_nodes = on_nodes
         self.device = self.precision = "not used"
         self.seconds = 0.0
-        self.nodes: dict[str, Any] = {}
+        self.nodes: dict[str, int] = {}
         self.known = 0
         self.not_new = 0
         folder = output.options.copy_flagged
@@ -93,12 +95,15 @@ class PendingReports:
         with self.engine(options, self.output.checkpoint, self.stop) as work:
             self.device, self.precision = work.device, work.precision
             self.on_judging()
-            started = time.monotonic()
+            started = told = time.monotonic()
             for report in work.reports(self._noted(items)):
                 known = bool(self._in_pipeline) and self._in_pipeline[0] is report
                 if known:
                     self._in_pipeline.popleft()
                 yield report, not known
+                if time.monotonic() - told > _NODES_EVERY_S:
+                    told = time.monotonic()
+                    self.on_nodes(work.nodes())
             self.nodes = work.nodes()
             self.seconds = time.monotonic() - started
 

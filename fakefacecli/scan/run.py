@@ -41,8 +41,8 @@ class Callbacks:
     """What the caller does along the way; each may raise to end the run.
 
     `say` writes report text to stdout, `on_start` is called once nothing can refuse the run any
-    more, `on_judging` once the model is loaded, `on_report` with every finished image, `stop`
-    between steps.
+    more, `on_judging` once the model is loaded, `on_report` with every finished image, `on_nodes`
+    now and then with the images that each machine of a cluster has judged, `stop` between steps.
     """
 
     say: Callable[[str], None] = lambda text: None
@@ -50,6 +50,7 @@ class Callbacks:
     stop: Callable[[], None] = lambda: None
     on_start: Callable[[], None] = lambda: None
     on_judging: Callable[[], None] = lambda: None
+    on_nodes: Callable[[dict[str, int]], None] = lambda nodes: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,7 @@ class Outcome:
     known: int
     copies_missed: int
     manifest_sha256: str = ""
-    nodes: dict[str, Any] = field(default_factory=dict)
+    nodes: dict[str, int] = field(default_factory=dict)
 
 
 def run_scan(
@@ -155,6 +156,7 @@ def _scan_and_report(
         skipped.add,
         callbacks.on_judging,
         engine=engine,
+        on_nodes=callbacks.on_nodes,
     )
     for report in pending:
         output.take(report)

@@ -91,3 +91,13 @@ def test_a_line_that_is_said_meanwhile_stands_alone(
     assert before.endswith("\r")
     assert not before.split("\r")[-2].strip()
     assert "0/3" in after
+
+
+def test_the_machines_of_a_cluster_have_a_pace_each(bar: ScanBar, clock: Clock) -> None:
+    bar.judging_begins()
+    clock.now += 10
+    bar.add(report(0.1))
+    bar.nodes({"one": 20, "two": 5})
+    assert bar.words(clock.now).endswith("flagged 0, one 2.0, two 0.5")
+    bar.nodes({str(number): 1 for number in range(4)})
+    assert bar.words(clock.now).endswith("flagged 0, 4 machines")
