@@ -33,7 +33,6 @@ _STEP_S = 0.1  # how long a wait lasts before it asks whether it is still wanted
 _AGAIN_S = 1.0  # between two questions whether a worker is back
 PATIENCE_S = 300.0  # without any worker
 _TRIES = 2  # of one image alone, each ended by the death of its worker
-_BATCHES = 2  # of a chunk: what a worker's death costs, and few enough to be sent at once
 
 
 @contextlib.contextmanager
@@ -47,7 +46,7 @@ def on_ray(
     with connected(options.engine, stop) as ray, _probe(options) as probe:
         room = room_for(ray, options)
         orders = ray.put(orders_of(options, checkpoint, room.slots, room.beside, probe))
-        crew = Crew(ray, room, orders, options.judge.batch_size * _BATCHES, stop)
+        crew = Crew(ray, room, orders, options.judge.batch_size, stop)
         try:
             first = crew.first()
             yield Work(first.device, first.precision, crew.reports, crew.nodes)
