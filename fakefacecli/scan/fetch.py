@@ -10,7 +10,6 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from dataclasses import replace
-from queue import SimpleQueue
 from typing import TypeVar
 
 from fakefacecli.base.errors import FakeFaceError
@@ -19,14 +18,13 @@ from fakefacecli.base.protocols import Decoder
 from fakefacecli.base.records import Content, DecodedImage, FileFacts, ImageRef, Unreadable
 from fakefacecli.base.verdicts import ErrorCode
 from fakefacecli.remote.failures import problem_of, tried
+from fakefacecli.remote.readers import Readers, awaited
 from fakefacecli.scan.fetched_folder import FetchedFolder
 
 READERS = 16  # requests at a time: each waits for the network most of the time
 _AHEAD = 2 * READERS
 # what an object of unknown size is taken for, as a part of the room for all of them
 _GUESSED_PART = 8
-_STEP_S = 0.1
-_JOIN_S = 1.0
 
 T = TypeVar("T")
 Arrived = ImageRef | Unreadable
@@ -49,13 +47,9 @@ class FetchingDecoder:
         self._inner, self._stop = inner, stop
         self._most, self._room = min(most, room), room
         self._held = 0
-        self._jobs: SimpleQueue[tuple[ImageRef, Future[Arrived]] | None] = SimpleQueue()
         self._closing = threading.Event()
         self._folder = FetchedFolder()
-        # daemons: a server that does not answer must not keep a run from ending
-        self._readers = [threading.Thread(target=self._read, daemon=True) for _ in range(READERS)]
-        for reader in self._readers:
-            reader.start()
+        self._readers = Readers(self._arrived, READERS)
 
     def decode(self, items: Iterable[ImageRef | T]) -> Iterator[DecodedImage | Unreadable | T]:
         """One answer per item, in order, as `inner` gives it; its file is gone by then."""
@@ -71,15 +65,12 @@ class FetchingDecoder:
     def close(self) -> None:
         """Drop what is on its way and remove all files; the inner decoder is closed as well."""
         self._closing.set()
-        for _ in self._readers:
-            self._jobs.put(None)
         self._inner.close()
-        for reader in self._readers:
-            reader.join(_JOIN_S / READERS)
+        self._readers.close()
         self._folder.close()
 
     def _fetched(self, items: Iterable[ImageRef | T]) -> Iterator[Arrived | T]:
-        waiting: deque[Future[Arrived] | T] = deque()
+        waiting: deque[Future[Arrived] | ImageRef | T] = deque()
         left = iter(items)
         while True:
             while not waiting or (len(waiting) < _AHEAD and self._held < self._room):
@@ -92,29 +83,17 @@ class FetchingDecoder:
             first = waiting.popleft()
             yield self._awaited(first) if isinstance(first, Future) else first
 
-    def _begun(self, item: ImageRef | T) -> "Future[Arrived] | T":
-        if not isinstance(item, ImageRef):
+    def _begun(self, item: ImageRef | T) -> "Future[Arrived] | ImageRef | T":
+        if not isinstance(item, ImageRef) or item.content is None:
             return item
-        future: Future[Arrived] = Future()
-        if item.content is None:
-            future.set_result(item)
-            return future
         self._held += self._reserved(item.content)
-        self._jobs.put((item, future))
-        return future
+        return self._readers.begin(item)
 
     def _awaited(self, future: "Future[Arrived]") -> Arrived:
-        while True:
-            self._stop()
-            try:
-                arrived = future.result(_STEP_S)
-            except TimeoutError:
-                if future.done():
-                    raise
-                continue
-            if isinstance(arrived, Unreadable):
-                self._held -= self._reserved(arrived.ref.content)
-            return arrived
+        arrived = awaited(future, self._stop)
+        if isinstance(arrived, Unreadable):
+            self._held -= self._reserved(arrived.ref.content)
+        return arrived
 
     def _reserved(self, content: Content | None) -> int:
         if content is None:
@@ -122,15 +101,6 @@ class FetchingDecoder:
         return min(
             self._most, self._room // _GUESSED_PART if content.size is None else content.size
         )
-
-    def _read(self) -> None:
-        """What each reader does until it finds None in the queue."""
-        while (job := self._jobs.get()) is not None:
-            ref, future = job
-            try:
-                future.set_result(self._arrived(ref))
-            except BaseException as error:  # noqa: BLE001 - raised where it is awaited
-                future.set_exception(error)
 
     def _arrived(self, ref: ImageRef) -> Arrived:
         content = ref.content

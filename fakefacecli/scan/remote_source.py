@@ -4,7 +4,7 @@ import itertools
 import re
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 
 from fakefacecli.base.addresses import is_chained, is_web, shown
 from fakefacecli.base.errors import NothingToDo
@@ -12,6 +12,7 @@ from fakefacecli.base.options import SourceOptions
 from fakefacecli.base.records import ImageRef, Unreadable
 from fakefacecli.remote.failures import tried
 from fakefacecli.remote.listing import Entry, look
+from fakefacecli.remote.readers import Readers, awaited
 from fakefacecli.remote.store import Store, open_store
 from fakefacecli.scan.file_names import has_image_suffix
 from fakefacecli.scan.remote_walk import UNSURE, Seen, Walk, row_of
@@ -129,17 +130,20 @@ class RemoteSource:
     def _looked_at(self, inputs: Iterator[Seen]) -> Iterator[Seen]:
         """All in their order; the first bytes of unsure ones are asked for ahead."""
         waiting: deque[Seen | Future[Seen]] = deque()
-        pool = ThreadPoolExecutor(_LOOKERS, thread_name_prefix="fakeface-look")
+        readers = Readers(self._walk.looked_at, _LOOKERS)
         try:
             for seen in inputs:
                 unsure = seen.reason == UNSURE
-                waiting.append(pool.submit(self._walk.looked_at, seen) if unsure else seen)
+                waiting.append(readers.begin(seen) if unsure else seen)
                 while waiting and (_is_ready(waiting[0]) or len(waiting) > _LOOKING_AHEAD):
-                    yield _result(waiting.popleft())
+                    yield self._result(waiting.popleft())
             while waiting:
-                yield _result(waiting.popleft())
+                yield self._result(waiting.popleft())
         finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+            readers.close()
+
+    def _result(self, waiting: Seen | Future[Seen]) -> Seen:
+        return waiting if isinstance(waiting, Seen) else awaited(waiting, self.stop)
 
     def _skip(self, path: str, reason: str) -> None:
         self.skipped[reason] += 1
@@ -160,7 +164,3 @@ def _has_pattern(url: str) -> bool:
 
 def _is_ready(waiting: Seen | Future[Seen]) -> bool:
     return isinstance(waiting, Seen) or waiting.done()
-
-
-def _result(waiting: Seen | Future[Seen]) -> Seen:
-    return waiting if isinstance(waiting, Seen) else waiting.result()
