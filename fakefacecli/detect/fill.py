@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from fakefacecli.base.device import to_device
 from fakefacecli.detect.canvas import Sheet, Tile
-from fakefacecli.detect.pyramid import BIN_PIXELS, CHANNELS, Level, Tables, to_device
+from fakefacecli.detect.pyramid import BIN_PIXELS, CHANNELS, Level, Tables
 
 if TYPE_CHECKING:
     import torch

@@ -10,12 +10,12 @@ neighbours may share a pixel.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from fakefacecli.base.device import to_device
 from fakefacecli.base.records import Pixels
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
     import torch
 
 CHANNELS = 3
@@ -45,17 +45,6 @@ class Tables:
         shape = (count, height + 1, width + 1, CHANNELS)
         start = self.places[first][0]
         return self.sums[start : start + shape[0] * shape[1] * shape[2]].view(shape)
-
-
-def to_device(numbers: "npt.NDArray[Any]", device: "torch.device") -> "torch.Tensor":
-    """The array as a tensor on `device`; nobody waits for the copy."""
-    import torch
-
-    tensor = torch.from_numpy(numbers)
-    if device.type != "cuda":
-        return tensor.to(device)
-    # from other memory than this a copy is not made aside
-    return tensor.pin_memory().to(device, non_blocking=True)
 
 
 def tabulate(images: Sequence[Pixels], device: "torch.device") -> Tables:

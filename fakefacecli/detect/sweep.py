@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fakefacecli.base.device import to_device
 from fakefacecli.detect.boxes import overlaps, suppress_in_groups
 from fakefacecli.detect.canvas import LevelSize, Sheet, cut_up, lay_out
 from fakefacecli.detect.fill import fill, fill_by_tile
 from fakefacecli.detect.later import SAME_FACE_OVERLAP
 from fakefacecli.detect.networks import CELL, STRIDE, ProposalNet
-from fakefacecli.detect.pyramid import Tables, to_device
+from fakefacecli.detect.pyramid import Tables
 
 if TYPE_CHECKING:
     import numpy.typing as npt
