@@ -104,7 +104,7 @@ def _figures(runs: Sequence[Run], stages: Stages, options: ScanOptions) -> dict[
             "precision": stages.judge.precision,
             "lanes": stages.judge.lanes,
             "workers": options.decode.workers,
-            "batch_size": options.judge.batch_size,
+            "batch_size": stages.judge.batch_size,
             "min_face_px": options.judge.min_face_px,
             "detector": str(options.judge.detector),
             "turns": str(options.judge.turns),
@@ -145,7 +145,7 @@ def _measure_once(
     faces = unreadable = 0
     began = time.perf_counter()
     with contextlib.closing(output):
-        for report in scan(items, timed, options.judge.batch_size, stop):
+        for report in scan(items, timed, stages.judge.batch_size, stop):
             with clocks["write"].running():
                 output.take(report)
             faces += len(report.findings)

@@ -22,6 +22,7 @@ from fakefacecli.base.options import (
 from fakefacecli.base.text import printable
 from fakefacecli.cli import flags
 from fakefacecli.cli.console import complain, error_boundary, say, stoppable
+from fakefacecli.cli.parse import parse_batch_size
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -49,7 +50,7 @@ class BenchFlags:
     turns: flags.LookTurned = Turns.AUTO
     device: Annotated[str, flags.device()] = "auto"
     precision: Annotated[Precision, flags.precision("What faces are judged in.")] = Precision.AUTO
-    batch_size: Annotated[int, flags.batch_size()] = 16
+    batch_size: Annotated[str, flags.batch_size()] = "auto"
     max_memory: Annotated[str | None, flags.max_memory()] = None
     workers: Annotated[int | None, flags.workers("Decoder processes (default: one per core).")] = (
         None
@@ -71,7 +72,7 @@ def bench(given: BenchFlags) -> ExitCode:
             min_face_px=given.min_face,
             device=given.device,
             precision=given.precision,
-            batch_size=given.batch_size,
+            batch_size=parse_batch_size(given.batch_size),
             detector=given.detector,
             turns=given.turns,
         ),

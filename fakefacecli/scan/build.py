@@ -42,13 +42,14 @@ from fakefacecli.scan.classify import Network, TorchClassifier
 from fakefacecli.scan.explain import JudgeExplainer, NetworkExplainer
 from fakefacecli.scan.heat import layer_of, rule_of
 from fakefacecli.scan.pipeline import Judge, Stages
+from fakefacecli.scan.sizes import sizes_for
 from fakefacecli.scan.stability import StableClassifier
 
 _TORCH = ("torch", "torchvision", "facenet-pytorch")
 # of one pass through a network. On a CPU more would not fit into its caches, and memory for numbers
 # of over 32 MB is asked of the system anew each time: a face took 72 ms in batches of 16, 57 in 2
 _FACES_ON_CPU = 4
-_FACES_ON_GPU = 64
+_FACES_ON_GPU = 256
 _PACKAGES = (
     *_TORCH,
     "onnxruntime",
@@ -84,7 +85,7 @@ def build(
         decoder=build_decoder(
             options.decode,
             judge.lanes,
-            options.judge.batch_size,
+            judge.batch_size,
             stop,
             follow_symlinks=options.source.follow_symlinks,
             memory=memory,
@@ -124,15 +125,21 @@ def build_judge(
     for member in members_of(checkpoint):
         members.append(_network(member, options.precision, device, stop))
         stop()
+    sizes = sizes_for(device, options.batch_size)
+    detector = build_detector(options, device, second)
+    if device.startswith("cuda"):
+        torch.cuda.synchronize(device)  # lanes do not wait for what the others have loaded
     return Judge(
-        detector=build_detector(options, device, second),
+        detector=detector,
         classifier=TorchClassifier(members, card, options.thresholds, early_exit),
         window=card.window,
         explainer=JudgeExplainer(members, [_explainer(m) for m in members]) if explains else None,
         model_name=card.name,
         device=device,
         precision="bf16" if any(member.quick for member in members) else "fp32",
-        lanes=_lanes(options.batch_size) if device == "cpu" else 1,
+        lanes=sizes.lanes,
+        batch_size=sizes.batch_size,
+        most_pixels=sizes.most_pixels,
     )
 
 
@@ -227,13 +234,6 @@ def build_decoder(  # noqa: PLR0913 - what is decoded, for whom, and within whic
     # decoded ahead, or judging and decoding would take turns
     ahead = max(2 * options.workers + 2, batch_size) if lanes == 1 else None
     return WorkerDecoder(options.workers, limits, ahead, stop=stop, memory=memory)
-
-
-def _lanes(batch_size: int) -> int:
-    """One lane per core, but at least four images in each: small batches cost more per face."""
-    import torch
-
-    return max(1, min(torch.get_num_threads(), batch_size // 4))
 
 
 def pick_device(name: str) -> str:

@@ -91,7 +91,7 @@ class PendingReports:
         self.on_judging()
         started = time.monotonic()
         with contextlib.closing(stages.decoder):
-            for report in scan(self._noted(items), stages, options.judge.batch_size, self.stop):
+            for report in scan(self._noted(items), stages, stages.judge.batch_size, self.stop):
                 known = bool(self._in_pipeline) and self._in_pipeline[0] is report
                 if known:
                     self._in_pipeline.popleft()
