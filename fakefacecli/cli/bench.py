@@ -120,6 +120,8 @@ def _show(found: dict[str, Any]) -> None:
         after.append(f"memory of the decoder processes: {memory['decoders_mb']:.0f} MB at most")
     if memory["gpu_peak_mb"] is not None:
         after.append(f"GPU memory: {memory['gpu_peak_mb']:.0f} MB at most")
+    if found["gpu_busy"] is not None:
+        after.append(f"the GPU was at work {100 * found['gpu_busy']:.0f} % of a run's time")
     after.append(f"loading took {found['load_s']:.1f} s")
     for line in after:
         console.print(Text(line), soft_wrap=True)
