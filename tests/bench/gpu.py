@@ -120,7 +120,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as made:
         folder = repeated(given.folder, given.files, pathlib.Path(made))
         found, demo = scans(folder, given.demo_files, given.device)
-        photo = min(folder.iterdir())
+        photo = min(folder.iterdir()).resolve()
         one_scan(photo, given.device)  # reads what lies on the disk
         once = one_scan(photo, given.device)
     ours, theirs = detection(given.folder, min(given.files, 4 * BATCH), given.device)
