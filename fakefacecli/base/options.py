@@ -170,8 +170,8 @@ class JudgeOptions:
     """The model that judges faces, and the device it runs on.
 
     `thresholds` are the model's own when None. Faces under `min_face_px` (pixels of the longer
-    side) are not looked for; `batch_size` counts images. With `early_exit` a judge's costly
-    networks are asked only where the others leave the verdict open.
+    side) are not looked for; `batch_size` counts images, and None is what suits the device. With
+    `early_exit` a judge's costly networks are asked only where the others leave the verdict open.
     """
 
     model: str = DEFAULT_MODEL
@@ -179,7 +179,7 @@ class JudgeOptions:
     min_face_px: int = 40
     device: str = "auto"
     precision: Precision = Precision.AUTO
-    batch_size: int = 16
+    batch_size: int | None = None
     early_exit: bool = False
     detector: Detectors = Detectors.BOTH
     turns: Turns = Turns.AUTO

@@ -17,6 +17,7 @@ from fakefacecli.base.options import ReportTarget, ScanOptions
 from fakefacecli.base.protocols import Detector
 from fakefacecli.base.records import ImageRef, Unreadable
 from fakefacecli.base.verdicts import Status
+from fakefacecli.bench.busy import busy_share
 from fakefacecli.bench.clocks import (
     Clock,
     TimedClassifier,
@@ -45,8 +46,8 @@ class Run:
     unreadable: int
     faces: int
     seconds: float
-    ceiling_s: float  # what decoding alone takes
     busy_s: dict[str, float]  # summed over the threads or processes of a stage
+    ceiling_s: float = 0.0  # what decoding alone takes
 
     @property
     def readable(self) -> int:
@@ -63,7 +64,8 @@ def bench(
 ) -> dict[str, Any]:
     """Scan the sources, or their first `limit` inputs, `repeats` times; the figures.
 
-    Start-up and a warm-up are left out. Raises what a scan raises.
+    Start-up and a warm-up are left out; a GPU is warmed up by all inputs, as it tunes itself to
+    every size. Raises what a scan raises.
     """
     items = list(itertools.islice(PathSource(options.source), limit))
     if not items:
@@ -76,7 +78,8 @@ def bench(
         written = dataclasses.replace(
             options, reports=(ReportTarget(os.path.join(folder, "bench.csv"), "csv"),)
         )
-        _measure_once(items[:WARM_UP], stages, written, stop)
+        on_gpu = stages.judge.device.startswith("cuda")
+        _measure_once(items if on_gpu else items[:WARM_UP], stages, written, stop)
         before_mb = peak_mb()  # after the warm-up: the rest is what the images need
         for number in range(1, repeats + 1):
             say(f"run {number} of {repeats}")
@@ -91,7 +94,9 @@ def bench(
             "decoders_mb": offspring_peak_mb(),
             "gpu_peak_mb": _gpu_mb(stages.judge.device),
         }
-    return {**_figures(runs, stages, options), "load_s": load_s, "memory": memory}
+        busy = busy_share(lambda: _scan_once(items, stages, written, stop), stages.judge.device)
+    figures = _figures(runs, stages, options)
+    return {**figures, "load_s": load_s, "memory": memory, "gpu_busy": busy}
 
 
 def _figures(runs: Sequence[Run], stages: Stages, options: ScanOptions) -> dict[str, Any]:
@@ -104,7 +109,7 @@ def _figures(runs: Sequence[Run], stages: Stages, options: ScanOptions) -> dict[
             "precision": stages.judge.precision,
             "lanes": stages.judge.lanes,
             "workers": options.decode.workers,
-            "batch_size": options.judge.batch_size,
+            "batch_size": stages.judge.batch_size,
             "min_face_px": options.judge.min_face_px,
             "detector": str(options.judge.detector),
             "turns": str(options.judge.turns),
@@ -129,7 +134,13 @@ def _measure_once(
     for _ in stages.decoder.decode(items):
         stop()
     ceiling_s = time.perf_counter() - began
-    # then a scan, with its journal and report as in real use, and a clock in every stage
+    return dataclasses.replace(_scan_once(items, stages, options, stop), ceiling_s=ceiling_s)
+
+
+def _scan_once(
+    items: Sequence[Item], stages: Stages, options: ScanOptions, stop: Callable[[], None]
+) -> Run:
+    """A scan, with its journal and report as in real use, and a clock in every stage."""
     clocks = {name: Clock() for name in STAGES}
     timed = dataclasses.replace(
         stages,
@@ -145,7 +156,7 @@ def _measure_once(
     faces = unreadable = 0
     began = time.perf_counter()
     with contextlib.closing(output):
-        for report in scan(items, timed, options.judge.batch_size, stop):
+        for report in scan(items, timed, stages.judge.batch_size, stop):
             with clocks["write"].running():
                 output.take(report)
             faces += len(report.findings)
@@ -156,7 +167,7 @@ def _measure_once(
     busy = {name: clock.seconds for name, clock in clocks.items()}
     if not isinstance(stages.judge.detector, BothDetectors):
         del busy["detect_second"]
-    return Run(len(items), unreadable, faces, seconds, ceiling_s, busy)
+    return Run(len(items), unreadable, faces, seconds, busy)
 
 
 def _timed_detector(detector: Detector, clocks: Mapping[str, Clock]) -> Detector:

@@ -24,7 +24,7 @@ from fakefacecli.base.options import (
 from fakefacecli.base.text import printable
 from fakefacecli.cli import flags
 from fakefacecli.cli.console import complain, error_boundary, say, stoppable
-from fakefacecli.cli.parse import refuse_if
+from fakefacecli.cli.parse import parse_batch_size, refuse_if
 from fakefacecli.cli.streams import reports_alone
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class BenchFlags:
     turns: flags.LookTurned = Turns.AUTO
     device: Annotated[str, flags.device()] = "auto"
     precision: Annotated[Precision, flags.precision("What faces are judged in.")] = Precision.AUTO
-    batch_size: Annotated[int, flags.batch_size()] = 16
+    batch_size: Annotated[str, flags.batch_size()] = "auto"
     max_memory: Annotated[str | None, flags.max_memory()] = None
     workers: Annotated[int | None, flags.workers("Decoder processes (default: one per core).")] = (
         None
@@ -85,7 +85,7 @@ def bench(given: BenchFlags) -> ExitCode:
             min_face_px=given.min_face,
             device=given.device,
             precision=given.precision,
-            batch_size=given.batch_size,
+            batch_size=parse_batch_size(given.batch_size),
             detector=given.detector,
             turns=given.turns,
         ),
@@ -142,6 +142,8 @@ def _show(found: dict[str, Any]) -> None:
         after.append(f"memory of the decoder processes: {memory['decoders_mb']:.0f} MB at most")
     if memory["gpu_peak_mb"] is not None:
         after.append(f"GPU memory: {memory['gpu_peak_mb']:.0f} MB at most")
+    if found["gpu_busy"] is not None:
+        after.append(f"the GPU was at work {100 * found['gpu_busy']:.0f} % of a run's time")
     after.append(f"loading took {found['load_s']:.1f} s")
     for line in after:
         console.print(Text(line), soft_wrap=True)

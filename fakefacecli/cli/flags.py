@@ -89,8 +89,9 @@ def precision(words: str, panel: str | None = None) -> Any:
 
 
 def batch_size(panel: str | None = None) -> Any:
-    """--batch-size of a scan."""
-    return typer.Option(metavar="N", min=1, max=1024, help="Images at once.", rich_help_panel=panel)
+    """--batch-size of a scan, for parse.parse_batch_size."""
+    words = "Images at once, 1 to 1,024; auto: 16, with a GPU as many as its free memory allows."
+    return typer.Option(metavar="N", help=words, rich_help_panel=panel)
 
 
 def workers(words: str, panel: str | None = None) -> Any:

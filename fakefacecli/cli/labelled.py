@@ -55,7 +55,7 @@ def open_checkpoint(
     # with an explainer, evaluate draws overlays of mistakes
     judge = build_judge(options, checkpoint, stop, explains=explains)
     decode = DecodeOptions(default_workers(), frames=Frames.FIRST)
-    decoder = build_decoder(decode, judge.lanes, options.batch_size, stop)
+    decoder = build_decoder(decode, judge.lanes, judge.batch_size, stop)
     with contextlib.closing(decoder):
         classifier = judge.classifier
         # for mypy: build_judge always makes one, but the protocol of classifiers has no logits

@@ -59,6 +59,15 @@ def parse_thresholds(text: str | None) -> Thresholds | None:
         ) from None
 
 
+def parse_batch_size(text: str) -> int | None:
+    """How many images at once; None for auto."""
+    if text == "auto":
+        return None
+    if not (text.isascii() and text.isdigit() and 1 <= int(text[:5]) <= 1024 and len(text) < 5):
+        raise UsageError(f"--batch-size {text}: wanted auto, or a number from 1 to 1,024")
+    return int(text)
+
+
 def parse_fail_on(text: str | None) -> frozenset[FailOn]:
     """What --fail-on names, separated by commas."""
     names = text.split(",") if text is not None else []

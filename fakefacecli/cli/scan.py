@@ -25,6 +25,7 @@ from fakefacecli.cli.console import complain, error_boundary, say, stoppable
 from fakefacecli.cli.flags import takes
 from fakefacecli.cli.parse import (
     check_format,
+    parse_batch_size,
     parse_fail_on,
     parse_thresholds,
     read_bytes,
@@ -190,7 +191,7 @@ def _judge(flags: ScanFlags) -> JudgeOptions:
         min_face_px=flags.min_face,
         device=flags.device,
         precision=flags.precision,
-        batch_size=flags.batch_size,
+        batch_size=parse_batch_size(flags.batch_size),
         early_exit=flags.early_exit,
         detector=flags.detector,
         turns=flags.turns,

@@ -183,7 +183,7 @@ class ScanFlags:
         bool,
         _running("--early-exit", help="Ask a judge's slow networks only where the others doubt."),
     ] = False
-    batch_size: Annotated[int, flags.batch_size(RUNNING)] = 16
+    batch_size: Annotated[str, flags.batch_size(RUNNING)] = "auto"
     workers: Annotated[
         int | None, flags.workers("Decoder processes (default: one per core, 8 at most).", RUNNING)
     ] = None

@@ -28,6 +28,7 @@ from fakefacecli.cluster.worker import Ready, Refusal, Worker
 from fakefacecli.models.judge import AnyCheckpoint
 from fakefacecli.scan.engine import Work
 from fakefacecli.scan.pipeline import Item, unreadable_report
+from fakefacecli.scan.sizes import ON_CPU
 
 _STEP_S = 0.1  # how long a wait lasts before it asks whether it is still wanted
 _AGAIN_S = 1.0  # between two questions whether a worker is back
@@ -46,7 +47,7 @@ def on_ray(
     with connected(options.engine, stop) as ray, _probe(options) as probe:
         room = room_for(ray, options)
         orders = ray.put(orders_of(options, checkpoint, room.slots, room.beside, probe))
-        crew = Crew(ray, room, orders, options.judge.batch_size, stop)
+        crew = Crew(ray, room, orders, options.judge.batch_size or ON_CPU, stop)
         try:
             first = crew.first()
             yield Work(first.device, first.precision, crew.reports, crew.nodes)

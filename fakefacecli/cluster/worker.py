@@ -15,6 +15,7 @@ from fakefacecli.base.records import ImageRef
 from fakefacecli.cluster.orders import Orders, model_files, unpacked
 from fakefacecli.scan.build import build, scan_decoder, versions
 from fakefacecli.scan.pipeline import Stages, scan
+from fakefacecli.scan.sizes import Sizes
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,6 @@ class Worker:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._ready: Ready | None = None
-        self._batch_size = 1
         self._folder = tempfile.TemporaryDirectory(prefix="fakeface-")
         self._free: queue.SimpleQueue[Stages] = queue.SimpleQueue()
 
@@ -65,7 +65,7 @@ class Worker:
         torch.set_flush_denormal(True)
         stages = self._free.get()
         try:
-            return list(scan(refs, stages, self._batch_size))
+            return list(scan(refs, stages, stages.judge.batch_size))
         except FakeFaceError as error:
             return Refusal(type(error).__name__, str(error))
         finally:
@@ -87,12 +87,12 @@ class Worker:
         for name in model_files(orders):
             with contextlib.suppress(OSError):
                 os.unlink(os.path.join(folder, name))
-        self._batch_size = options.judge.batch_size
         judge = replace(first.judge, lanes=1)
+        sizes = Sizes(1, judge.batch_size)
         self._free.put(replace(first, judge=judge))
         for _ in range(orders.slots - 1):
             memory = Memory(first.memory.limit) if first.memory else None
-            decoder = scan_decoder(options, 1, memory=memory)
+            decoder = scan_decoder(options, sizes, memory=memory)
             self._free.put(replace(first, judge=judge, decoder=decoder, memory=memory))
         return Ready(node, host, judge.device, judge.precision)
 

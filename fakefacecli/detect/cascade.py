@@ -15,15 +15,21 @@ from typing import TYPE_CHECKING
 from fakefacecli.base.records import Box, DecodedImage, Face
 from fakefacecli.base.threads import side_by_side
 from fakefacecli.detect import networks
-from fakefacecli.detect.boxes import clip, nms_by_smaller, square
-from fakefacecli.detect.pyramid import Level, Tables, pool_boxes, tabulate
+from fakefacecli.detect.boxes import nms_by_smaller, square
+from fakefacecli.detect.by_level import LevelByLevel
+from fakefacecli.detect.canvas import LevelSize
+from fakefacecli.detect.later import SAME_FACE_OVERLAP, Boxes, final, refined
+from fakefacecli.detect.pyramid import Tables, tabulate
+from fakefacecli.detect.sweep import Blind, Canvases, Sweep
 from fakefacecli.models.precision import full_float32
 
 if TYPE_CHECKING:
     import torch
 
-SAME_LEVEL_OVERLAP = 0.5
-SAME_FACE_OVERLAP = 0.7
+# A GPU's part of free memory, in pixels of photographs (12 bytes in a table, 3 uploaded) and of a
+# canvas (12 bytes, and about 200 of what the first network makes of it)
+_BYTES_OF_PIXEL, _BYTES_OF_CANVAS = 60, 800
+_CANVAS_WIDTH = 4096
 
 
 class MtcnnDetector:
@@ -62,6 +68,14 @@ class MtcnnDetector:
         # glibc asks the kernel for fresh pages each time; a GPU wants work enough to fill it
         self.pixels_at_once = 1 << 21 if small else 1 << 26
         self.band_pixels = 200_000 if small else 1 << 25
+        self.canvases: Canvases | None = None
+        self.blind: Blind | None = None
+        # on a CPU level by level is faster; of other devices only CUDA's was thought of
+        if self.device.type == "cuda":
+            free, _ = torch.cuda.mem_get_info(self.device)
+            self.pixels_at_once = min(1 << 28, free // _BYTES_OF_PIXEL)
+            canvas_pixels = min(1 << 25, free // _BYTES_OF_CANVAS)
+            self.canvases, self.blind = Canvases(_CANVAS_WIDTH, canvas_pixels), Blind()
 
     def detect(self, images: Sequence[DecodedImage]) -> list[tuple[Face, ...]]:
         """The faces of each image, highest score first; () where there is none.
@@ -127,22 +141,53 @@ class MtcnnDetector:
         return None
 
     def _cascade(self, images: Sequence[DecodedImage]) -> list[tuple[Face, ...]]:
-        import torch
-
+        """The faces of each image. They go through together; boxes of two are never compared."""
         tables = tabulate([image.pixels for image in images], self.device)
-        # the boxes of all images go through the networks together; `owners` says which image each
-        # belongs to, so that boxes of two images are never compared
-        owners, boxes = self._propose(tables)
-        owners, boxes = self._refine(tables, owners, boxes)
-        owners, boxes, rest = self._keep_passing(tables, owners, boxes, self.output, self.least[2])
-        # facenet-pytorch counts a side one pixel longer than right less left, and shifts are given
-        # as fractions of that
-        sides = boxes[:, 2:] - boxes[:, :2] + 1
-        points = rest[:, 5:].reshape(-1, 2, 5) * sides[:, :, None] + boxes[:, :2, None] - 1
-        boxes = boxes + rest[:, 1:5] * sides.repeat(1, 2)
-        rows = torch.cat((boxes, rest[:, :1].sigmoid(), points.transpose(1, 2).flatten(1)), 1)
-        rows, owners = rows.cpu(), owners.cpu()
-        return [_faces(rows[owners == number]) for number in range(len(images))]
+        levels = list(self._levels(tables.sizes))
+        rows = self._ask(tables, levels, self.blind).cpu()
+        if bool(rows[0, -1]):
+            rows = self._ask(tables, levels, None).cpu()
+        rows = rows[rows[:, -2] == 0]
+        return [_faces(rows[rows[:, -3] == number, :-3]) for number in range(len(images))]
+
+    def _ask(
+        self, tables: Tables, levels: Sequence[LevelSize], blind: Blind | None
+    ) -> "torch.Tensor":
+        """Box, score and landmarks of all faces and three notes, (k, 18) on the device.
+
+        Each question for an answer is a wait for the device, so all comes at once. Notes are the
+        face's image, whether it is none, and whether blind work failed: then no row is right.
+        """
+        import torch
+        from torch.nn import functional as F
+
+        failed = torch.zeros((), dtype=torch.bool, device=self.device)
+        # a sweep counts the tables' entries in 31 bits
+        if self.canvases and len(tables.sums) < 1 << 31:
+            sweep = Sweep(tables, levels, self.canvases, blind)
+            edges, owners = sweep.propose(self.proposal, self.least[0])
+            failed = sweep.failed
+        else:
+            way = LevelByLevel(self.proposal, self.least[0], self.band_pixels)
+            edges, owners = way.propose(tables, levels)
+        boxes = Boxes(square(edges), owners)
+        unasked = blind is not None
+        boxes = refined(self.refine, tables, boxes, self.least[1], blind=unasked)
+        boxes, rows = final(self.output, tables, boxes, self.least[2], blind=unasked)
+        out = torch.zeros_like(boxes.owners) if boxes.out is None else boxes.out
+        notes = torch.stack((boxes.owners, out, failed.expand_as(out)), 1)
+        # a row of no face, as there may be none to tell that blind work failed
+        first = F.pad(torch.stack((torch.ones_like(failed), failed)), (rows.shape[1] + 1, 0))
+        return torch.cat((first.to(rows.dtype)[None], torch.cat((rows, notes), 1)))
+
+    def _levels(self, sizes: Sequence[tuple[int, int]]) -> Iterator[LevelSize]:
+        """All levels of images of these heights and widths."""
+        base = 0
+        for image, (height, width) in enumerate(sizes):
+            for scale in self._scales(height, width):
+                rows, columns = int(height * scale + 1), int(width * scale + 1)
+                yield (level := LevelSize(image, scale, height, width, rows, columns, base))
+                base = level.end
 
     def _scales(self, height: int, width: int) -> Iterator[float]:
         """Scales from the largest on, as long as the shorter side still holds a cell."""
@@ -150,142 +195,6 @@ class MtcnnDetector:
         while shorter >= networks.CELL:
             yield scale
             scale, shorter = scale * self.factor, shorter * self.factor
-
-    def _propose(self, tables: Tables) -> "tuple[torch.Tensor, torch.Tensor]":
-        """Squares that may hold a face, and their images' numbers."""
-        import torch
-        from torchvision.ops import nms
-
-        squares = [torch.empty((0, 4), device=self.device)]
-        counts = [0] * len(tables.sizes)
-        for first, count in self._stacks(tables.sizes):
-            levels = [
-                self._propose_at(scale, tables, first, count)
-                for scale in self._scales(*tables.sizes[first])
-            ]
-            for number in range(count):
-                # twice: among the proposals of one scale, where neighbouring cells see the same
-                # face, then among the survivors of all scales. Each image by itself
-                kept = []
-                for images, boxes, logits, shifts in levels:
-                    mine = (images == number).nonzero()[:, 0] if count > 1 else slice(None)
-                    rows = torch.cat((boxes[mine], logits[mine, None], shifts[mine]), 1)
-                    kept.append(rows[nms(rows[:, :4], rows[:, 4].sigmoid(), SAME_LEVEL_OVERLAP)])
-                if kept:
-                    rows = torch.cat(kept)
-                    rows = rows[nms(rows[:, :4], rows[:, 4].sigmoid(), SAME_FACE_OVERLAP)]
-                    sides = (rows[:, 2:4] - rows[:, :2]).repeat(1, 2)
-                    squares.append(square(rows[:, :4] + rows[:, 5:] * sides))
-                    counts[first + number] = len(rows)
-        owners = torch.arange(len(counts)).repeat_interleave(torch.tensor(counts))
-        return owners.to(self.device), torch.cat(squares)
-
-    def _stacks(self, sizes: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-        """First and number of images to send through the proposal network together.
-
-        On a GPU these are neighbours of one size. A CPU is busy with one image, and its answer
-        is then the same to the last bit whatever comes along with it."""
-        first = 0
-        while first < len(sizes):
-            last = first + 1
-            while self.device.type != "cpu" and last < len(sizes) and sizes[last] == sizes[first]:
-                last += 1
-            yield first, last - first
-            first = last
-
-    def _propose_at(
-        self, scale: float, tables: Tables, first: int, count: int
-    ) -> "tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]":
-        """Proposals at one `scale`: their image in the stack, boxes, logits and shifts."""
-        import torch
-
-        height, width = tables.sizes[first]
-        rows, columns = int(height * scale + 1), int(width * scale + 1)
-        level = Level(tables.view(first, count), height, width, rows, columns)
-        # a large level goes through in horizontal bands. Two neighbours share CELL - STRIDE rows,
-        # so each cell is seen whole by one of them, and the answers are those of the whole level
-        cells = networks.cells(rows)
-        bands = -(-rows * columns * count // self.band_pixels)
-        step = -(-cells // bands)
-        found = []
-        for start in range(0, cells, step):
-            # the last band takes in the odd row below the last whole cell
-            top = start * networks.STRIDE
-            bottom = (
-                rows
-                if start + step >= cells
-                else top + (step - 1) * networks.STRIDE + networks.CELL
-            )
-            pixels = level.pool(top, bottom, (_round(bottom - top), _round(columns)))
-            where, logits, shifts = self.proposal.propose(
-                pixels, (bottom - top, columns), self.least[0]
-            )
-            where[:, 1] += start
-            found.append((where, logits, shifts))
-        where, logits, shifts = (torch.cat(parts) for parts in zip(*found, strict=True))
-        corner = where[:, 1:].flip(1).to(shifts.dtype) * networks.STRIDE
-        # by a plain number CUDA multiplies with its inverse: where a CPU gets a whole number,
-        # floor would go to the one below
-        scales = torch.full((), scale, dtype=shifts.dtype, device=shifts.device)
-        # back to pixels of the photograph; the + 1 is facenet-pytorch's (MATLAB counts from 1)
-        boxes = torch.cat(
-            (((corner + 1) / scales).floor(), ((corner + networks.CELL) / scales).floor()), 1
-        )
-        return where[:, 0], boxes, logits, shifts
-
-    def _refine(
-        self, tables: Tables, owners: "torch.Tensor", boxes: "torch.Tensor"
-    ) -> "tuple[torch.Tensor, torch.Tensor]":
-        """The squares that the refining network lets through, moved by it."""
-        import torch
-        from torchvision.ops import nms
-
-        owners, boxes, rest = self._keep_passing(tables, owners, boxes, self.refine, self.least[1])
-        scores = rest[:, 0].sigmoid()
-        picks = [torch.empty(0, dtype=torch.int64, device=self.device)]
-        for number in range(len(tables.sizes)):
-            mine = (owners == number).nonzero()[:, 0]
-            picks.append(mine[nms(boxes[mine], scores[mine], SAME_FACE_OVERLAP)])
-        pick = torch.cat(picks)
-        owners, boxes, shifts = owners[pick], boxes[pick], rest[pick, 1:]
-        sides = (boxes[:, 2:] - boxes[:, :2] + 1).repeat(1, 2)
-        return owners, square(boxes + shifts * sides)
-
-    def _keep_passing(
-        self,
-        tables: Tables,
-        owners: "torch.Tensor",
-        boxes: "torch.Tensor",
-        net: networks.RefineNet | networks.OutputNet,
-        least: float,
-    ) -> "tuple[torch.Tensor, torch.Tensor, torch.Tensor]":
-        """What `net` says of each box, for those whose logit is above `least`."""
-        import torch
-        from torch.nn import functional as F
-
-        # the network sees whole pixels inside the image; its shifts move the box before clipping
-        whole, inside = clip(boxes, owners, tables)
-        owners, boxes, whole = owners[inside], boxes[inside], whole[inside]
-        answers = [torch.empty((0, net.heads.outputs), device=self.device)]
-        for start in range(0, len(boxes), net.at_once):
-            chunk = slice(start, start + net.at_once)
-            pixels = pool_boxes(tables, owners[chunk], whole[chunk], net.SIDE)
-            # up to a power of two with empty crops: oneDNN prepares each new batch size anew
-            idle = (1 << (len(pixels) - 1).bit_length()) - len(pixels)
-            made = net.forward(F.pad(pixels, (0, 0, 0, 0, 0, 0, 0, idle)))
-            answers.append(made[: len(pixels)])
-        answer = torch.cat(answers)
-        passed = answer[:, 0] > least
-        return owners[passed], boxes[passed], answer[passed]
-
-
-def _round(pixels: int) -> int:
-    """The next even number with four leading bits, for sides of what a network is given.
-
-    oneDNN prepares a convolution anew for each shape, 0.2 to 0.6 ms, and keeps 1024 of them:
-    photographs of all sizes should come down to a few hundred shapes."""
-    step = max(2, 1 << max(0, pixels.bit_length() - 4))
-    return -(-pixels // step) * step
 
 
 def _faces(rows: "torch.Tensor") -> tuple[Face, ...]:

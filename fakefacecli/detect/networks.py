@@ -115,7 +115,6 @@ class ProposalNet:
         fractions of its side.
         """
         import torch
-        from torch.nn import functional as F
 
         made = self.first(pixels.permute(0, 3, 1, 2), stride=2)
         half, c = 2 * self.channels, self.channels
@@ -136,8 +135,34 @@ class ProposalNet:
         rows, columns = cells(height), cells(width)
         found = (logits[:, :rows, :columns] >= least - self.offset).nonzero()
         chosen = found.unbind(1)
-        shifts = F.linear(features[chosen], self.shift_weight, self.shift_bias)
-        return found, logits[chosen] + self.offset, shifts
+        return found, logits[chosen] + self.offset, self.shifts(features[chosen])
+
+    def look(
+        self, canvas: "torch.Tensor", low: "torch.Tensor", right: "torch.Tensor"
+    ) -> "tuple[torch.Tensor, torch.Tensor]":
+        """The features (h, w, 32) and logits (h, w) of all cells of a `canvas` (1, H, W, 3).
+
+        `low` and `right` name the pools at odd edges, which hold one row or column only: pool
+        (y, x) is number y * (W / 2 - 1) + x.
+        """
+        import torch
+
+        made = self.first(canvas.permute(0, 3, 1, 2), stride=2).permute(0, 2, 3, 1)
+        _, rows, columns, _ = made.shape
+        pixels = made.reshape(-1, 2, 2, self.channels)  # of each pool: down, across
+        pixels[:, 1].index_fill_(0, low, -torch.inf)
+        pixels[:, :, 1].index_fill_(0, right, -torch.inf)
+        pooled = torch.maximum(pixels[:, 0], pixels[:, 1])
+        pooled = torch.maximum(pooled[:, 0], pooled[:, 1])
+        pooled = pooled.view(1, rows, columns, self.channels).permute(0, 3, 1, 2)
+        features = self.third(self.second(pooled)).permute(0, 2, 3, 1)[0]
+        return features, features @ self.contrast + self.offset
+
+    def shifts(self, features: "torch.Tensor") -> "torch.Tensor":
+        """Of the features (k, 32) of some cells the shifts of the box (k, 4)."""
+        from torch.nn import functional as F
+
+        return F.linear(features, self.shift_weight, self.shift_bias)
 
 
 class Heads:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
+from fakefacecli.base.device import to_device
 from fakefacecli.base.records import Pixels
 
 if TYPE_CHECKING:
@@ -28,18 +29,21 @@ class Tables:
 
     Image k's entry (y, x) lies at `starts[k] + y * strides[k] + x` and sums the pixels above and
     to the left of it, so a table is one larger than its image; `sizes` are (height, width).
+    `limits` (k, 2) are widths and heights, on the device; `places` starts and strides, off it.
     """
 
     sums: "torch.Tensor"
     starts: "torch.Tensor"
     strides: "torch.Tensor"
+    limits: "torch.Tensor"
     sizes: tuple[tuple[int, int], ...]
+    places: tuple[tuple[int, int], ...]
 
     def view(self, first: int, count: int) -> "torch.Tensor":
         """The tables (count, height + 1, width + 1, 3) of `count` neighbours of equal size."""
         height, width = self.sizes[first]
         shape = (count, height + 1, width + 1, CHANNELS)
-        start = int(self.starts[first])
+        start = self.places[first][0]
         return self.sums[start : start + shape[0] * shape[1] * shape[2]].view(shape)
 
 
@@ -57,20 +61,27 @@ def tabulate(images: Sequence[Pixels], device: "torch.device") -> Tables:
         sums = torch.from_numpy(np.empty((end, CHANNELS), np.int32))
     else:
         sums = torch.empty((end, CHANNELS), dtype=torch.int32, device=device)
-    tables = Tables(sums, torch.tensor(starts), torch.tensor(strides), sizes)
+    limits = np.array(sizes, np.int64).reshape(-1, 2)[:, ::-1].copy()
+    tables = Tables(
+        sums,
+        to_device(np.array(starts, np.int64), device),
+        to_device(np.array(strides, np.int64), device),
+        to_device(limits, device),
+        sizes,
+        tuple(zip(starts, strides, strict=True)),
+    )
     for number, image in enumerate(images):
-        _sum_up(image, tables.view(number, 1)[0])
-    return Tables(sums, tables.starts.to(device), tables.strides.to(device), sizes)
+        # torch warns of arrays it may not write to and refuses negative strides
+        pixels = np.require(image, requirements=["C", "W"])
+        _sum_up(pixels, tables.view(number, 1)[0])
+    return tables
 
 
-def _sum_up(image: Pixels, table: "torch.Tensor") -> None:
-    """Fill the `table` (H + 1, W + 1, 3) of `image`."""
+def _sum_up(pixels: Pixels, table: "torch.Tensor") -> None:
+    """Fill the `table` (H + 1, W + 1, 3) of an image."""
     import cv2
-    import numpy as np
     import torch
 
-    # torch warns of arrays it may not write to and refuses negative strides
-    pixels = np.require(image, requirements=["C", "W"])
     # from about 2,900 x 2,900 pixels on the sums may pass 2^31 and wrap around. That is no error:
     # int32 arithmetic is exact modulo 2^32, and a difference that fits comes out right
     if table.device.type == "cpu":
@@ -79,7 +90,7 @@ def _sum_up(image: Pixels, table: "torch.Tensor") -> None:
     table[0] = 0
     table[:, 0] = 0
     inner = table[1:, 1:]
-    torch.cumsum(torch.from_numpy(pixels).to(table.device), 1, dtype=torch.int32, out=inner)
+    torch.cumsum(to_device(pixels, table.device), 1, dtype=torch.int32, out=inner)
     torch.cumsum(inner, 0, dtype=torch.int32, out=inner)
 
 
@@ -100,23 +111,27 @@ class Level:
         """
         import torch
 
+        rows = last - first
+        means = torch.empty((len(self.tables), *canvas, CHANNELS), device=self.tables.device)
+        means[:, rows:] = 0
+        means[:, :rows, self.columns :] = 0
+        self.pool_into(means[:, :rows, : self.columns], first, last)
+        return means
+
+    def pool_into(self, inside: "torch.Tensor", first: int, last: int) -> None:
+        """Put rows `first` to `last` of the level into `inside` (n, last - first, columns, 3)."""
         device = self.tables.device
         tops, bottoms = (
             edges[first:last] for edges in _bins(self.height, self.rows, device=device)
         )
         lefts, rights = _bins(self.width, self.columns, device=device)
-        count, rows = len(self.tables), last - first
-        means = torch.empty((count, *canvas, CHANNELS), device=device)
-        means[:, rows:] = 0
-        means[:, :rows, self.columns :] = 0
-        inside = means[:, :rows, : self.columns]
         high = bottoms - tops
         shares = high.float().reciprocal()[:, None] * (rights - lefts).float().reciprocal()
         # a bin of more than BIN_PIXELS would not fit an int32: it is summed in horizontal strips
         largest = (-(-self.height // self.rows) + 1) * (-(-self.width // self.columns) + 1)
         strips = -(-largest // BIN_PIXELS)
         flat = self.tables.flatten(2)
-        shape = (count, rows, self.columns * CHANNELS)
+        shape = (len(self.tables), last - first, self.columns * CHANNELS)
         left, right = (_channels_of(edges).expand(shape) for edges in (lefts, rights))
         for strip in range(strips):
             above, below = tops + high * strip // strips, tops + high * (strip + 1) // strips
@@ -124,7 +139,6 @@ class Level:
             tall = flat.index_select(1, below).sub_(flat.index_select(1, above))
             sums = tall.gather(2, right).sub_(tall.gather(2, left)).view(inside.shape)
             _add_means(inside, sums, shares, first=strip == 0)
-        return means
 
 
 def _channels_of(columns: "torch.Tensor") -> "torch.Tensor":
@@ -152,7 +166,10 @@ def pool_boxes(
     stride, start = tables.strides[owners], tables.starts[owners]
     columns = torch.cat((lefts, rights), 1) + (left + start)[:, None]
     means = shares.new_empty((len(boxes), size, size, CHANNELS))
-    strips = -(-int((high.amax() * wide.amax()).item()) // BIN_PIXELS) if len(boxes) else 0
+    # the largest bin that a box inside its image can have: to ask for the largest there is would
+    # be a wait for the device
+    tallest, widest = (-(-max(sides) // size) + 1 for sides in zip(*tables.sizes, strict=True))
+    strips = -(-tallest * widest // BIN_PIXELS)
     for strip in range(strips):
         above, below = tops + high * strip // strips, tops + high * (strip + 1) // strips
         rows = (torch.cat((above, below), 1) + top[:, None]) * stride[:, None]

@@ -8,7 +8,9 @@ convolutions, or a transformer's matrices, behind them are bfloat16.
 
 import copy
 import itertools
-from contextlib import AbstractContextManager, nullcontext
+import threading
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -109,18 +111,44 @@ def has_bfloat16(device: str) -> bool:
 
 
 def full_float32(device: str) -> AbstractContextManager[None]:
-    """Inside, a GPU convolves float32 numbers as float32, not as TF32.
+    """Inside, a GPU multiplies float32 numbers as float32, not as TF32; on any thread.
 
     TF32 keeps 10 of 23 bits: scores would depend on the card, and on batch-mates.
     """
-    import torch
+    return _WITHOUT_TF32.held() if device.startswith("cuda") else nullcontext()
 
-    if not device.startswith("cuda"):
-        return nullcontext()
-    precise: AbstractContextManager[None] = torch.backends.cudnn.flags(
-        enabled=True, allow_tf32=False
-    )
-    return precise
+
+class _WithoutTf32:
+    """Switches TF32 off while any thread wants it off, and then back to what it was.
+
+    torch's switches are the whole process's: were each thread to put back what it found, the first
+    to end would switch TF32 on for the others, which are still at work.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._holders = 0
+        self._before = (False, False)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        from torch.backends import cuda, cudnn
+
+        with self._lock:
+            if self._holders == 0:
+                self._before = cudnn.allow_tf32, cuda.matmul.allow_tf32
+                cudnn.allow_tf32 = cuda.matmul.allow_tf32 = False
+            self._holders += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._holders -= 1
+                if self._holders == 0:
+                    cudnn.allow_tf32, cuda.matmul.allow_tf32 = self._before
+
+
+_WITHOUT_TF32 = _WithoutTf32()
 
 
 def bfloat16_copy(network: "nn.Module", backbone: str) -> "nn.Module":

@@ -47,13 +47,14 @@ from fakefacecli.scan.fetch import FetchingDecoder
 from fakefacecli.scan.heat import layer_of, rule_of
 from fakefacecli.scan.inputs import are_remote
 from fakefacecli.scan.pipeline import Judge, Stages
+from fakefacecli.scan.sizes import Sizes, sizes_for
 from fakefacecli.scan.stability import StableClassifier
 
 _TORCH = ("torch", "torchvision", "facenet-pytorch")
 # of one pass through a network. On a CPU more would not fit into its caches, and memory for numbers
 # of over 32 MB is asked of the system anew each time: a face took 72 ms in batches of 16, 57 in 2
 _FACES_ON_CPU = 4
-_FACES_ON_GPU = 64
+_FACES_ON_GPU = 256
 # the part of a scan's memory that fetched files may fill: the temporary folder may be in memory
 _OF_FETCHED = 4
 _PACKAGES = (
@@ -83,8 +84,8 @@ def build(
     folder = options.pictures
     draws = folder is not None and options.explain is not Explain.NONE
     # first: its processes start while the model is loaded
-    lanes = _lanes(options.judge.batch_size, pick_device(options.judge.device))
-    decoder = scan_decoder(options, lanes, stop, memory)
+    sizes = sizes_for(pick_device(options.judge.device), options.judge.batch_size)
+    decoder = scan_decoder(options, sizes, stop, memory)
     try:
         judge = build_judge(options.judge, checkpoint, stop, explains=draws, second=second)
         judge = made_stable(judge, options.evidence.stability)
@@ -102,15 +103,15 @@ def build(
 
 def scan_decoder(
     options: ScanOptions,
-    lanes: int,
+    sizes: Sizes,
     stop: Callable[[], None] = lambda: None,
     memory: Memory | None = None,
 ) -> Decoder:
-    """The decoder of a scan whose judge has `lanes` lanes; its processes run until it is closed."""
+    """The decoder of a scan whose judge works in `sizes`; its processes run until it is closed."""
     decoder = build_decoder(
         options.decode,
-        lanes,
-        options.judge.batch_size,
+        sizes.lanes,
+        sizes.batch_size,
         stop,
         follow_symlinks=options.source.follow_symlinks,
         memory=memory,
@@ -156,6 +157,9 @@ def build_judge(
     jobs.append(partial(build_detector, options, device, second))
     *members, detector = side_by_side(_done, jobs)
     stop()
+    sizes = sizes_for(device, options.batch_size)
+    if device.startswith("cuda"):
+        torch.cuda.synchronize(device)  # lanes do not wait for what the others have loaded
     return Judge(
         detector=detector,
         classifier=TorchClassifier(members, card, options.thresholds, early_exit),
@@ -164,7 +168,9 @@ def build_judge(
         model_name=card.name,
         device=device,
         precision="bf16" if any(member.quick for member in members) else "fp32",
-        lanes=_lanes(options.batch_size, device),
+        lanes=sizes.lanes,
+        batch_size=sizes.batch_size,
+        most_pixels=sizes.most_pixels,
     )
 
 
@@ -265,18 +271,6 @@ def build_decoder(  # noqa: PLR0913 - what is decoded, for whom, and within whic
     # decoded ahead, or judging and decoding would take turns
     ahead = max(2 * options.workers + 2, batch_size) if lanes == 1 else None
     return WorkerDecoder(options.workers, limits, ahead, stop=stop, memory=memory)
-
-
-def _lanes(batch_size: int, device: str) -> int:
-    """One lane per core, but at least four images in each: small batches cost more per face.
-
-    A GPU has one.
-    """
-    import torch
-
-    if device != "cpu":
-        return 1
-    return max(1, min(torch.get_num_threads(), batch_size // 4))
 
 
 def pick_device(name: str) -> str:

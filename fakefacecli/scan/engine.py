@@ -41,5 +41,5 @@ def on_this_machine(
         yield Work(
             stages.judge.device,
             stages.judge.precision,
-            lambda items: scan(items, stages, options.judge.batch_size, stop),
+            lambda items: scan(items, stages, stages.judge.batch_size, stop),
         )

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from fakefacecli.base.device import own_stream
 from fakefacecli.base.findings import FaceFinding, ImageReport
 from fakefacecli.base.memory import JUDGING_BYTES, Memory, default_limit
 from fakefacecli.base.options import Explain
@@ -19,7 +20,7 @@ from fakefacecli.scan.crop import cut
 
 # Of all images that are judged, or wait for it, at one time: the pixels of 16 photographs of 3
 # megapixels. A batch ends at its share of these, because 16 pictures of 100 megapixels are 5 GB
-_MOST_PIXELS = 48_000_000
+MOST_PIXELS = 48_000_000
 _OVERLAYS_AT_ONCE = 16  # a heatmap is as large as its face's crop
 
 Item = ImageRef | Unreadable | ImageReport
@@ -30,7 +31,8 @@ class Judge:
     """A model at work: finds the faces of pictures, cuts them out, judges and explains them.
 
     `lanes` batches are judged at the same time, each on a thread of its own: with more than one,
-    several threads call the parts at once. `device` is torch's name of it.
+    several threads call the parts at once. `device` is torch's name of it. `batch_size` images of
+    `most_pixels` at most are judged, or wait for it, at one time: it is of all lanes together.
     """
 
     detector: Detector
@@ -41,6 +43,8 @@ class Judge:
     device: str = "cpu"
     precision: str = "fp32"
     lanes: int = 1
+    batch_size: int = 16
+    most_pixels: int = MOST_PIXELS
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +67,7 @@ def scan(
     `stop` is called between steps and may raise. Raises CannotWrite when an overlay cannot be
     written.
     """
-    lanes, most = stages.judge.lanes, _MOST_PIXELS
+    lanes, most = stages.judge.lanes, stages.judge.most_pixels
     memory = stages.memory or Memory(default_limit())
     # what waits between decoding and judging is not counted: a quarter of the memory at most, as if
     # it were judged
@@ -114,7 +118,7 @@ def _within(
     memory: Memory, batch: Sequence[Decoded], stages: Stages, stop: Callable[[], None]
 ) -> list[ImageReport]:
     """`_judge_batch`, once there is memory for it."""
-    with memory.held(_pixels(batch) * JUDGING_BYTES, stop):
+    with memory.held(_pixels(batch) * JUDGING_BYTES, stop), own_stream(stages.judge.device):
         return _judge_batch(batch, stages, stop)
 
 

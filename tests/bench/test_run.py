@@ -90,6 +90,7 @@ def test_memory_is_that_of_the_processes(found: dict[str, Any]) -> None:
     assert 100 < memory["before_mb"] <= memory["peak_mb"] < 8000
     assert 20 < memory["decoders_mb"] < 4000
     assert memory["gpu_peak_mb"] is None
+    assert found["gpu_busy"] is None
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs /proc")

@@ -16,6 +16,7 @@ from fakefacecli.base.records import DecodedImage, Face, Pixels
 from fakefacecli.detect.boxes import nms_by_smaller
 from fakefacecli.detect.cascade import MtcnnDetector
 from fakefacecli.detect.pyramid import Level, pool_boxes, tabulate
+from fakefacecli.detect.sweep import Blind, Canvases
 from tests.builders import PHOTOS, ROOT, SHARED, ref
 
 CPU = torch.device("cpu")
@@ -58,9 +59,22 @@ def detector() -> MtcnnDetector:
     return MtcnnDetector()
 
 
-@pytest.fixture(scope="module")
-def like_facenet() -> MtcnnDetector:
-    return MtcnnDetector(**FACENET_DEFAULTS)
+def swept(
+    canvases: Canvases = Canvases(1024, 1 << 20),  # noqa: B008 - frozen
+    blind: Blind | None = Blind(),  # noqa: B008
+    **settings: Any,
+) -> MtcnnDetector:
+    """A detector that works on the CPU as it would on a GPU: in one sweep."""
+    detector = MtcnnDetector("cpu", **settings)
+    detector.canvases, detector.blind = canvases, blind
+    detector.pixels_at_once = 1 << 24
+    return detector
+
+
+@pytest.fixture(scope="module", params=[MtcnnDetector, swept], ids=["level by level", "sweep"])
+def like_facenet(request: pytest.FixtureRequest) -> MtcnnDetector:
+    made: MtcnnDetector = request.param(**FACENET_DEFAULTS)
+    return made
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,7 @@
 import copy
 import dataclasses
 import pathlib
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ from fakefacecli.models.folding import folded
 from fakefacecli.models.precision import (
     FEW_BITS,
     bfloat16_copy,
+    full_float32,
     in_bfloat16,
     is_unsure,
     logit_error,
@@ -224,3 +226,33 @@ def test_a_gpu_gives_the_verdicts_of_the_cpu(network: torch.nn.Module, few_bits:
     for one, other in zip(found, wanted, strict=True):
         near = pytest.approx(other.fake_probability, abs=0.005 if few_bits else 1e-4)
         assert one.fake_probability == near
+
+
+def tf32() -> tuple[bool, bool]:
+    return torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32
+
+
+@pytest.fixture
+def with_tf32() -> Iterator[None]:
+    """TF32 in all products, as where a program asks for speed."""
+    found = tf32()
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = True
+    yield
+    torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32 = found
+
+
+@pytest.mark.usefixtures("with_tf32")
+def test_float32_stays_float32_until_the_last_thread_is_done() -> None:
+    first, second = full_float32("cuda"), full_float32("cuda:1")
+    with first:
+        second.__enter__()
+        assert tf32() == (False, False)
+    assert tf32() == (False, False)  # the first has ended, the second has not
+    second.__exit__(None, None, None)
+    assert tf32() == (True, True)
+
+
+def test_on_a_cpu_no_switch_is_touched() -> None:
+    before = tf32()
+    with full_float32("cpu"):
+        assert tf32() == before

@@ -340,6 +340,8 @@ USAGE = {
     "no gpu 99": ("--device", "cuda:99"),
     "listing": ("--files-from", "no-such-listing"),
     "batch": ("--batch-size", "0"),
+    "batch words": ("--batch-size", "many"),
+    "batch large": ("--batch-size", "1025"),
     "idle -0": ("-0",),
     "idle format": ("--format", "csv"),
     "idle explain": ("--explain", "all"),
