@@ -63,7 +63,7 @@ def test_a_reports_header_shows_every_option_in_one_flat_object() -> None:
         '"follow_symlinks": false, "shard": null, '
         '"reports": [], "overlays": null, "explain": "flagged", '
         '"copy_flagged": null, "model": "fakeface-judge-2026.11", "thresholds": null, '
-        '"min_face_px": 40, "device": "auto", "precision": "auto", "batch_size": 16, '
+        '"min_face_px": 40, "device": "auto", "precision": "auto", "batch_size": null, '
         '"early_exit": false, "detector": "both", '
         '"turns": "auto", "workers": 2, "timeout_s": 10.0, "max_pixels": 100000000, '
         '"frames": "sample", "fail_on": [], "provenance": true, "trust_list": null, '
