@@ -28,7 +28,8 @@ from fakefacecli.bench.clocks import (
 )
 from fakefacecli.detect.both import BothDetectors
 from fakefacecli.models.bundled import find_model
-from fakefacecli.scan.build import build, usable_cores, versions
+from fakefacecli.scan.build import build
+from fakefacecli.scan.machine import usable_cores, versions
 from fakefacecli.scan.output import Output
 from fakefacecli.scan.pipeline import Stages, scan
 from fakefacecli.scan.source import PathSource

@@ -69,7 +69,7 @@ class BenchFlags:
 def bench(given: BenchFlags) -> ExitCode:
     """Measure a scan of FOLDER: rates of every stage and of the whole, memory, the ceiling."""
     from fakefacecli.bench.run import bench as measure
-    from fakefacecli.scan.build import default_workers
+    from fakefacecli.scan.machine import default_workers
     from fakefacecli.scan.targets import check_file
 
     refuse_if(

@@ -18,7 +18,7 @@ def doctor(
 ) -> ExitCode:
     """Show versions and devices, check the bundled models and judge a shipped photograph."""
     from fakefacecli.models.bundled import BUNDLED
-    from fakefacecli.scan.build import pick_device, versions
+    from fakefacecli.scan.machine import pick_device, versions
     from fakefacecli.scan.selftest import detector_test, self_test
 
     pick_device(device)  # refuses a wrong --device before anything is printed

@@ -67,7 +67,7 @@ def detector(words: str, panel: str | None = None) -> Any:
 
 
 def device(words: str | None = None, panel: str | None = None) -> Any:
-    """--device, for scan.build.pick_device."""
+    """--device, for scan.machine.pick_device."""
     words = f"{words or 'Where it runs'}: {DEVICES}."
     return typer.Option(metavar="DEVICE", help=words, rich_help_panel=panel)
 
@@ -95,7 +95,7 @@ def batch_size(panel: str | None = None) -> Any:
 
 
 def workers(words: str, panel: str | None = None) -> Any:
-    """--workers; None stands for scan.build.default_workers."""
+    """--workers; None stands for scan.machine.default_workers."""
     return typer.Option(metavar="N", min=1, max=64, help=words, rich_help_panel=panel)
 
 

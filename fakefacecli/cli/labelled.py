@@ -45,8 +45,9 @@ def open_checkpoint(
     """
     from fakefacecli.evaluate.run import Subject
     from fakefacecli.labelled.faces import FaceReader
-    from fakefacecli.scan.build import build_decoder, build_judge, default_workers
+    from fakefacecli.scan.build import build_decoder, build_judge
     from fakefacecli.scan.classify import TorchClassifier
+    from fakefacecli.scan.machine import default_workers
 
     faces_only, scale = faces
     refuse_if({"--faces-scale goes with --faces-only": scale is not None and not faces_only})

@@ -59,7 +59,7 @@ def scan_options(flags: ScanFlags) -> ScanOptions:
 
     Raises UsageError for an impossible value, and for flags that contradict each other.
     """
-    from fakefacecli.scan.build import default_workers
+    from fakefacecli.scan.machine import default_workers
 
     refuse_empty(
         {

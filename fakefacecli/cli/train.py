@@ -33,7 +33,7 @@ def train_options(flags: TrainFlags) -> "tuple[TrainOptions, Checkpoint | None]"
     ModelRefused for the model.
     """
     from fakefacecli.models.bundled import find_start
-    from fakefacecli.scan.build import pick_device
+    from fakefacecli.scan.machine import pick_device
 
     _check(flags)
     _check_together(flags)
@@ -59,7 +59,7 @@ def _ready_scale(flags: TrainFlags, init: "Checkpoint | None") -> float | None:
 
 def _options(flags: TrainFlags, device: str, ready_scale: float | None) -> TrainOptions:
     from fakefacecli.labelled.data import CACHE_ENDING
-    from fakefacecli.scan.build import default_workers
+    from fakefacecli.scan.machine import default_workers
 
     return TrainOptions(
         data=flags.data,

@@ -13,8 +13,8 @@ from fakefacecli.base.verdicts import Status
 from fakefacecli.bench.run import WARM_UP, machine, spread
 from fakefacecli.cluster.engine import on_ray
 from fakefacecli.models.bundled import find_model
-from fakefacecli.scan.build import versions
 from fakefacecli.scan.engine import Engine, on_this_machine
+from fakefacecli.scan.machine import versions
 from fakefacecli.scan.source import PathSource
 
 _ACTORS = (None, 1, 2)  # None: without Ray

@@ -9,7 +9,7 @@ from fakefacecli.base.memory import default_limit
 from fakefacecli.base.options import ScanOptions, SourceOptions
 from fakefacecli.models.bundled import BUNDLED, find_model
 from fakefacecli.models.judge import AnyCheckpoint, JudgeCheckpoint
-from fakefacecli.scan.build import versions
+from fakefacecli.scan.machine import versions
 
 _LIST = "list-"
 

@@ -13,7 +13,8 @@ from fakefacecli.base.findings import ImageReport
 from fakefacecli.base.memory import Memory
 from fakefacecli.base.records import ImageRef
 from fakefacecli.cluster.orders import Orders, model_files, unpacked
-from fakefacecli.scan.build import build, scan_decoder, versions
+from fakefacecli.scan.build import build, scan_decoder
+from fakefacecli.scan.machine import versions
 from fakefacecli.scan.pipeline import Stages, scan
 from fakefacecli.scan.sizes import Sizes
 

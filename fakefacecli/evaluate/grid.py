@@ -11,8 +11,8 @@ from fakefacecli.base.verdicts import Reason
 from fakefacecli.evaluate.degrade import Degradation
 from fakefacecli.labelled.faces import FoundFace
 from fakefacecli.models.window import WindowRule
-from fakefacecli.scan.build import usable_cores
 from fakefacecli.scan.classify import TorchClassifier, unfit
+from fakefacecli.scan.machine import usable_cores
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,16 +1,11 @@
 """From options to stages: loads the weights and picks the device, once per process."""
 
 import copy
-import os
-import re
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from fakefacecli import __version__
 from fakefacecli.base.errors import UsageError
 from fakefacecli.base.memory import Memory, default_limit
 from fakefacecli.base.options import (
@@ -34,7 +29,6 @@ from fakefacecli.detect.second import CenterFaceDetector
 from fakefacecli.detect.turns import TurningDetector
 from fakefacecli.evidence import pdq
 from fakefacecli.evidence.provenance import lists_of
-from fakefacecli.models.backbones import TIMM
 from fakefacecli.models.checkpoint import load
 from fakefacecli.models.folding import folded
 from fakefacecli.models.judge import AnyCheckpoint, EarlyExit, JudgeCard, Member, members_of
@@ -46,27 +40,17 @@ from fakefacecli.scan.explain import JudgeExplainer, NetworkExplainer
 from fakefacecli.scan.fetch import FetchingDecoder
 from fakefacecli.scan.heat import layer_of, rule_of
 from fakefacecli.scan.inputs import are_remote
+from fakefacecli.scan.machine import pick_device
 from fakefacecli.scan.pipeline import Judge, Stages
 from fakefacecli.scan.sizes import Sizes, sizes_for
 from fakefacecli.scan.stability import StableClassifier
 
-_TORCH = ("torch", "torchvision", "facenet-pytorch")
 # of one pass through a network. On a CPU more would not fit into its caches, and memory for numbers
 # of over 32 MB is asked of the system anew each time: a face took 72 ms in batches of 16, 57 in 2
 _FACES_ON_CPU = 4
 _FACES_ON_GPU = 256
 # the part of a scan's memory that fetched files may fill: the temporary folder may be in memory
 _OF_FETCHED = 4
-_PACKAGES = (
-    *_TORCH,
-    "onnxruntime",
-    "pillow",
-    "pillow-heif",
-    "numpy",
-    "grad-cam",
-    "c2pa-python",
-    "pdqhash",
-)
 
 
 def build(
@@ -271,55 +255,3 @@ def build_decoder(  # noqa: PLR0913 - what is decoded, for whom, and within whic
     # decoded ahead, or judging and decoding would take turns
     ahead = max(2 * options.workers + 2, batch_size) if lanes == 1 else None
     return WorkerDecoder(options.workers, limits, ahead, stop=stop, memory=memory)
-
-
-def pick_device(name: str) -> str:
-    """The torch device `--device` means; "auto" takes CUDA where there is one, else the CPU.
-
-    An Apple GPU (MPS) is used only when asked for: its scores were never compared with the CPU's.
-    """
-    import torch
-
-    if not re.fullmatch(r"auto|cpu|mps|cuda(:\d{1,3})?", name):
-        raise UsageError(f"--device {name}: wanted auto, cpu, cuda, cuda:N or mps")
-    there = ["cpu"]
-    if torch.cuda.is_available():
-        there += [f"cuda:{number}" for number in range(torch.cuda.device_count())]
-    if name == "auto":
-        return there[1] if len(there) > 1 else "cpu"
-    if torch.backends.mps.is_available():
-        there.append("mps")
-    kind, _, number = name.partition(":")
-    wanted = f"cuda:{int(number or 0)}" if kind == "cuda" else kind
-    if wanted not in there:
-        raise UsageError(f"--device {name}: no such device here, only {', '.join(there)}")
-    return wanted
-
-
-def versions(checkpoint: AnyCheckpoint | None = None) -> dict[str, str]:
-    """The versions that can change a score; a package that is missing is left out.
-
-    Of timm only where a network of `checkpoint` is built by it.
-    """
-    networks = members_of(checkpoint) if checkpoint else ()
-    by_timm = any(member.checkpoint.card.backbone.startswith(TIMM) for member in networks)
-    found = {"fakefacecli": __version__, "python": ".".join(map(str, sys.version_info[:3]))}
-    for package in (*_PACKAGES, "timm") if by_timm else _PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found
-
-
-def default_workers() -> int:
-    """One decoder process per usable core, 8 at most: more would only wait for the network."""
-    return min(8, usable_cores())
-
-
-def usable_cores() -> int:
-    """How many cores this process may use."""
-    # a container or taskset may give this process only some of the machine's cores
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

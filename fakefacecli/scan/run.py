@@ -25,10 +25,10 @@ from fakefacecli.evidence.provenance import lists_of
 from fakefacecli.models.bundled import find_model
 from fakefacecli.models.judge import AnyCheckpoint
 from fakefacecli.reports.tally import Tally
-from fakefacecli.scan.build import versions
 from fakefacecli.scan.engine import Engine, on_this_machine
 from fakefacecli.scan.inputs import CountingSource, input_source, refuse_for_urls
 from fakefacecli.scan.judging import JUDGED_BEFORE, PendingReports
+from fakefacecli.scan.machine import versions
 from fakefacecli.scan.output import Output
 from fakefacecli.scan.redaction import RedactedSource, new_secret
 from fakefacecli.scan.skipped import SkippedList

@@ -13,7 +13,8 @@ from fakefacecli.base.options import DecodeOptions, JudgeOptions
 from fakefacecli.base.records import Box, DecodedImage, ImageRef
 from fakefacecli.detect.second import CenterFaceDetector
 from fakefacecli.models.bundled import BUNDLED, SECOND_DETECTOR, find_model
-from fakefacecli.scan.build import build_decoder, build_judge, pick_device
+from fakefacecli.scan.build import build_decoder, build_judge
+from fakefacecli.scan.machine import pick_device
 from fakefacecli.scan.pipeline import Stages, scan
 
 # another CPU, GPU or library version changes the last digits; a wrong weight or step much more

@@ -16,7 +16,7 @@ from fakefacecli.base.options import (
 )
 from fakefacecli.base.text import counted
 from fakefacecli.base.verdicts import Label, Status, Thresholds
-from fakefacecli.scan.build import default_workers
+from fakefacecli.scan.machine import default_workers
 from fakefacecli.scan.run import Callbacks, Outcome, run_scan
 from fakefacecli.scan.source import PathSource
 from fakefacecli.web.answer import render

@@ -32,7 +32,7 @@ from fakefacecli.base.records import ImageRef
 from fakefacecli.base.text import printable
 from fakefacecli.bench.run import Item, bench, spread
 from fakefacecli.cli.console import complain, stoppable
-from fakefacecli.scan.build import default_workers
+from fakefacecli.scan.machine import default_workers
 from fakefacecli.scan.source import PathSource
 
 _DEMO = "from tests.bench.demo_loop import main; main()"

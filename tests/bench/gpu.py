@@ -35,7 +35,7 @@ from fakefacecli.base.options import (
 from fakefacecli.base.records import DecodedImage, ImageRef
 from fakefacecli.bench.run import bench
 from fakefacecli.detect.cascade import MtcnnDetector
-from fakefacecli.scan.build import default_workers
+from fakefacecli.scan.machine import default_workers
 from fakefacecli.scan.source import PathSource
 from tests.bench.against_demo import run_demo
 from tests.bench.detect_speed import read

@@ -44,10 +44,11 @@ from fakefacecli.labelled.data import read_data
 from fakefacecli.models.bundled import find_model
 from fakefacecli.models.precision import has_bfloat16
 from fakefacecli.models.preprocess import normalised, region, shrink
-from fakefacecli.scan.build import build_judge, pick_device
+from fakefacecli.scan.build import build_judge
 from fakefacecli.scan.classify import Network, TorchClassifier
 from fakefacecli.scan.explain import NetworkExplainer, spread
 from fakefacecli.scan.heat import FINER, HeatRule, Method, layer_of, rule_of
+from fakefacecli.scan.machine import pick_device
 from tests.bench.windows import read_window
 
 STEPS = 20

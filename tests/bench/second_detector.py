@@ -27,7 +27,8 @@ from fakefacecli.base.options import (
 from fakefacecli.base.records import Box
 from fakefacecli.base.verdicts import DetectorName
 from fakefacecli.models.bundled import find_model
-from fakefacecli.scan.build import build_decoder, build_judge, default_workers
+from fakefacecli.scan.build import build_decoder, build_judge
+from fakefacecli.scan.machine import default_workers
 from fakefacecli.scan.pipeline import Stages, scan
 from fakefacecli.scan.source import PathSource
 

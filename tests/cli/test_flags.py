@@ -15,7 +15,7 @@ from fakefacecli.cli.scan import scan, scan_options
 from fakefacecli.cli.scan_flags import ScanFlags
 from fakefacecli.cli.train import train, train_options
 from fakefacecli.cli.train_flags import TrainFlags
-from fakefacecli.scan.build import default_workers
+from fakefacecli.scan.machine import default_workers
 from fakefacecli.train.options import TrainOptions
 
 

@@ -21,9 +21,10 @@ from fakefacecli.base.verdicts import DetectorName, Label, Reason, Thresholds
 from fakefacecli.models.bundled import BUNDLED, find_model, find_network
 from fakefacecli.models.judge import EarlyExit, JudgeCheckpoint, members_of, read_judge
 from fakefacecli.scan import selftest
-from fakefacecli.scan.build import build_judge, versions
+from fakefacecli.scan.build import build_judge
 from fakefacecli.scan.classify import Network, TorchClassifier
 from fakefacecli.scan.crop import cut
+from fakefacecli.scan.machine import versions
 from tests.builders import PHOTOS, ROOT, SHARED
 from tests.command import fakeface
 
