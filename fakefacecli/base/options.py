@@ -215,7 +215,7 @@ class EvidenceOptions:
 
 @dataclass(frozen=True, slots=True)
 class EngineOptions:
-    """Where faces are judged; no row depends on it.
+    """Where faces are judged, or networks trained; no row depends on it.
 
     `ray_address` is that of a cluster, "auto" of the one that this machine belongs to; without one
     Ray is started here for the run. `actors` are its workers (None: as many as there is room for),

@@ -58,10 +58,8 @@ class BenchFlags:
     workers: Annotated[int | None, flags.workers("Decoder processes (default: one per core).")] = (
         None
     )
-    engine: Annotated[EngineName, flags.engine("ray: against 1 and 2 workers of Ray.")] = (
-        EngineName.LOCAL
-    )
-    ray_address: Annotated[str | None, flags.ray_address()] = None
+    engine: Annotated[EngineName, flags.engine("Who judges")] = EngineName.LOCAL
+    ray_address: flags.RayAddress = None
 
 
 @error_boundary

@@ -72,17 +72,6 @@ def device(words: str | None = None, panel: str | None = None) -> Any:
     return typer.Option(metavar="DEVICE", help=words, rich_help_panel=panel)
 
 
-def engine(words: str, panel: str | None = None) -> Any:
-    """--engine: `words` are its help."""
-    return typer.Option(metavar="local|ray", help=words, rich_help_panel=panel)
-
-
-def ray_address(panel: str | None = None) -> Any:
-    """--ray-address, for cluster.connection.connected."""
-    words = "The cluster (auto: this machine's; default: a new one)."
-    return typer.Option(metavar="ADDRESS", help=words, rich_help_panel=panel)
-
-
 def precision(words: str, panel: str | None = None) -> Any:
     """--precision."""
     return typer.Option(help=words, rich_help_panel=panel)
@@ -141,11 +130,30 @@ def generators(panel: str | None = None) -> Any:
     return typer.Option(metavar="FILE", help=words, rich_help_panel=panel)
 
 
+def engine(who: str) -> Any:
+    """--engine; `who` says what it chooses."""
+    words = f"{who}: this machine, or a Ray cluster."
+    return typer.Option(metavar="local|ray", help=words, rich_help_panel=RUNNING)
+
+
+def ray_workers(words: str) -> Any:
+    """How many workers a cluster is asked for."""
+    return typer.Option(metavar="N", min=1, max=100_000, help=words, rich_help_panel=RUNNING)
+
+
 def progress(words: str) -> Any:
     """--progress."""
     return typer.Option(help=words, rich_help_panel=RUNNING)
 
 
+RayAddress = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ADDRESS",
+        help="The cluster (auto: this machine's; default: a new one).",
+        rich_help_panel=RUNNING,
+    ),
+]
 Quiet = Annotated[
     bool, typer.Option("--quiet", "-q", help="Only errors on stderr.", rich_help_panel=RUNNING)
 ]

@@ -194,14 +194,11 @@ class ScanFlags:
         int, _running(metavar="N", min=1, max=1_000_000_000, help="Largest image decoded.")
     ] = 100_000_000
     max_memory: Annotated[str | None, flags.max_memory(RUNNING)] = None
-    engine: Annotated[
-        EngineName, flags.engine("Who judges: this machine, or a Ray cluster.", RUNNING)
-    ] = EngineName.LOCAL
-    ray_address: Annotated[str | None, flags.ray_address(RUNNING)] = None
-    actors: Annotated[
-        int | None,
-        _running(metavar="N", min=1, max=100_000, help="Ray's workers (default: all that fit)."),
-    ] = None
+    engine: Annotated[EngineName, flags.engine("Who judges")] = EngineName.LOCAL
+    ray_address: flags.RayAddress = None
+    actors: Annotated[int | None, flags.ray_workers("Ray's workers (default: all that fit).")] = (
+        None
+    )
     gpus_per_actor: Annotated[
         float | None,
         _running(metavar="X", min=0, max=16, help="GPUs of each worker, such as 0.5 (default: 1)."),

@@ -4,15 +4,18 @@ from typing import TYPE_CHECKING
 
 from fakefacecli.base.errors import ExitCode, UsageError
 from fakefacecli.base.lock import locked
-from fakefacecli.base.options import Progress
+from fakefacecli.base.options import EngineName, EngineOptions
 from fakefacecli.cli.console import complain, error_boundary, stoppable
 from fakefacecli.cli.flags import takes
 from fakefacecli.cli.parse import refuse_if
+from fakefacecli.cli.streams import reports_alone
 from fakefacecli.cli.train_flags import TrainFlags
 from fakefacecli.train.options import OPTIMIZERS, SCHEDULES, TrainOptions
 
 if TYPE_CHECKING:
     from fakefacecli.models.checkpoint import Checkpoint
+    from fakefacecli.train.log import TrainingProgress
+    from fakefacecli.train.run import Watch
 
 BY_CHANCE = 0.55  # guessing has an AUC of 0.5, on a few faces somewhat more by luck
 _GRACE_SECONDS = 30.0  # a step of a large network takes longer than one of a scan
@@ -23,7 +26,7 @@ _GRACE_SECONDS = 30.0  # a step of a large network takes longer than one of a sc
 def train(flags: TrainFlags) -> ExitCode:
     """Train a model on labelled images; audit them for shortcuts first."""
     options, init = train_options(flags)
-    return _run(options, flags.progress, flags.quiet, init)
+    return _run(options, flags, init)
 
 
 def train_options(flags: TrainFlags) -> "tuple[TrainOptions, Checkpoint | None]":
@@ -37,7 +40,8 @@ def train_options(flags: TrainFlags) -> "tuple[TrainOptions, Checkpoint | None]"
 
     _check(flags)
     _check_together(flags)
-    device = pick_device(flags.device)
+    # a cluster's devices are not this machine's
+    device = pick_device(flags.device) if flags.engine is EngineName.LOCAL else flags.device
     init = find_start(flags.init) if flags.init else None
     return _options(flags, device, _ready_scale(flags, init)), init
 
@@ -130,6 +134,9 @@ def _check_together(flags: TrainFlags) -> None:
             "--unfreeze-every goes with --freeze": flags.unfreeze_every and flags.freeze == "none",
             "--init brings its own backbone, head and input; leave their flags out": flags.init
             and (network or (sees and not flags.view)),
+            "--ray-address and --train-workers go with --engine ray": flags.engine
+            is not EngineName.RAY
+            and (flags.ray_address is not None or flags.train_workers is not None),
             "--level goes with --view": flags.level and not flags.view,
             "--via-px goes with --view window": flags.via_px and flags.view != "window",
             "--view native sees pixels as they are; leave --crop-scale out": flags.crop_scale
@@ -145,20 +152,19 @@ def _check_together(flags: TrainFlags) -> None:
     )
 
 
-def _run(
-    options: TrainOptions, progress: Progress, quiet: bool, init: "Checkpoint | None"
-) -> ExitCode:
+def _run(options: TrainOptions, flags: TrainFlags, init: "Checkpoint | None") -> ExitCode:
     from fakefacecli.cli.training import Screen
-    from fakefacecli.train.run import Watch, run_training
+    from fakefacecli.train.run import Watch
 
+    quiet = flags.quiet
     with (
         stoppable(_GRACE_SECONDS, "what finished epochs left is kept; --resume goes on") as stop,
         # two trainings with one --out would mix their checkpoints and their cut faces
         locked(options.out),
-        Screen(progress, quiet) as screen,
+        Screen(flags.progress, quiet) as screen,
     ):
         watch = Watch(screen.say, screen.images, screen.step, screen.epoch, stop)
-        done = run_training(options, watch, init)
+        done = _trained(options, flags, watch, init)
         best = done.best_epoch
         screen.say(
             f"{options.out}: epoch {best.number} of {len(done.history)}, validation "
@@ -172,6 +178,20 @@ def _run(
         return ExitCode.COMPLETE
     complain("validation chose the epoch: measure on faces it never saw before you rely on it")
     return ExitCode.COMPLETE
+
+
+def _trained(
+    options: TrainOptions, flags: TrainFlags, watch: "Watch", init: "Checkpoint | None"
+) -> "TrainingProgress":
+    from fakefacecli.train.run import run_training
+
+    if flags.engine is EngineName.LOCAL:
+        return run_training(options, watch, init)
+    from fakefacecli.cluster.training import train_on_ray
+
+    engine = EngineOptions(flags.engine, flags.ray_address, flags.train_workers)
+    with reports_alone():  # Ray prints what goes wrong to stdout
+        return train_on_ray(options, engine, flags.amp, watch)
 
 
 def no_better_than_chance(out: str, auc: float) -> str:

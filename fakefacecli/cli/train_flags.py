@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from fakefacecli.base.options import Progress, Turns
+from fakefacecli.base.options import EngineName, Progress, Turns
 from fakefacecli.cli import flags
 from fakefacecli.cli.flags import RUNNING
 from fakefacecli.train.options import TrainOptions
@@ -174,6 +174,12 @@ class TrainFlags:
     device: Annotated[str, flags.device(panel=RUNNING)] = "auto"
     workers: Annotated[
         int | None, flags.workers("Decoders (default: one per core, 8 at most).", RUNNING)
+    ] = None
+    engine: Annotated[EngineName, flags.engine("Who trains")] = EngineName.LOCAL
+    ray_address: flags.RayAddress = None
+    train_workers: Annotated[
+        int | None,
+        flags.ray_workers("Ray's workers (default: one per GPU, else one per CPU, 8 at most)."),
     ] = None
     resume: Annotated[bool, _running("--resume", help="Go on with an interrupted training.")] = (
         False

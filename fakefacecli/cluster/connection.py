@@ -102,32 +102,41 @@ def _nobody(address: str | None) -> UsageError:
 def room_for(ray: Any, options: ScanOptions) -> Room:
     """What the cluster has room for now; UsageError where not even one actor fits."""
     wanted, device = options.engine, options.judge.device
-    if device not in ("auto", "cpu", "cuda"):
-        raise UsageError(
-            f"--device {device}: with --engine ray, wanted auto, cpu or cuda: Ray divides the GPUs"
-        )
-    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-    there = any(node.get("GPU", 0) > 0 for node in nodes)
-    gpus = 0.0 if device == "cpu" or not (there or device == "cuda") else 1.0
+    nodes = nodes_of(ray)
+    gpus = float(on_gpu(device, nodes))
     if wanted.gpus_per_actor is not None:
         gpus = wanted.gpus_per_actor
     cpus = max(1, min(_CPUS, int(max((node.get("CPU", 0) for node in nodes), default=0))))
-    fits = [_fits(node, cpus, gpus) for node in nodes]
-    if sum(fits) < (wanted.actors or 1) and cpus > 1:  # smaller ones fit more often
-        cpus, fits = 1, [_fits(node, 1, gpus) for node in nodes]
-    if not sum(fits):
+    room = [fits(node, cpus, gpus) for node in nodes]
+    if sum(room) < (wanted.actors or 1) and cpus > 1:  # smaller ones fit more often
+        cpus, room = 1, [fits(node, 1, gpus) for node in nodes]
+    if not sum(room):
         found = sum((Counter(node) for node in nodes), Counter())
         raise UsageError(
             f"the cluster has no room for a worker: wanted 1 CPU and {gpus:g} GPU on one node, "
             f"found {found['CPU']:g} CPU and {found['GPU']:g} GPU on {len(nodes)} nodes"
         )
-    actors = wanted.actors or sum(fits)
-    beside = min(actors, max(fits))
+    actors = wanted.actors or sum(room)
+    beside = min(actors, max(room))
     # one more than work at a time: its images are decoded meanwhile
     return Room(actors, cpus, gpus, slots=cpus + 1, beside=beside)
 
 
-def _fits(node: dict[str, float], cpus: int, gpus: float) -> int:
+def nodes_of(ray: Any) -> list[dict[str, float]]:
+    """What each node of the cluster has."""
+    return [node["Resources"] for node in ray.nodes() if node["Alive"]]
+
+
+def on_gpu(device: str, nodes: list[dict[str, float]]) -> bool:
+    """Whether --device means a GPU there; UsageError for a device that it cannot name."""
+    if device not in ("auto", "cpu", "cuda"):
+        raise UsageError(
+            f"--device {device}: with --engine ray, wanted auto, cpu or cuda: Ray divides the GPUs"
+        )
+    return device == "cuda" or (device == "auto" and any(node.get("GPU", 0) for node in nodes))
+
+
+def fits(node: dict[str, float], cpus: int, gpus: float) -> int:
     """How many actors fit on a node."""
     by_cpu = math.floor(node.get("CPU", 0) / cpus)
     if not gpus:

@@ -272,7 +272,7 @@ class Crew:
         except self._ray.exceptions.RayError:
             return None
         if isinstance(answer, Refusal):
-            raise _refused(answer)
+            raise refused(answer)
         return answer
 
 
@@ -297,7 +297,8 @@ def _probe(options: ScanOptions) -> Iterator[str]:
             os.unlink(path)
 
 
-def _refused(refusal: Refusal) -> FakeFaceError:
+def refused(refusal: Refusal) -> FakeFaceError:
+    """The error that a worker refused with, of the same class."""
     kinds: Mapping[str, Any] = vars(errors)
     kind = kinds.get(refusal.kind, FakeFaceError)
     return kind() if kind is errors.DeviceFull else kind(refusal.text)

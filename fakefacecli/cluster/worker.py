@@ -82,7 +82,7 @@ class Worker:
         torch.set_num_threads(1)
         folder = self._folder.name
         options, checkpoint = unpacked(orders, folder)
-        _check_versions(orders.versions, versions(checkpoint), host)
+        check_versions(orders.versions, versions(checkpoint), host, "rows")
         first = build(options, checkpoint)
         # decoders read the lists again when one is started anew; the model is not read any more
         for name in model_files(orders):
@@ -100,13 +100,7 @@ class Worker:
 
 def _check_place(orders: Orders, host: str) -> None:
     folder, probe = orders.folder, orders.probe
-    try:
-        os.chdir(folder)
-    except OSError:
-        raise UsageError(
-            f"{host} has no folder {folder}: start the scan in a folder that every machine of "
-            "the cluster has under the same path"
-        ) from None
+    enter(folder, host)
     if probe and not os.path.exists(probe):
         raise UsageError(
             f"{host} does not see {os.path.dirname(probe)}: overlays need a folder that every "
@@ -114,11 +108,23 @@ def _check_place(orders: Orders, host: str) -> None:
         )
 
 
-def _check_versions(wanted: dict[str, str], found: dict[str, str], host: str) -> None:
+def enter(folder: str, host: str) -> None:
+    """Make `folder` the current one, so that names of files mean what they mean to the driver."""
+    try:
+        os.chdir(folder)
+    except OSError:
+        raise UsageError(
+            f"{host} has no folder {folder}: start the run in a folder that every machine of the "
+            "cluster has under the same path"
+        ) from None
+
+
+def check_versions(wanted: dict[str, str], found: dict[str, str], host: str, what: str) -> None:
+    """Raise UsageError where versions differ, and so `what` comes out."""
     for name in sorted(wanted.keys() | found.keys()):
         here, there = wanted.get(name, "none"), found.get(name, "none")
         if here != there:
             raise UsageError(
-                f"{host} has {name} {there}, this machine {here}: rows could differ; install the "
-                "same versions on all machines"
+                f"{host} has {name} {there}, this machine {here}: {what} could differ; install "
+                "the same versions on all machines"
             )

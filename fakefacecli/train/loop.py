@@ -26,6 +26,7 @@ from fakefacecli.train.low_rank import merged, set_adapted
 from fakefacecli.train.made import FakeMaker
 from fakefacecli.train.options import TrainOptions
 from fakefacecli.train.split import Division
+from fakefacecli.train.team import ALONE, Team
 from fakefacecli.train.validate import Validation, autocast
 
 if TYPE_CHECKING:
@@ -45,13 +46,19 @@ class Training:
     """A network in training. `average` follows its weights, and is what is saved."""
 
     def __init__(
-        self, network: "nn.Module", card: ModelCard, division: Division, options: TrainOptions
+        self,
+        network: "nn.Module",
+        card: ModelCard,
+        division: Division,
+        options: TrainOptions,
+        team: Team = ALONE,
     ):
         import torch
 
-        self.card, self.options = card, options
+        self.card, self.options, self.team = card, options, team
         self.validation = Validation(division.val, card, options)
         self.network = network.to(options.device)
+        team.align(self.network)
         self.at_start = frozen_at_start(network, options.freeze)
         set_dropout(network, options.dropout)
         self.average = average_of(network)
@@ -83,8 +90,10 @@ class Training:
         set_adapted(self.network)
         # each epoch's own: a resumed run then draws what an uninterrupted one would. The factor
         # keeps seed 0, epoch 2 apart from seed 1, epoch 1
-        torch.manual_seed(self.options.seed * 100_003 + number)
-        generator = torch.Generator().manual_seed(self.options.seed * 100_003 + number)
+        seed = self.options.seed * 100_003 + number
+        # dropout: other rows, other values; the factor is larger than what seeds differ by
+        torch.manual_seed(seed + self.team.rank * 1_000_000_007)
+        generator = torch.Generator().manual_seed(seed)
         losses = []
         self.recent = deque(maxlen=-(-_SETTLE_WITH // self.options.batch_size))
         for done, batch in enumerate(self.sampler.epoch(number), 1):
@@ -114,7 +123,9 @@ class Training:
 
     def validate(self, stop: Callable[[], None]) -> dict[str, float]:
         """The average's figures on the faces kept for validation."""
-        return self.validation.measure(self.average, stop)
+        # by one worker: what is decided by them must be decided by all alike
+        figures = self.validation.measure(self.average, stop) if self.team.leads else {}
+        return self.team.told(figures, self.options.device)
 
     def weights(self) -> "dict[str, Tensor]":
         """Those of the average, with adapters added to their matrices."""
@@ -148,24 +159,34 @@ class Training:
 
     def _step(self, batch: Batch, generator: Any, count: int) -> float:
         import torch
-        from torch.nn.functional import binary_cross_entropy_with_logits
 
         self._set_rate(count)
         with torch.no_grad():
             inputs, targets = self._inputs(batch, generator)
         self.recent.append(inputs)
         self.optimizer.zero_grad(set_to_none=True)
-        with autocast(self.options):
-            logits = self.network(inputs).squeeze(1)
-        # float32: a loss adds up many small numbers, of which bfloat16 keeps 8 bits
-        loss = binary_cross_entropy_with_logits(logits.float(), targets)
+        loss = self.team.join(self.network, self._learn(inputs, targets))
         if not loss.isfinite():
             raise FakeFaceError("the loss is not finite any more; try a lower --lr")
-        loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), _MOST_GRADIENT)
         self.optimizer.step()
         self.average.update_parameters(self.network)
-        return float(loss.detach())
+        return float(loss)
+
+    def _learn(self, inputs: "Tensor", targets: "Tensor") -> "Tensor":
+        """Add the gradients of this worker's rows; their part of the whole batch's mean loss."""
+        from torch.nn.functional import binary_cross_entropy_with_logits
+
+        rows, wanted = self.team.share(inputs), self.team.share(targets)
+        if not len(rows):
+            return wanted.sum()
+        with autocast(self.options):
+            logits = self.network(rows).squeeze(1)
+        # float32: a loss adds up many small numbers, of which bfloat16 keeps 8 bits
+        loss = binary_cross_entropy_with_logits(logits.float(), wanted)
+        loss = loss * (len(rows) / len(inputs))
+        loss.backward()  # type: ignore[no-untyped-call]
+        return loss.detach()
 
     def _inputs(self, batch: Batch, generator: Any) -> "tuple[Tensor, Tensor]":
         """What the network sees of a batch, and its smoothed targets."""

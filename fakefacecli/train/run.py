@@ -5,7 +5,6 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING
 
 from fakefacecli.base.errors import FakeFaceError, Interrupted
 from fakefacecli.base.text import counted, printable
@@ -22,9 +21,7 @@ from fakefacecli.train.resume import check_out, fingerprint_of, read_state, resu
 from fakefacecli.train.split import Division, divide, near_pairs_of_both_labels
 from fakefacecli.train.split_file import with_division, write_division
 from fakefacecli.train.start import start_with
-
-if TYPE_CHECKING:
-    from torch import nn
+from fakefacecli.train.team import ALONE, Team
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +40,12 @@ class Watch:
 
 
 def run_training(
-    options: TrainOptions, watch: Watch, init: Checkpoint | None = None
+    options: TrainOptions, watch: Watch, init: Checkpoint | None = None, team: Team = ALONE
 ) -> TrainingProgress:
     """Train and write the checkpoint, the division of the data, the log, the curves.
 
-    `init` is the model of --init, where the caller has found it already.
+    `init` is the model of --init, where the caller has found it already. Each worker of a `team`
+    calls this with the same options; only the one that leads writes, and needs a `watch`.
     After each epoch that is the best so far the checkpoint is replaced, so an interruption keeps
     it. Raises a FakeFaceError; before any image is read where an earlier run's work would be lost
     or the network cannot be made.
@@ -61,14 +59,28 @@ def run_training(
         images, taken_over = with_division(images, options.init)
         if taken_over:
             watch.say(f"{taken_over} images go by the splits of the training of {options.init}")
-    faces = _faces(images, card, options, watch)
+    faces = _faces_of(team, images, card, options, watch)
     division = divide(faces, options.seed)
     for line in [*division.notes, _counts(division)]:
         watch.say(line)
     _report(audit([*division.train, *division.val]), options, watch)
     watch.stop()
     kept = partial(write_division, options.out, images, division, options.init)
-    return _run(network, card, division, kept, options, watch)
+    training = Training(network, card, division, options, team)
+    return _run(training, division, kept, watch)
+
+
+def _faces_of(
+    team: Team,
+    images: Sequence[LabelledImage],
+    card: ModelCard,
+    options: TrainOptions,
+    watch: Watch,
+) -> list[LabelledFace]:
+    """The faces, which one worker cuts out while the others wait; they find them in the cache."""
+    faces = _faces(images, card, options, watch) if team.leads else []
+    team.told(None, options.device)
+    return faces if team.leads else _faces(images, card, options, watch)
 
 
 def _faces(
@@ -118,16 +130,11 @@ def _counts(division: Division) -> str:
 
 
 def _run(
-    network: "nn.Module",
-    card: ModelCard,
-    division: Division,
-    keep_division: Callable[[], None],
-    options: TrainOptions,
-    watch: Watch,
+    training: Training, division: Division, keep_division: Callable[[], None], watch: Watch
 ) -> TrainingProgress:
     import torch
 
-    training = Training(network, card, division, options)
+    options, leads = training.options, training.team.leads
     fingerprint = fingerprint_of(options, division)
     if options.resume:
         training.restore(read_state(options.out, fingerprint))
@@ -141,11 +148,12 @@ def _run(
             watch.say(f"before training: validation AUC {before['auc']:.4f}")
         while not training.over:
             epoch = training.epoch(callbacks)
+            if not leads:
+                continue
             if epoch.best:
                 keep_division()  # not earlier: until now the file may be an earlier training's
-                save(
-                    options.out, training.weights(), _finished_card(card, division, epoch, options)
-                )
+                card = _finished_card(training.card, division, epoch, options)
+                save(options.out, training.weights(), card)
             # after the model: a run killed between the two repeats this epoch
             write_state(options.out, fingerprint, training.state())
             write_log(options.out, training.progress.history)
@@ -157,7 +165,8 @@ def _run(
         raise FakeFaceError(
             "the device's memory does not hold a batch; try a smaller --batch-size"
         ) from None
-    os.unlink(resume_path(options.out))
+    if leads:
+        os.unlink(resume_path(options.out))
     return training.progress
 
 
