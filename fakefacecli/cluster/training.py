@@ -185,9 +185,13 @@ def _error_of(refusal: Refusal) -> FakeFaceError:
 
 
 def _lost(error: Exception | None) -> FakeFaceError:
-    why = " ".join(str(error).split())[:300] if error else "it ended without a word"
+    # of Ray Train's error: which workers, and what became of the first
+    failures: dict[int, Exception] = getattr(error, "worker_failures", None) or {}
+    told = next(iter(failures.values()), error)
+    why = " ".join(str(told).split()).partition(". ")[0][:300] if told else "no reason is known"
+    which = f"worker {', '.join(map(str, failures))}" if failures else "the cluster"
     return FakeFaceError(
-        f"the workers were lost ({why}); what finished epochs left is kept, --resume goes on"
+        f"{which} was lost ({why}); what finished epochs left is kept, --resume goes on"
     )
 
 

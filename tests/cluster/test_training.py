@@ -13,7 +13,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from fakefacecli.base.errors import Interrupted, UsageError
+from fakefacecli.base.errors import FakeFaceError, Interrupted, UsageError
 from fakefacecli.base.options import EngineName, EngineOptions
 from fakefacecli.models.checkpoint import load, read_checkpoint
 from fakefacecli.train.log import Epoch
@@ -109,7 +109,7 @@ def test_two_workers_learn_what_one_machine_does(
     data: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
     # no batch normalisation and no dropout: nothing but rounding may differ
-    how = {"backbone": "squeezenet1_1", "input_px": 64, "dropout": 0.0, "optimizer": "sgd"}
+    how = {"backbone": "timm/test_convnext", "input_px": 64, "dropout": 0.0, "optimizer": "sgd"}
     out = {name: tmp_path / name / "m.safetensors" for name in ("alone", "two")}
     alone = run_training(options(data, out["alone"], lr=1e-2, **how), Watch()).history
     two = on_ray(options(data, out["two"], lr=1e-2, **how), 2)
@@ -123,23 +123,10 @@ def test_two_workers_learn_what_one_machine_does(
         torch.testing.assert_close(others[name], tensor, rtol=1e-3, atol=1e-5)
 
 
-def test_batch_normalisation_over_shares_learns_too(
-    data: pathlib.Path, tmp_path: pathlib.Path
-) -> None:
-    out = tmp_path / "m.safetensors"
-    history = on_ray(options(data, out, epochs=2), 2)
-    load(read_checkpoint(str(out)))
-    with open(tmp_path / "m.log.csv", encoding="utf-8") as handle:
-        rows = list(csv.DictReader(handle))
-    assert [float(row["train_loss"]) for row in rows] == [e.train_loss for e in history]
-    assert history[1].train_loss < history[0].train_loss
-    assert not [name for name in os.listdir(tmp_path) if name.startswith(".")]
-
-
 def test_an_error_of_a_worker_is_the_commands(data: pathlib.Path, tmp_path: pathlib.Path) -> None:
     wanted = options(data, tmp_path / "m.safetensors", resume=True)
     with pytest.raises(UsageError, match="no interrupted training to go on with"):
-        on_ray(wanted, 2)
+        on_ray(wanted, 1)
     with pytest.raises(UsageError, match="room for 2 workers with 1 CPU each, 3 wanted"):
         on_ray(options(data, tmp_path / "m.safetensors"), 3)
     with pytest.raises(UsageError, match="work for 1 at most"):
@@ -160,6 +147,29 @@ def test_an_interruption_of_two_workers_ends_both(
         on_ray(wanted, 2, Watch(epoch=seen.append, stop=stop))
     assert caught.value.number == signal.SIGINT
     assert (tmp_path / "m.safetensors.resume").exists()
+    # batch normalisation goes by each worker's own rows, and the network works all the same
+    load(read_checkpoint(wanted.out))
+    with open(tmp_path / "m.log.csv", encoding="utf-8") as handle:
+        rows = list(csv.DictReader(handle))
+    assert [float(row["train_loss"]) for row in rows][: len(seen)] == [e.train_loss for e in seen]
+    assert not [name for name in os.listdir(tmp_path) if name.startswith(".")]
+
+
+def test_a_worker_that_is_killed_ends_the_run_and_costs_no_epoch(
+    data: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    def kill(epoch: Epoch) -> None:
+        if epoch.number == 1:
+            everyone = psutil.Process().children(recursive=True)
+            mine = [p for p in everyone if "RayTrainWorker" in " ".join(p.cmdline())]
+            assert len(mine) == 2
+            mine[0].kill()
+
+    wanted = options(data, tmp_path / "m.safetensors", epochs=200, patience=0)
+    with pytest.raises(FakeFaceError, match=r"^worker [01](, [01])? was lost \(.*--resume goes on"):
+        on_ray(wanted, 2, Watch(epoch=kill))
+    assert (tmp_path / "m.safetensors.resume").exists()
+    load(read_checkpoint(wanted.out))
 
 
 def test_ctrl_c_keeps_the_best_epoch_and_resume_ends_alike(
