@@ -56,7 +56,8 @@ def test_a_reports_header_shows_every_option_in_one_flat_object() -> None:
         '"generators": null, "stability": "flagged", "known": [], "resume": true, '
         '"state": "state.db", "verify_hash": true, "since_last": true, '
         '"list_skipped": "skipped.csv", "csv_bom": true, "max_memory": null, '
-        '"contact_sheet": null, "manifest": null, "redact_paths": false}'
+        '"contact_sheet": null, "manifest": null, "redact_paths": false, '
+        '"engine": "local", "ray_address": null, "actors": null, "gpus_per_actor": null}'
     )
     assert json.dumps(described(DEFAULT)) == (
         '{"paths": ["in"], "listed": 0, "recursive": true, "include": [], "exclude": [], '
@@ -70,7 +71,8 @@ def test_a_reports_header_shows_every_option_in_one_flat_object() -> None:
         '"generators": null, "stability": "flagged", "known": [], '
         '"resume": false, "state": null, "verify_hash": false, "since_last": false, '
         '"list_skipped": null, "csv_bom": false, "max_memory": null, '
-        '"contact_sheet": null, "manifest": null, "redact_paths": false}'
+        '"contact_sheet": null, "manifest": null, "redact_paths": false, '
+        '"engine": "local", "ray_address": null, "actors": null, "gpus_per_actor": null}'
     )
 
 
