@@ -90,9 +90,12 @@ def test_what_is_imported_is_installed_with_fakeface_or_with_an_extra() -> None:
         *extras["heif"],
         *extras["umap"],
         *extras["pdq"],
+        *extras["ray"],
         *extras["ui"],
     ]
-    declared = {plain(re.split(r"[<>=]", line)[0]) for line in wanted} | {"scipy"}  # scikit-learn's
+    declared = {plain(re.split(r"[\[<>=]", line)[0]) for line in wanted} | {
+        "scipy"
+    }  # scikit-learn's
     brings = packages_distributions()
     found = {
         name.split(".")[0] for path in MODULES for name in imports(ast.parse(path.read_text()))
