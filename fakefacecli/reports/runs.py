@@ -15,6 +15,7 @@ SHARDS_OWN = frozenset(
         *("shard", "reports", "overlays", "copy_flagged", "state", "list_skipped", "manifest"),
         *("contact_sheet", "workers", "device", "precision", "batch_size", "max_memory", "resume"),
         *("csv_bom", "fail_on", "verify_hash"),
+        *("engine", "ray_address", "actors", "gpus_per_actor"),
     }
 )
 

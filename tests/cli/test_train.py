@@ -7,6 +7,7 @@ import pytest
 
 from fakefacecli.base.options import Progress
 from fakefacecli.cli import train
+from fakefacecli.cli.train_flags import TrainFlags
 from fakefacecli.train import run as training
 from fakefacecli.train.log import Epoch
 from fakefacecli.train.options import TrainOptions
@@ -30,5 +31,6 @@ def test_a_training_that_learnt_nothing_says_so(
     done = types.SimpleNamespace(best_epoch=epoch, history=(epoch,))
     monkeypatch.setattr(training, "run_training", lambda *given: done)
     options = TrainOptions(data="data", out=f"{tmp_path}/m.safetensors", cache="faces")
-    assert train._run(options, Progress.OFF, quiet, None) == 0
+    given = TrainFlags(options.data, options.out, quiet=quiet, progress=Progress.OFF)
+    assert train._run(options, given, None) == 0
     assert ("no better than chance" in capsys.readouterr().err) is said

@@ -4,7 +4,7 @@ from fakefacecli.base.errors import UsageError
 from fakefacecli.base.options import EngineName, EngineOptions, JudgeOptions, ScanOptions
 from fakefacecli.base.options import SourceOptions as Nothing
 from fakefacecli.cluster.connection import Room, room_for
-from fakefacecli.cluster.worker import _check_versions
+from fakefacecli.cluster.worker import check_versions
 
 
 class Nodes:
@@ -53,8 +53,8 @@ def test_no_room_is_said_at_once() -> None:
 
 
 def test_another_version_on_a_worker_is_named() -> None:
-    _check_versions({"pillow": "13.0.0"}, {"pillow": "13.0.0"}, "here")
+    check_versions({"pillow": "13.0.0"}, {"pillow": "13.0.0"}, "here", "rows")
     with pytest.raises(UsageError, match=r"far has pillow 12\.3\.0, this machine 13\.0\.0"):
-        _check_versions({"pillow": "13.0.0"}, {"pillow": "12.3.0"}, "far")
+        check_versions({"pillow": "13.0.0"}, {"pillow": "12.3.0"}, "far", "rows")
     with pytest.raises(UsageError, match="far has pdqhash none"):
-        _check_versions({"pdqhash": "0.2.7"}, {}, "far")
+        check_versions({"pdqhash": "0.2.7"}, {}, "far", "rows")
