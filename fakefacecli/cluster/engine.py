@@ -12,7 +12,6 @@ import secrets
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from fakefacecli.base import errors
@@ -22,6 +21,7 @@ from fakefacecli.base.findings import ImageReport
 from fakefacecli.base.options import ScanOptions
 from fakefacecli.base.records import ImageRef, Unreadable
 from fakefacecli.base.verdicts import ErrorCode
+from fakefacecli.cluster.chunks import Actor, Chunk
 from fakefacecli.cluster.connection import Room, connected, room_for
 from fakefacecli.cluster.orders import orders_of
 from fakefacecli.cluster.worker import Ready, Refusal, Worker
@@ -55,52 +55,6 @@ def on_ray(
             crew.close()
 
 
-@dataclass(eq=False)
-class _Actor:
-    """A worker, and what is known of it. `ready` is None before it has loaded its model.
-
-    `where` is what it last said when it had.
-    """
-
-    handle: Any
-    ready: Ready | None = None
-    where: Ready | None = None
-    asked: Any = None  # the future of `begin`
-    ask_at: float = 0.0
-    busy: int = 0
-    alone: bool = False  # it has a suspect, and gets nothing else meanwhile
-
-
-@dataclass(eq=False)
-class _Chunk:
-    """Items in a row: those that are refs are judged, together.
-
-    It is a `suspect` once a worker has died that had it, perhaps for another chunk's sake: from
-    then on it is tried alone, and `deaths` counts those that it alone can be blamed for.
-    """
-
-    items: list[Item]
-    reports: list[ImageReport] | None = None
-    future: Any = None
-    actor: _Actor | None = None
-    suspect: bool = False
-    deaths: int = 0
-    refs: list[ImageRef] = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.refs = [item for item in self.items if isinstance(item, ImageRef)]
-        if not self.refs:
-            self.reports = []
-
-    def all_reports(self) -> Iterator[ImageReport]:
-        judged = iter(self.reports or ())
-        for item in self.items:
-            if isinstance(item, ImageRef):
-                yield next(judged)
-            else:
-                yield unreadable_report(item) if isinstance(item, Unreadable) else item
-
-
 class Crew:
     """The workers of one run. `close` ends them, and what they are doing."""
 
@@ -129,7 +83,7 @@ class Crew:
             max_task_retries=0,
             scheduling_strategy="SPREAD",
         )
-        self._actors = [_Actor(actor.remote()) for _ in range(room.actors)]
+        self._actors = [Actor(actor.remote()) for _ in range(room.actors)]
 
     def first(self) -> Ready:
         """Wait for the first worker that is ready."""
@@ -140,11 +94,11 @@ class Crew:
     def reports(self, items: Iterable[Item]) -> Iterator[ImageReport]:
         """One report per item, in order; as `pipeline.scan`."""
         source = iter(items)
-        line: deque[_Chunk] = deque()
+        line: deque[Chunk] = deque()
         ended = False
         while True:
             while not ended and len(line) < self._most_waiting and self._free():
-                chunk = _Chunk(list(itertools.islice(source, self._most)))
+                chunk = Chunk(list(itertools.islice(source, self._most)))
                 ended = not chunk.items
                 if not ended:
                     line.append(chunk)
@@ -176,12 +130,12 @@ class Crew:
         """Chunks that may be under way, or wait for an earlier one: what bounds memory here."""
         return 2 * self._slots * len(self._actors) + 2
 
-    def _free(self) -> _Actor | None:
+    def _free(self) -> Actor | None:
         """The ready worker that has the least to do, if it has a slot."""
         ready = [a for a in self._actors if a.ready and a.busy < self._slots and not a.alone]
         return min(ready, key=lambda actor: actor.busy, default=None)
 
-    def _send(self, line: Iterable[_Chunk]) -> None:
+    def _send(self, line: Iterable[Chunk]) -> None:
         """Give chunks that nobody works on to those who have room, in order."""
         for chunk in line:
             if chunk.future is not None or chunk.reports is not None:
@@ -194,7 +148,7 @@ class Crew:
             chunk.actor = actor
             chunk.future = actor.handle.judge.remote(chunk.refs)
 
-    def _step(self, line: Iterable[_Chunk]) -> None:
+    def _step(self, line: Iterable[Chunk]) -> None:
         """Wait a moment for something to end, and note what did."""
         self._stop()
         self._ask()
@@ -225,13 +179,13 @@ class Crew:
             if actor.ready is None and actor.asked is None and now >= actor.ask_at:
                 actor.asked = actor.handle.begin.remote(self._orders)
 
-    def _begun(self, actor: _Actor) -> None:
+    def _begun(self, actor: Actor) -> None:
         answer = self._answer(actor.asked)
         actor.asked, actor.ask_at = None, time.monotonic() + _AGAIN_S
         actor.ready = answer
         actor.where = answer or actor.where
 
-    def _judged_or_lost(self, chunk: _Chunk) -> None:
+    def _judged_or_lost(self, chunk: Chunk) -> None:
         actor, future = chunk.actor, chunk.future
         assert actor is not None  # noqa: S101 - it was sent
         chunk.future = chunk.actor = None
@@ -255,7 +209,7 @@ class Crew:
             if len(chunk.items) > 1:
                 del line[place]
                 for item in reversed(chunk.items):
-                    line.insert(place, _Chunk([item], suspect=isinstance(item, ImageRef)))
+                    line.insert(place, Chunk([item], suspect=isinstance(item, ImageRef)))
                 return
             if chunk.deaths >= _TRIES:
                 words = "workers of the cluster ended again and again while they had this image"
