@@ -9,6 +9,7 @@ written, and the images a second.
 """
 
 import argparse
+import contextlib
 import http.server
 import json
 import os
@@ -19,7 +20,6 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
-from unittest import mock
 from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
@@ -30,10 +30,11 @@ from fakefacecli.base.records import DecodedImage, Face, ImageRef
 from fakefacecli.base.shard import parse_shard
 from fakefacecli.models.bundled import find_model
 from fakefacecli.models.window import WindowRule
-from fakefacecli.scan import judging
+from fakefacecli.scan.engine import Work
 from fakefacecli.scan.inputs import input_source
+from fakefacecli.scan.judging import PendingReports
 from fakefacecli.scan.output import Output
-from fakefacecli.scan.pipeline import Judge, Stages
+from fakefacecli.scan.pipeline import Judge, Stages, scan
 from tests.builders import FakeClassifier
 from tests.command import SMALL
 
@@ -93,9 +94,12 @@ class AtOnce:
         return [() for _ in images]
 
 
-def stages(*_: object) -> Stages:
-    at_once = AtOnce()
-    return Stages(at_once, Judge(at_once, FakeClassifier(), WindowRule(1.0)))
+@contextlib.contextmanager
+def at_once(*_: object) -> Iterator[Work]:
+    """An engine that takes no time to judge."""
+    parts = AtOnce()
+    stages = Stages(parts, Judge(parts, FakeClassifier(), WindowRule(1.0)))
+    yield Work("cpu", "fp32", lambda items: scan(items, stages, 16))
 
 
 def measured(count: int, folder: pathlib.Path, shard: str | None) -> dict[str, Any]:
@@ -113,12 +117,11 @@ def measured(count: int, folder: pathlib.Path, shard: str | None) -> dict[str, A
     output = Output(options, find_model(SMALL), head, lambda text: None)
     source = input_source(options.source)
     began, tenths, done = time.monotonic(), [], 0
-    with mock.patch.object(judging, "build", stages):
-        pending = judging.PendingReports(source, output, None, lambda: None)
-        for done, report in enumerate(pending, 1):
-            output.take(report)
-            if done % (count // 10) == 0:
-                tenths.append(megabytes())
+    pending = PendingReports(source, output, None, lambda: None, engine=at_once)
+    for done, report in enumerate(pending, 1):
+        output.take(report)
+        if done % (count // 10) == 0:
+            tenths.append(megabytes())
     rate = done / (time.monotonic() - began)
     header = {
         "run_id": "0",
