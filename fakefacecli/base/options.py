@@ -1,13 +1,9 @@
 """Every flag of a run, typed, with its default; built once in cli/ and passed whole."""
 
-import os
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from enum import StrEnum
 
-from fakefacecli.base.addresses import shown
 from fakefacecli.base.shard import Shard
-from fakefacecli.base.text import in_json
 from fakefacecli.base.verdicts import FailOn, Label, Thresholds
 
 # JSON Lines is the default on stdout: one row per line, readable before the run ends
@@ -19,22 +15,6 @@ DEFAULT_NETWORK = "inception-resnet-v1"  # for what takes a single network
 # How files become pixels: 2 applies colour profiles, and turns by EXIF alone. What was judged under
 # another number is judged again
 DECODING = 2
-_RECORDS = (
-    "source",
-    "judge",
-    "decode",
-    "evidence",
-    "engine",
-)  # the fields of ScanOptions that hold options themselves
-
-
-# the options that hold paths of files and folders which are no inputs
-_FILES = frozenset(
-    {
-        *("reports", "overlays", "copy_flagged", "model", "state", "list_skipped"),
-        *("trust_list", "generators", "known", "contact_sheet", "manifest"),
-    }
-)
 
 
 class Explain(StrEnum):
@@ -288,46 +268,3 @@ class ScanOptions:
             "timeout_s": self.decode.timeout_s,
             "turns": str(self.judge.turns),
         }
-
-
-def described(options: ScanOptions) -> dict[str, object]:
-    """Every option as a report's header shows it; of --files-from only the number of paths."""
-    plain: dict[str, object] = {}
-    for name, value in asdict(options).items():
-        # the header is flat: how options are grouped here does not concern readers of reports
-        plain |= value if name in _RECORDS else {name: value}
-    plain["listed"] = len(options.source.listed)
-    plain["paths"] = tuple(map(shown, options.source.paths))
-    plain["reports"] = [shown(target.path) for target in options.reports]
-    del plain["never"]  # the same as overlays and copy_flagged
-    if options.redact_paths:
-        plain |= _redacted(plain)
-    return {name: _shown(value) for name, value in plain.items()}
-
-
-def _redacted(plain: Mapping[str, object]) -> dict[str, object]:
-    """What could name an input, or a folder above one: inputs are counted, files lose folders."""
-    count = len(_as_tuple(plain["paths"]))
-    inputs: dict[str, object] = {"paths": [f"{count} inputs"], "include": [], "exclude": []}
-    files = {name: value for name, value in plain.items() if name in _FILES}
-    return {**inputs, **{name: _without_folder(value) for name, value in files.items()}}
-
-
-def _as_tuple(value: object) -> tuple[object, ...]:
-    return tuple(value) if isinstance(value, tuple | list) else ()
-
-
-def _without_folder(value: object) -> object:
-    if isinstance(value, str):
-        return os.path.basename(os.path.normpath(value))
-    return [_without_folder(item) for item in value] if isinstance(value, tuple | list) else value
-
-
-def _shown(value: object) -> object:
-    if isinstance(value, str):
-        return in_json(str(value))[0]
-    if isinstance(value, set | frozenset):
-        return sorted(map(_shown, value), key=str)  # a set's own order changes from run to run
-    if isinstance(value, tuple | list):
-        return [_shown(item) for item in value]
-    return value

@@ -11,11 +11,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from fakefacecli import __version__
+from fakefacecli.base.described import described
 from fakefacecli.base.errors import ExitCode, Interrupted, NothingToDo, UsageError
 from fakefacecli.base.extras import how_to_install
 from fakefacecli.base.findings import ImageReport
 from fakefacecli.base.lock import locked
-from fakefacecli.base.options import EvidenceOptions, ScanOptions, described
+from fakefacecli.base.options import EvidenceOptions, ScanOptions
 from fakefacecli.base.protocols import ImageSource
 from fakefacecli.base.text import in_json
 from fakefacecli.base.verdicts import FailOn, Status

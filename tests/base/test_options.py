@@ -2,6 +2,7 @@
 
 import json
 
+from fakefacecli.base.described import described
 from fakefacecli.base.options import (
     DecodeOptions,
     Explain,
@@ -10,7 +11,6 @@ from fakefacecli.base.options import (
     ReportTarget,
     ScanOptions,
     SourceOptions,
-    described,
 )
 from fakefacecli.base.verdicts import FailOn, Label, Thresholds
 

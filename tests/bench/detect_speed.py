@@ -76,15 +76,21 @@ def parity(found: list[tuple[Face, ...]], wanted: list[np.ndarray]) -> str:
     return f"face count {images}/{len(wanted)} images, box and score {faces}/{total} faces"
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def arguments(about: str, least_face: float) -> argparse.Namespace:
+    """What was typed; torch uses as many threads as it says."""
+    parser = argparse.ArgumentParser(description=about.splitlines()[0])
     parser.add_argument("folder", type=pathlib.Path)
     parser.add_argument("--limit", type=int)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--min-face", type=float, default=20)
+    parser.add_argument("--min-face", type=float, default=least_face)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
+    return options
+
+
+def main() -> None:
+    options = arguments(__doc__, least_face=20)
     images = read(options.folder, options.limit)
     runs = {
         "facenet-pytorch": facenet(images, options.min_face),

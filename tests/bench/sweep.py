@@ -6,8 +6,6 @@ The sweep is tried with canvases of several sizes, filled tile by tile and by lo
 (as on a GPU). Decoding is not timed. The first run of each is a warm-up and not counted.
 """
 
-import argparse
-import pathlib
 import statistics
 import time
 
@@ -17,7 +15,7 @@ import torch
 from fakefacecli.base.records import Face
 from fakefacecli.detect.cascade import MtcnnDetector
 from fakefacecli.detect.sweep import Blind, Canvases
-from tests.bench.detect_speed import BATCH, read
+from tests.bench.detect_speed import BATCH, arguments, read
 
 WAYS = {
     "level by level": (None, None),
@@ -53,14 +51,7 @@ def off(found: list[tuple[Face, ...]], wanted: list[tuple[Face, ...]]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folder", type=pathlib.Path)
-    parser.add_argument("--limit", type=int)
-    parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--min-face", type=float, default=40)
-    options = parser.parse_args()
-    torch.set_num_threads(options.threads)
+    options = arguments(__doc__, least_face=40)
     torch.set_flush_denormal(True)
     images = read(options.folder, options.limit)
     batches = [images[start : start + BATCH] for start in range(0, len(images), BATCH)]
