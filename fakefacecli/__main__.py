@@ -26,7 +26,10 @@ def main() -> None:
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _end_at_once)
     try:
-        from fakefacecli.cli import app
+        from fakefacecli.base.garbage import collected_later, never_collected
+
+        with collected_later():
+            from fakefacecli.cli import app
     except Exception as error:
         # a library that finds no memory says so in many ways
         from fakefacecli.base.surroundings import fault_of_surroundings
@@ -36,7 +39,10 @@ def main() -> None:
             raise
         os.write(2, f"fakeface: {fault}\n".encode())
         raise SystemExit(int(fault.exit_code)) from None
-    app.main()
+    try:
+        app.main()
+    finally:
+        never_collected()
 
 
 if __name__ == "__main__":

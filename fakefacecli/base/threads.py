@@ -31,6 +31,13 @@ def side_by_side(work: Callable[[T], R], pieces: Sequence[T]) -> list[R]:
         return list(pool.map(work, pieces))
 
 
+@contextlib.contextmanager
+def begun(work: Callable[[T], R], pieces: Iterable[T]) -> Iterator[list[Future[R]]]:
+    """`work` of each piece, in order, on a thread beside the block; what is left is dropped."""
+    with _pool(1, 1) as pool:
+        yield [pool.submit(work, piece) for piece in pieces]
+
+
 def in_lanes(
     work: Callable[[T], R], pieces: Iterable[T], lanes: int, size: Callable[[T], int], most: int
 ) -> Iterator[R]:

@@ -152,7 +152,7 @@ def _explained(
         judge = made_stable(judge, stability)
         # one image is one batch: more lanes would only start threads
         judge = replace(judge, detector=_RoomCheckingDetector(judge.detector, pictures), lanes=1)
-        decoder = build_decoder(DecodeOptions(workers=1), 1, 1, stop, follow_symlinks=True)
+        decoder = build_decoder(DecodeOptions(workers=1), stop=stop, follow_symlinks=True)
         with contextlib.closing(decoder):
             [report] = scan(items, Stages(decoder, judge, Explain.ALL, pictures), 1, stop)
     return report

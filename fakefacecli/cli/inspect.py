@@ -108,7 +108,7 @@ def _read(
         return item, {}
     options = DecodeOptions(workers=1, frames=Frames.FIRST)
     looks = EvidenceOptions(trust_list=given.trust_list, generators=given.generators)
-    decoder = build_decoder(options, 1, 1, stop, follow_symlinks=True, evidence=looks)
+    decoder = build_decoder(options, stop=stop, follow_symlinks=True, evidence=looks)
     with contextlib.closing(decoder):
         [answer] = decoder.decode([item])
     sections = enquire(item.path, DecodeLimits(timeout_s=options.timeout_s), stop)

@@ -48,6 +48,7 @@ def open_checkpoint(
     from fakefacecli.scan.build import build_decoder, build_judge
     from fakefacecli.scan.classify import TorchClassifier
     from fakefacecli.scan.machine import default_workers
+    from fakefacecli.scan.sizes import Sizes
 
     faces_only, scale = faces
     refuse_if({"--faces-scale goes with --faces-only": scale is not None and not faces_only})
@@ -56,7 +57,7 @@ def open_checkpoint(
     # with an explainer, evaluate draws overlays of mistakes
     judge = build_judge(options, checkpoint, stop, explains=explains)
     decode = DecodeOptions(default_workers(), frames=Frames.FIRST)
-    decoder = build_decoder(decode, judge.lanes, judge.batch_size, stop)
+    decoder = build_decoder(decode, Sizes(judge.lanes, judge.batch_size), stop)
     with contextlib.closing(decoder):
         classifier = judge.classifier
         # for mypy: build_judge always makes one, but the protocol of classifiers has no logits

@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from fakefacecli.base.errors import EXIT_CODE_MEANINGS, ExitCode, UsageError
+from fakefacecli.base.garbage import collected_later
 from fakefacecli.base.memory import parse_size
 from fakefacecli.base.options import (
     DecodeOptions,
@@ -225,8 +226,9 @@ def _list_inputs(options: ScanOptions, quiet: bool) -> ExitCode | None:
 
 
 def _run(options: ScanOptions, progress: Progress, quiet: bool) -> ExitCode:
-    from fakefacecli.cli.summary import journal_note, progress_bar, summary
-    from fakefacecli.scan.run import Callbacks, exit_code_of, run_scan
+    with collected_later():
+        from fakefacecli.cli.summary import journal_note, progress_bar, summary
+        from fakefacecli.scan.run import Callbacks, exit_code_of, run_scan
 
     note = "" if quiet else journal_note(options)  # looked up before the run makes a journal
     with stoppable() as stop, contextlib.ExitStack() as stack:

@@ -36,9 +36,11 @@ class _Passing(Generic[T]):
 class WorkerDecoder:
     """A `protocols.Decoder`: `workers` processes, answers in order, at most `ahead` items ahead.
 
-    The processes start at once and live until `close`. `stop` is called before each answer and
-    every 0.1 s while one is awaited; what it raises leaves `decode`. `function` names what a worker
-    calls for each file, "module:function", with the signature of `decode.image.read_image`.
+    The processes start at once and live until `close`. `ahead` may be a function, which is asked
+    when decoding begins: what it depends on can take longer to load than the processes. `stop` is
+    called before each answer and every 0.1 s while one is awaited; what it raises leaves `decode`.
+    `function` names what a worker calls for each file, "module:function", with the signature of
+    `decode.image.read_image`.
     Large files wait until `memory` has room for them (a quarter of all memory where None).
     """
 
@@ -46,13 +48,13 @@ class WorkerDecoder:
         self,
         workers: int,
         limits: DecodeLimits,
-        ahead: int | None = None,
+        ahead: int | Callable[[], int] | None = None,
         *,
         stop: Callable[[], None] = lambda: None,
         function: str = READ_IMAGE,
         memory: Memory | None = None,
     ):
-        if workers < 1 or (ahead is not None and ahead < 1):
+        if workers < 1 or (isinstance(ahead, int) and ahead < 1):
             raise ValueError(f"{workers} workers, {ahead} ahead found, wanted at least 1 of each")
         self._ahead = 2 * workers + 2 if ahead is None else ahead
         self._stop = stop
@@ -108,11 +110,12 @@ class WorkerDecoder:
         self, items: Iterable[ImageRef | T], waiting: deque[Job | _Passing[T]]
     ) -> Iterator[Answer | T]:
         room = Room()
+        ahead = self._ahead if isinstance(self._ahead, int) else self._ahead()
         places = (self._placed(*numbered, room) for numbered in enumerate(items))
         while True:
             # taking an item from `places` puts its job into the queue: the workers are at it while
             # the oldest answer is awaited below
-            waiting.extend(itertools.islice(places, self._ahead - len(waiting)))
+            waiting.extend(itertools.islice(places, ahead - len(waiting)))
             if not waiting:
                 return
             self._stop()

@@ -8,6 +8,8 @@ folded into their first convolution. Scores are logits, of a face against none.
 
 from typing import TYPE_CHECKING, Any
 
+from fakefacecli.models.lean import without_compiler
+
 if TYPE_CHECKING:
     import torch
 
@@ -22,7 +24,8 @@ def cells(pixels: int) -> int:
 
 def load(device: "torch.device") -> "tuple[ProposalNet, RefineNet, OutputNet]":
     """Read the three networks' weights from facenet-pytorch and put them on `device`."""
-    from facenet_pytorch.models.mtcnn import ONet, PNet, RNet
+    with without_compiler():
+        from facenet_pytorch.models.mtcnn import ONet, PNet, RNet
 
     nets = [net().to(device).requires_grad_(False) for net in (PNet, RNet, ONet)]
     # what a layer makes should stay in a CPU's cache; a GPU wants work enough to fill it

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from fakefacecli.base.errors import ModelRefused, UsageError
 from fakefacecli.models.card import Triple, triple
+from fakefacecli.models.lean import without_compiler
 from fakefacecli.models.mobilenet_v1 import mobilenet_v1
 
 if TYPE_CHECKING:
@@ -57,6 +58,15 @@ def build(name: str, head: str, where: str) -> "nn.Module":
     if head == "1000-500":
         network.fc = _three_layers()
     return network
+
+
+def import_library(name: str, where: str) -> None:
+    """Import what builds this backbone; ModelRefused, naming `where`, when there is none.
+
+    For those who build on several threads: two that import parts of one library at the same time
+    can find it half imported.
+    """
+    _maker(name, where)
 
 
 def load_pretrained(network: "nn.Module", name: str) -> None:
@@ -147,6 +157,11 @@ def _last_norm(network: "nn.Module") -> "nn.Module | None":
 
 
 def _maker(name: str, where: str) -> "Callable[[], nn.Module]":
+    with without_compiler():
+        return _imported_maker(name, where)
+
+
+def _imported_maker(name: str, where: str) -> "Callable[[], nn.Module]":
     if name == "mobilenet_v1":
         return mobilenet_v1
     if name == "inception_resnet_v1":

@@ -10,6 +10,7 @@ import json
 import os
 import stat
 import struct
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 # 8 bytes of little-endian length, then that much JSON (the safetensors format); ours take 100 kB
 _LENGTH = struct.Struct("<Q")
 _SCALE = "|scale"
+# how weights are drawn: torch.Tensor's methods that give numbers to a tensor in place
+_FILLING = ("uniform_", "normal_", "erfinv_", "mul_", "add_", "clamp_", "zero_", "fill_")
 _MAX_HEADER_BYTES = 4_000_000
 MAX_FILE_BYTES = 2_000_000_000
 
@@ -86,6 +89,14 @@ def load(checkpoint: Checkpoint) -> "nn.Module":
     Raises ModelRefused when a tensor is missing, unknown, of the wrong shape, or not finite, or
     when the file has changed since its card was read.
     """
+    return filled(checkpoint, read_weights(checkpoint))
+
+
+def read_weights(checkpoint: Checkpoint) -> dict[str, "Tensor"]:
+    """The first half of `load`: the tensors by name, float32 where they are not whole numbers.
+
+    It needs nothing of the libraries that build networks, so these can be imported meanwhile.
+    """
     try:
         with open(checkpoint.path, "rb") as handle:
             data = handle.read(MAX_FILE_BYTES)
@@ -95,24 +106,33 @@ def load(checkpoint: Checkpoint) -> "nn.Module":
     # the bytes that are hashed here are the very ones that are loaded
     if hashlib.sha256(data).hexdigest() != checkpoint.sha256:
         raise ModelRefused(f"{checkpoint.path}: the file changed while it was read; try again")
-    return _network(data, checkpoint.card, checkpoint.path)
+    return _weights(data, checkpoint.path)
 
 
-def _network(data: bytes, card: ModelCard, where: str) -> "nn.Module":
+def filled(checkpoint: Checkpoint, weights: dict[str, "Tensor"]) -> "nn.Module":
+    """The second half of `load`: the network, with `weights` as its own."""
+    return _network(weights, checkpoint.card, checkpoint.path)
+
+
+def _weights(data: bytes, where: str) -> dict[str, "Tensor"]:
     import safetensors.torch
-    import torch
     from safetensors import SafetensorError
 
     try:
         state = safetensors.torch.load(data)
     except (SafetensorError, ValueError) as error:
         raise ModelRefused(f"{where}: damaged ({type(error).__name__}); get it anew") from None
-    state = {
+    return {
         name: tensor.float() if tensor.is_floating_point() else tensor
         for name, tensor in _restored(state, where).items()
     }
+
+
+def _network(state: dict[str, "Tensor"], card: ModelCard, where: str) -> "nn.Module":
+    import torch
+
     # without memory or numbers at first: to draw random weights takes longer than to read ours
-    with torch.device("meta"):
+    with torch.device("meta"), _without_numbers():
         network = build(card.backbone, card.head, where)
     _check_fit(where, network.state_dict(), state)
     network.load_state_dict(state, assign=True)
@@ -123,6 +143,31 @@ def _network(data: bytes, card: ModelCard, where: str) -> "nn.Module":
     with torch.no_grad():
         network.eval().requires_grad_(False)
     return network
+
+
+def _without_numbers() -> AbstractContextManager[Any]:
+    """Inside, tensors without memory are not filled with random numbers.
+
+    torch has some of the steps in Python for them, and to run these imports a library for algebra.
+    """
+    import torch
+    from torch.overrides import TorchFunctionMode
+
+    filling = {getattr(torch.Tensor, name) for name in _FILLING}
+
+    class WithoutNumbers(TorchFunctionMode):
+        def __torch_function__(
+            self, func: Any, types: Any, args: Any = (), kwargs: Any = None
+        ) -> Any:
+            named = kwargs or {}
+            if func in filling or getattr(func, "__module__", "") == "torch.nn.init":
+                tensor = args[0] if args else named["tensor"]
+                if tensor.is_meta:
+                    return tensor
+            return func(*args, **named)
+
+    mode: AbstractContextManager[Any] = WithoutNumbers()
+    return mode
 
 
 def _restored(state: "dict[str, Tensor]", where: str) -> "dict[str, Tensor]":
@@ -144,7 +189,8 @@ def _restored(state: "dict[str, Tensor]", where: str) -> "dict[str, Tensor]":
             raise ModelRefused(f"{where}: {name[:80]} is {tensor.dtype}, with or without a scale")
         if scale is not None and (tensor.ndim != 2 or scale.shape != (len(tensor), 1)):
             raise ModelRefused(f"{where}: {name[:80]} and its scale do not fit together")
-        restored[name] = tensor if scale is None else tensor.float() * scale.float()
+        # in place: memory for one more copy of a matrix is asked of the system anew each time
+        restored[name] = tensor if scale is None else tensor.float().mul_(scale.float())
     if scales:
         raise ModelRefused(f"{where}: a scale of {next(iter(scales))[:80]}, which is not there")
     return restored
@@ -160,7 +206,7 @@ def save(path: str, state: dict[str, "Tensor"], card: ModelCard, check: bool = F
     kept = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
     data = safetensors.torch.save(kept, {"card": card_json(card)})
     if check:
-        _network(data, parse_card(card_json(card), path), path)
+        _network(_weights(data, path), parse_card(card_json(card), path), path)
     with atomic_write(path) as handle:
         handle.write(data)
 

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
+# by name of the weight: a matrix in bfloat16, and the factor of each of its rows
+Matrices = dict[str, "tuple[torch.Tensor, torch.Tensor]"]
+
 _LOGIT_OFF_UNMEASURED = 0.05
 _P_FAKE_OFF = 0.005  # how far p_fake may be off
 _INT8_MOST = 127
@@ -151,10 +154,29 @@ class _WithoutTf32:
 _WITHOUT_TF32 = _WithoutTf32()
 
 
-def bfloat16_copy(network: "nn.Module", backbone: str) -> "nn.Module":
+def few_bits_of(weights: "dict[str, torch.Tensor]", backbone: str) -> "Matrices":
+    """Of a network's `weights` the matrices that `bfloat16_copy` makes bfloat16, by name.
+
+    They can be made before the network is there.
+    """
+    how = FEW_BITS.get(backbone, FewBits())
+    if not how.matrices:
+        return {}
+    return {
+        name: few_bits(weight)
+        for name, weight in weights.items()
+        if weight.ndim == 2
+        and weight.is_floating_point()
+        and not (how.float32 and name.startswith(how.float32))
+    }
+
+
+def bfloat16_copy(
+    network: "nn.Module", backbone: str, matrices: "Matrices | None" = None
+) -> "nn.Module":
     """A copy of `network` in bfloat16, except what FEW_BITS keeps in float32.
 
-    What stays in float32 is shared with `network`.
+    What stays in float32 is shared with `network`. `matrices` are those that were made already.
     """
     import torch
     from torch import nn
@@ -167,7 +189,8 @@ def bfloat16_copy(network: "nn.Module", backbone: str) -> "nn.Module":
             continue
         few = bool(name) and not (how.float32 and name.startswith(how.float32))
         if few and how.matrices and isinstance(module, nn.Linear):
-            to_few_bits(module)
+            made = (matrices or {}).get(f"{name}.weight")
+            to_few_bits(module, made or few_bits(module.weight.detach()))
             continue
         # normalisations and the head cost little time and add up many numbers: float32
         dtype = torch.bfloat16 if few and isinstance(module, nn.Conv2d) else torch.float32
@@ -186,22 +209,32 @@ def _retype(module: "nn.Module", dtype: "torch.dtype") -> None:
             setattr(module, name, nn.Parameter(parameter.detach().to(dtype), requires_grad=False))
 
 
-def to_few_bits(layer: "nn.Linear") -> None:
-    """Give `layer` a bfloat16 matrix, between float32 numbers.
+def few_bits(weight: "torch.Tensor") -> "tuple[torch.Tensor, torch.Tensor]":
+    """The matrix (rows, columns) in bfloat16, and the factor of each of its rows in float32.
 
-    Its rows are stretched so that the largest weight is 127, and what comes out is shrunk again in
-    float32: matrices that were stored as int8 with a scale a row lose nothing.
+    The rows are stretched so that the largest weight is 127: matrices that were stored as int8 with
+    a scale a row lose nothing.
     """
+    import torch
+
+    # two passes, and a quotient cut short as it is written: copies of a large matrix cost more
+    largest = torch.maximum(weight.amax(1), -weight.amin(1))
+    scale = largest.clamp_min(torch.finfo(torch.float32).tiny) / _INT8_MOST
+    stretched = torch.empty_like(weight, dtype=torch.bfloat16)
+    torch.div(weight, scale[:, None], out=stretched)
+    return stretched, scale
+
+
+def to_few_bits(layer: "nn.Linear", made: "tuple[torch.Tensor, torch.Tensor]") -> None:
+    """Give `layer` a matrix that `few_bits` has made, between float32 numbers."""
     import torch
     from torch import nn
 
-    weight = layer.weight.detach()
-    scale = weight.abs().amax(1).clamp_min(torch.finfo(torch.float32).tiny) / _INT8_MOST
+    stretched, scale = (tensor.to(layer.weight.device) for tensor in made)
     layer.register_buffer("scale", scale)
     layer.register_buffer(
         "shift", torch.zeros_like(scale) if layer.bias is None else layer.bias.detach()
     )
-    stretched = (weight / scale[:, None]).to(torch.bfloat16)
     layer.weight = nn.Parameter(stretched, requires_grad=False)
     layer.register_parameter("bias", None)
     layer.register_forward_pre_hook(partial(_cast, torch.bfloat16))

@@ -2,11 +2,13 @@
 
 import copy
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING
 
 from fakefacecli.base.errors import UsageError
+from fakefacecli.base.garbage import collected_later
 from fakefacecli.base.memory import Memory, default_limit
 from fakefacecli.base.options import (
     DecodeOptions,
@@ -20,7 +22,7 @@ from fakefacecli.base.options import (
 )
 from fakefacecli.base.protocols import Decoder, Detector
 from fakefacecli.base.surroundings import require_proc
-from fakefacecli.base.threads import side_by_side
+from fakefacecli.base.threads import begun, side_by_side
 from fakefacecli.decode.image import DecodeLimits
 from fakefacecli.decode.pool import WorkerDecoder
 from fakefacecli.detect.both import BothDetectors
@@ -29,10 +31,12 @@ from fakefacecli.detect.second import CenterFaceDetector
 from fakefacecli.detect.turns import TurningDetector
 from fakefacecli.evidence import pdq
 from fakefacecli.evidence.provenance import lists_of
-from fakefacecli.models.checkpoint import load
+from fakefacecli.models.backbones import import_library
+from fakefacecli.models.checkpoint import filled, read_weights
 from fakefacecli.models.folding import folded
 from fakefacecli.models.judge import AnyCheckpoint, EarlyExit, JudgeCard, Member, members_of
-from fakefacecli.models.precision import bfloat16_copy, in_bfloat16
+from fakefacecli.models.lean import without_compiler
+from fakefacecli.models.precision import Matrices, bfloat16_copy, few_bits_of, in_bfloat16
 from fakefacecli.models.preprocess import prepare, region
 from fakefacecli.overlay.writer import OverlayWriter
 from fakefacecli.scan.classify import Network, TorchClassifier
@@ -42,9 +46,13 @@ from fakefacecli.scan.heat import layer_of, rule_of
 from fakefacecli.scan.inputs import are_remote
 from fakefacecli.scan.machine import pick_device
 from fakefacecli.scan.pipeline import Judge, Stages
-from fakefacecli.scan.sizes import Sizes, sizes_for
+from fakefacecli.scan.sizes import ONE_BY_ONE, Sizes, sizes_for
 from fakefacecli.scan.stability import StableClassifier
 
+if TYPE_CHECKING:
+    import torch
+
+_Weights = tuple[dict[str, "torch.Tensor"], Matrices]
 # of one pass through a network. On a CPU more would not fit into its caches, and memory for numbers
 # of over 32 MB is asked of the system anew each time: a face took 72 ms in batches of 16, 57 in 2
 _FACES_ON_CPU = 4
@@ -67,9 +75,8 @@ def build(
         memory, second = Memory(max(1, limit - limit // 4)), Memory(max(1, limit // 4))
     folder = options.pictures
     draws = folder is not None and options.explain is not Explain.NONE
-    # first: its processes start while the model is loaded
-    sizes = sizes_for(pick_device(options.judge.device), options.judge.batch_size)
-    decoder = scan_decoder(options, sizes, stop, memory)
+    # first: its processes start while torch and the model are loaded
+    decoder = scan_decoder(options, partial(_sizes, options.judge), stop, memory)
     try:
         judge = build_judge(options.judge, checkpoint, stop, explains=draws, second=second)
         judge = made_stable(judge, options.evidence.stability)
@@ -87,15 +94,16 @@ def build(
 
 def scan_decoder(
     options: ScanOptions,
-    sizes: Sizes,
+    sizes: Sizes | Callable[[], Sizes],
     stop: Callable[[], None] = lambda: None,
     memory: Memory | None = None,
 ) -> Decoder:
-    """The decoder of a scan whose judge works in `sizes`; its processes run until it is closed."""
+    """The decoder of a scan whose judge works in `sizes`; its processes run until it is closed.
+
+    A function is asked for them when decoding begins."""
     decoder = build_decoder(
         options.decode,
-        sizes.lanes,
-        sizes.batch_size,
+        sizes,
         stop,
         follow_symlinks=options.source.follow_symlinks,
         memory=memory,
@@ -126,6 +134,17 @@ def build_judge(
     Raises UsageError for a device that is not there, ModelRefused for unsound weights.
     """
     require_proc()
+    with collected_later(spare=True):
+        return _judge(options, checkpoint, stop, explains, second)
+
+
+def _judge(
+    options: JudgeOptions,
+    checkpoint: AnyCheckpoint,
+    stop: Callable[[], None],
+    explains: bool,
+    second: Memory | None,
+) -> Judge:
     import torch
 
     # weights near zero make denormals, which are 100 times slower on many CPUs
@@ -134,24 +153,32 @@ def build_judge(
     device = pick_device(options.device)
     card = checkpoint.card
     early_exit = _early_exit(options, checkpoint)
-    jobs: list[Callable[[], Any]] = [
-        partial(_network, member, options.precision, device, stop)
-        for member in members_of(checkpoint)
-    ]
-    jobs.append(partial(build_detector, options, device, second))
-    *members, detector = side_by_side(_done, jobs)
+    members = members_of(checkpoint)
+    read = partial(_read, options.precision, device)
+    # around all of it: networks that are built without numbers would import the compiler as well
+    with without_compiler(), begun(read, members) as weights:
+        for member in members:
+            stop()
+            import_library(member.checkpoint.card.backbone, member.checkpoint.path)
+        # imports too, so not beside networks
+        detector = build_detector(options, device, second)
+        stop()
+        build = partial(_network, options.precision, device, stop)
+        networks = side_by_side(build, list(zip(members, weights, strict=True)))
     stop()
     sizes = sizes_for(device, options.batch_size)
     if device.startswith("cuda"):
         torch.cuda.synchronize(device)  # lanes do not wait for what the others have loaded
     return Judge(
         detector=detector,
-        classifier=TorchClassifier(members, card, options.thresholds, early_exit),
+        classifier=TorchClassifier(networks, card, options.thresholds, early_exit),
         window=card.window,
-        explainer=JudgeExplainer(members, [_explainer(m) for m in members]) if explains else None,
+        explainer=JudgeExplainer(networks, [_explainer(one) for one in networks])
+        if explains
+        else None,
         model_name=card.name,
         device=device,
-        precision="bf16" if any(member.quick for member in members) else "fp32",
+        precision="bf16" if any(network.quick for network in networks) else "fp32",
         lanes=sizes.lanes,
         batch_size=sizes.batch_size,
         most_pixels=sizes.most_pixels,
@@ -176,20 +203,29 @@ def build_detector(options: JudgeOptions, device: str, memory: Memory | None = N
     return BothDetectors(first, second, first.upright)
 
 
-def _done(job: Callable[[], Any]) -> Any:
-    return job()
+def _read(precision: Precision, device: str, member: Member) -> "_Weights":
+    """The weights, and those that are needed in bfloat16 as well."""
+    weights, backbone = read_weights(member.checkpoint), member.checkpoint.card.backbone
+    return weights, few_bits_of(weights, backbone) if in_bfloat16(
+        precision, backbone, device
+    ) else {}
 
 
 def _network(
-    member: Member, precision: Precision, device: str, stop: Callable[[], None]
+    precision: Precision,
+    device: str,
+    stop: Callable[[], None],
+    piece: "tuple[Member, Future[_Weights]]",
 ) -> Network:
     stop()
+    member, read = piece
     card = member.checkpoint.card
-    network = folded(load(member.checkpoint), card.input_px).to(device)
+    weights, matrices = read.result()
+    network = folded(filled(member.checkpoint, weights), card.input_px).to(device)
     stop()
     quick = None
     if in_bfloat16(precision, card.backbone, device):
-        quick = bfloat16_copy(network, card.backbone)
+        quick = bfloat16_copy(network, card.backbone, matrices)
     size = _FACES_ON_CPU if device == "cpu" else _FACES_ON_GPU
     return Network(member.name, network, card, device, quick, member.weight, size, stop)
 
@@ -224,19 +260,19 @@ def _explainer(member: Network) -> NetworkExplainer:
     )
 
 
-def build_decoder(  # noqa: PLR0913 - what is decoded, for whom, and within which limits
+def build_decoder(
     options: DecodeOptions,
-    lanes: int,
-    batch_size: int,
+    sizes: Sizes | Callable[[], Sizes] = ONE_BY_ONE,
     stop: Callable[[], None] = lambda: None,
     *,
     follow_symlinks: bool = False,
     memory: Memory | None = None,
     evidence: EvidenceOptions | None = None,
 ) -> WorkerDecoder:
-    """The decoder for a judge with `lanes` lanes and batches of `batch_size` images.
+    """The decoder for a judge that works in `sizes`; its processes run until it is closed.
 
-    Without `evidence` it reads pixels alone. Its processes run until it is closed.
+    A function is asked for the sizes when decoding begins: they depend on the device, and to look
+    for one torch must be there. Without `evidence` it reads pixels alone.
     """
     looks = evidence or EvidenceOptions(provenance=False)
     lists = lists_of(looks)
@@ -251,7 +287,17 @@ def build_decoder(  # noqa: PLR0913 - what is decoded, for whom, and within whic
         lists_sha256=lists.sha256 if lists else "",
         pdq=evidence is not None and pdq.is_installed(),
     )
+    ahead = partial(_ahead, options.workers, sizes)
+    return WorkerDecoder(options.workers, limits, ahead, stop=stop, memory=memory)
+
+
+def _ahead(workers: int, sizes: Sizes | Callable[[], Sizes]) -> int:
+    found = sizes if isinstance(sizes, Sizes) else sizes()
+    ahead = 2 * workers + 2
     # with one lane nobody asks for images while a batch is judged: those of the next batch must be
     # decoded ahead, or judging and decoding would take turns
-    ahead = max(2 * options.workers + 2, batch_size) if lanes == 1 else None
-    return WorkerDecoder(options.workers, limits, ahead, stop=stop, memory=memory)
+    return max(ahead, found.batch_size) if found.lanes == 1 else ahead
+
+
+def _sizes(options: JudgeOptions) -> Sizes:
+    return sizes_for(pick_device(options.device), options.batch_size)

@@ -98,7 +98,7 @@ def _pictures(
         return
     refs = [wanted[0].report.ref for wanted in by_image.values()]
     decoder = build_decoder(
-        options.decode, 1, 1, stop, follow_symlinks=options.source.follow_symlinks
+        options.decode, stop=stop, follow_symlinks=options.source.follow_symlinks
     )
     with closing(decoder):
         for item in decoder.decode(refs):

@@ -51,7 +51,7 @@ def self_test(model: str, device: str) -> SelfTest:
     golden, path = _golden()
     checkpoint = find_model(model)
     judge = build_judge(JudgeOptions(device=device), checkpoint)
-    decoder = build_decoder(DecodeOptions(workers=1), judge.lanes, batch_size=1)
+    decoder = build_decoder(DecodeOptions(workers=1))
     with contextlib.closing(decoder):
         ref = ImageRef(0, path, golden["file"])
         [report] = scan([ref], Stages(decoder, judge), batch_size=1)
@@ -93,7 +93,7 @@ def detector_test(device: str) -> DetectorTest:
     """
     detector = CenterFaceDetector(pick_device(device))
     golden, path = _golden()
-    decoder = build_decoder(DecodeOptions(workers=1), lanes=1, batch_size=1)
+    decoder = build_decoder(DecodeOptions(workers=1))
     with contextlib.closing(decoder):
         [photo] = decoder.decode([ImageRef(0, path, golden["file"])])
     if not isinstance(photo, DecodedImage):

@@ -19,6 +19,9 @@ class Sizes:
     most_pixels: int = MOST_PIXELS
 
 
+ONE_BY_ONE = Sizes(1, 1)
+
+
 def sizes_for(device: str, batch_size: int | None) -> Sizes:
     """What suits torch's `device`; `batch_size` is None if nobody says."""
     import torch

@@ -145,7 +145,7 @@ class Judges:
         self._loaded: dict[str, Judge] = {}
         self._one_at_a_time = threading.Lock()
         self._decoder = build_decoder(
-            DecodeOptions(workers=1), 1, 1, stop, evidence=EvidenceOptions()
+            DecodeOptions(workers=1), stop=stop, evidence=EvidenceOptions()
         )
 
     def checkpoint(self, model: object) -> AnyCheckpoint:
