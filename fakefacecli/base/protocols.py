@@ -9,7 +9,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from fakefacecli.base.findings import ImageReport
-from fakefacecli.base.records import DecodedImage, Face, FaceCrop, Heatmap, ImageRef, Unreadable
+from fakefacecli.base.records import (
+    DecodedImage,
+    Face,
+    FaceCrop,
+    FaceView,
+    Heatmap,
+    ImageRef,
+    Unreadable,
+)
 from fakefacecli.base.verdicts import Verdict
 
 if TYPE_CHECKING:
@@ -44,7 +52,7 @@ class Detector(Protocol):
 class Classifier(Protocol):
     """Judges face crops."""
 
-    def classify(self, crops: Sequence[FaceCrop]) -> list[Verdict]: ...
+    def classify(self, crops: Sequence[FaceView]) -> list[Verdict]: ...
 
 
 class Explainer(Protocol):

@@ -208,25 +208,39 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class FaceCrop:
-    """A face cut out of its image; `number` counts from 1 in the file, over all its frames.
+class FaceView:
+    """What is cut out of an image for a face; `number` counts from 1 in the file, over all frames.
 
-    `pixels` (n, n, 3) uint8 RGB, n the window's side unless that was reduced; what lies outside
-    the image repeats its edge. `roll` is how far the line from the left to the right eye is turned
-    from level, in degrees, clockwise as seen. The pixels are turned back by `turned` degrees about
-    the window's centre: by a face's quarter turn, and by what is left of its roll where the rule of
-    the window levels that. `outside` is the share of the window beyond the image.
+    `roll` is how far the line from the left to the right eye is turned from level, in degrees,
+    clockwise as seen. The window is turned back by `turned` degrees about its centre: by a face's
+    quarter turn, and by what is left of its roll where the rule of the window levels that.
+    `outside` is the share of the window beyond the image.
     """
 
     ref: ImageRef
     number: int
     face: Face
     window: Window
-    pixels: Pixels
     roll: float = 0.0
     turned: float = 0.0
     outside: float = 0.0
     frame: int = 1
+
+    @property
+    def levelled(self) -> bool:
+        """Whether the window is turned at all."""
+        return self.turned != 0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FaceCrop(FaceView):
+    """A face cut out of its image.
+
+    `pixels` (n, n, 3) uint8 RGB, n the window's side unless that was reduced; what lies outside
+    the image repeats its edge.
+    """
+
+    pixels: Pixels = field(kw_only=True)
 
     def __post_init__(self) -> None:
         side = self.side
@@ -240,11 +254,6 @@ class FaceCrop:
     def side(self) -> int:
         """The side of `pixels`."""
         return len(self.pixels)
-
-    @property
-    def levelled(self) -> bool:
-        """Whether the pixels are turned at all."""
-        return self.turned != 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fakefacecli.base.protocols import Classifier, Decoder, Detector
-from fakefacecli.base.records import DecodedImage, Face, FaceCrop
+from fakefacecli.base.records import DecodedImage, Face, FaceView
 from fakefacecli.base.verdicts import Verdict
 
 
@@ -71,7 +71,7 @@ class TimedClassifier:
     part: Classifier
     clock: Clock
 
-    def classify(self, crops: Sequence[FaceCrop]) -> list[Verdict]:
+    def classify(self, crops: Sequence[FaceView]) -> list[Verdict]:
         with self.clock.running():
             return self.part.classify(crops)
 

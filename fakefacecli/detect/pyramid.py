@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
-from fakefacecli.base.device import to_device
+from fakefacecli.base.device import to_device, uploaded
 from fakefacecli.base.records import Pixels
 
 if TYPE_CHECKING:
@@ -71,26 +71,25 @@ def tabulate(images: Sequence[Pixels], device: "torch.device") -> Tables:
         tuple(zip(starts, strides, strict=True)),
     )
     for number, image in enumerate(images):
-        # torch warns of arrays it may not write to and refuses negative strides
-        pixels = np.require(image, requirements=["C", "W"])
-        _sum_up(pixels, tables.view(number, 1)[0])
+        _sum_up(image, tables.view(number, 1)[0])
     return tables
 
 
 def _sum_up(pixels: Pixels, table: "torch.Tensor") -> None:
     """Fill the `table` (H + 1, W + 1, 3) of an image."""
     import cv2
+    import numpy as np
     import torch
 
     # from about 2,900 x 2,900 pixels on the sums may pass 2^31 and wrap around. That is no error:
     # int32 arithmetic is exact modulo 2^32, and a difference that fits comes out right
     if table.device.type == "cpu":
-        cv2.integral(pixels, table.numpy(), sdepth=cv2.CV_32S)
+        cv2.integral(np.ascontiguousarray(pixels), table.numpy(), sdepth=cv2.CV_32S)
         return
     table[0] = 0
     table[:, 0] = 0
     inner = table[1:, 1:]
-    torch.cumsum(to_device(pixels, table.device), 1, dtype=torch.int32, out=inner)
+    torch.cumsum(uploaded(pixels, table.device), 1, dtype=torch.int32, out=inner)
     torch.cumsum(inner, 0, dtype=torch.int32, out=inner)
 
 

@@ -9,9 +9,10 @@ from PIL import Image, ImageChops
 
 from fakefacecli.base.device import to_device
 from fakefacecli.base.quarter import box_in_crop
-from fakefacecli.base.records import FaceCrop, Pixels
+from fakefacecli.base.records import FaceCrop, FaceView, Pixels
 from fakefacecli.models.card import RESIZES, ModelCard
 from fakefacecli.models.resample import resample
+from fakefacecli.models.there import FaceThere
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -77,33 +78,40 @@ def _middle(side: int, card: ModelCard) -> tuple[int, int, int, int]:
     return start, start, start + part, start + part
 
 
-def prepare(crops: Sequence[FaceCrop], card: ModelCard, device: str) -> "Tensor":
-    """A batch (N, 3, input_px, input_px) float32 on `device`, normalised."""
-    if device.startswith("cuda") and _is_plain(crops, card):
+def prepare(crops: Sequence[FaceView], card: ModelCard, device: str) -> "Tensor":
+    """A batch (N, 3, input_px, input_px) float32 on `device`, normalised.
+
+    Of FaceCrops; of windows on the device as well where the card `is_plain`.
+    """
+    there = any(isinstance(crop, FaceThere) for crop in crops)
+    if there or (device.startswith("cuda") and is_plain(card) and all(map(_is_square, crops))):
         return normalised(shrink_there(crops, card, device), card)
-    stack = np.stack([shrink(crop, card) for crop in crops])
+    stack = np.stack([shrink(crop, card) for crop in crops if isinstance(crop, FaceCrop)])
     # bytes go to the device and become floats there: a quarter of the transfer
     return normalised(to_device(stack, device).permute(0, 3, 1, 2), card)
 
 
-def _is_plain(crops: Sequence[FaceCrop], card: ModelCard) -> bool:
+def is_plain(card: ModelCard) -> bool:
     """Whether all that `shrink` does is to take a square out of a square and to resize it."""
-    square = all(crop.pixels.shape[0] == crop.pixels.shape[1] for crop in crops)
-    return square and not card.stretch and card.channels == "rgb"
+    return not card.stretch and card.channels == "rgb"
 
 
-def shrink_there(crops: Sequence[FaceCrop], card: ModelCard, device: str) -> "Tensor":
+def _is_square(crop: FaceView) -> bool:
+    return not isinstance(crop, FaceCrop) or crop.pixels.shape[0] == crop.pixels.shape[1]
+
+
+def shrink_there(crops: Sequence[FaceView], card: ModelCard, device: str) -> "Tensor":
     """`shrink` on torch's `device`: (n, 3, input_px, input_px) of whole grey levels."""
     import torch
 
+    levels = [_levels(crop, device) for crop in crops]
     sides: dict[int, list[int]] = {}
-    for number, crop in enumerate(crops):
-        sides.setdefault(crop.side, []).append(number)
+    for number, window in enumerate(levels):
+        sides.setdefault(window.shape[-1], []).append(number)
     order = np.array([number for numbers in sides.values() for number in numbers])
     parts = []
     for numbers in sides.values():  # those of one size together
-        stack = np.stack([crops[number].pixels for number in numbers])
-        seen = to_device(stack, device).permute(0, 3, 1, 2)
+        seen = torch.stack([levels[number] for number in numbers])
         if card.via_px and card.view != "native":
             seen = resample(seen, card.via_px, card.resize)
         if card.span:
@@ -112,6 +120,16 @@ def shrink_there(crops: Sequence[FaceCrop], card: ModelCard, device: str) -> "Te
         parts.append(resample(seen, card.input_px, card.resize))
     found = torch.cat(parts)[to_device(np.argsort(order), device)]
     return found.contiguous(memory_format=torch.channels_last)
+
+
+def _levels(crop: FaceView, device: str) -> "Tensor":
+    """The window's levels (3, side, side) on the device."""
+    if isinstance(crop, FaceThere):
+        return crop.levels
+    if isinstance(crop, FaceCrop):
+        # torch warns of arrays that it may not write to
+        return to_device(np.require(crop.pixels, requirements="W"), device).permute(2, 0, 1)
+    raise TypeError(f"{type(crop).__name__} found, wanted a FaceCrop or a FaceThere")
 
 
 def normalised(batch: "Tensor", card: ModelCard) -> "Tensor":

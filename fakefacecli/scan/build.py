@@ -37,7 +37,7 @@ from fakefacecli.models.folding import folded
 from fakefacecli.models.judge import AnyCheckpoint, EarlyExit, JudgeCard, Member, members_of
 from fakefacecli.models.lean import without_compiler
 from fakefacecli.models.precision import Matrices, bfloat16_copy, few_bits_of, in_bfloat16
-from fakefacecli.models.preprocess import prepare, region
+from fakefacecli.models.preprocess import is_plain, prepare, region
 from fakefacecli.overlay.writer import OverlayWriter
 from fakefacecli.scan.classify import Network, TorchClassifier
 from fakefacecli.scan.explain import JudgeExplainer, NetworkExplainer
@@ -182,6 +182,7 @@ def _judge(
         lanes=sizes.lanes,
         batch_size=sizes.batch_size,
         most_pixels=sizes.most_pixels,
+        cuts_there=device.startswith("cuda") and all(is_plain(one.card) for one in networks),
     )
 
 

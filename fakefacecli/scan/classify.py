@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from fakefacecli.base.errors import DeviceFull, FakeFaceError
-from fakefacecli.base.records import Face, FaceCrop
+from fakefacecli.base.records import Face, FaceView
 from fakefacecli.base.threads import side_by_side
 from fakefacecli.base.verdicts import DetectorName, Label, Opinion, Reason, Thresholds, Verdict
 from fakefacecli.models.card import ModelCard
@@ -50,7 +50,7 @@ def verdict_of(
     return Verdict(probability, thresholds, Label.INCONCLUSIVE, Reason.BETWEEN_THRESHOLDS)
 
 
-def unfit(crop: FaceCrop, rule: WindowRule) -> Reason | None:
+def unfit(crop: FaceView, rule: WindowRule) -> Reason | None:
     """Why a model whose windows follow `rule` cannot judge this face, or None."""
     if crop.face.upside_down or (rule.levels and abs(crop.face.tilt) > rule.level_to):
         return Reason.FACE_TURNED
@@ -95,7 +95,7 @@ class Network:
         self.batch_size = batch_size
         self.stop = stop
 
-    def logits(self, crops: Sequence[FaceCrop], quickly: bool = False) -> list[float]:
+    def logits(self, crops: Sequence[FaceView], quickly: bool = False) -> list[float]:
         """Raw scores, positive for "fake"; memory shortage halves the batch.
 
         With `quickly` they are those of the copy in fewer bits, where there is one.
@@ -114,7 +114,7 @@ class Network:
             raise FakeFaceError(f"{self.name} answered with a number that is not finite")
         return logits
 
-    def _part(self, network: "nn.Module", crops: Sequence[FaceCrop]) -> list[float]:
+    def _part(self, network: "nn.Module", crops: Sequence[FaceView]) -> list[float]:
         import torch
 
         self.stop()
@@ -128,7 +128,7 @@ class Network:
         half = len(crops) // 2
         return self._part(network, crops[:half]) + self._part(network, crops[half:])
 
-    def _try(self, network: "nn.Module", crops: Sequence[FaceCrop]) -> list[float] | None:
+    def _try(self, network: "nn.Module", crops: Sequence[FaceView]) -> list[float] | None:
         """The logits of a batch; None when the device's memory ran out."""
         import torch
 
@@ -176,7 +176,7 @@ class TorchClassifier:
         only = Network(card.name, network, card, device, quick, batch_size=batch_size)
         return cls((only,), card, thresholds)
 
-    def classify(self, crops: Sequence[FaceCrop]) -> list[Verdict]:
+    def classify(self, crops: Sequence[FaceView]) -> list[Verdict]:
         """One verdict per crop, in order; with the opinion of each member asked, if of several."""
         if self.early_exit is None:
             return self._judged(crops, {})
@@ -199,7 +199,7 @@ class TorchClassifier:
         ]
 
     def _judged(
-        self, crops: Sequence[FaceCrop], known: Mapping[str, Sequence[float]]
+        self, crops: Sequence[FaceView], known: Mapping[str, Sequence[float]]
     ) -> list[Verdict]:
         """The verdicts of all members; of some the logits are `known` already."""
         columns = [known.get(m.name) or m.logits(crops, quickly=True) for m in self.members]
@@ -216,11 +216,11 @@ class TorchClassifier:
             for crop, logit, row in zip(crops, logits, said, strict=True)
         ]
 
-    def logits(self, crops: Sequence[FaceCrop]) -> list[float]:
+    def logits(self, crops: Sequence[FaceView]) -> list[float]:
         """The judge's raw scores in full precision, positive for "fake"."""
         return [self.fused(row) for row in self.opinions(crops)]
 
-    def opinions(self, crops: Sequence[FaceCrop]) -> list[tuple[float, ...]]:
+    def opinions(self, crops: Sequence[FaceView]) -> list[tuple[float, ...]]:
         """Each member's logit in full precision, in the members' order, for each crop."""
         columns = [member.logits(crops) for member in self.members]
         return list(zip(*columns, strict=True))
@@ -240,7 +240,7 @@ class TorchClassifier:
         return is_unsure(logit, self.card.calibration, self.thresholds, off)
 
     def _verdict(
-        self, crop: FaceCrop, logit: float, names: Sequence[str], said: Sequence[float]
+        self, crop: FaceView, logit: float, names: Sequence[str], said: Sequence[float]
     ) -> Verdict:
         verdict = verdict_of(
             self.card.calibration.probability(logit),

@@ -3,13 +3,22 @@
 from dataclasses import replace
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image
 
 from fakefacecli.base.quarter import face_in_turned, turned_image, window_in_picture
-from fakefacecli.base.records import Box, DecodedImage, Face, FaceCrop, Pixels, Window
+from fakefacecli.base.records import (
+    Box,
+    DecodedImage,
+    Face,
+    FaceCrop,
+    FaceView,
+    Pixels,
+    Window,
+)
 from fakefacecli.models.window import WindowRule
 
-_MOST_CV2_PX = 32_766  # cv2.warpAffine counts a source's pixels in 16 bits
+MOST_CV2_PX = 32_766  # cv2.warpAffine counts a source's pixels in 16 bits
 
 
 def window_of(box: Box, scale: float) -> Window:
@@ -35,22 +44,58 @@ def cut(image: DecodedImage, face: Face, number: int, rule: WindowRule | float) 
             # the picture was turned clockwise, so the face lay turned the other way
             turned=crop.turned - face.turn,
         )
+    view = view_of(image, face, number, rule)
+    window = view.window
+    if view.levelled:
+        pixels = _turned(image, face.box, window.side, view.turned)
+    else:
+        pixels = _plain(image, window)
+    if rule.most_px and window.side > rule.most_px:
+        size = (rule.most_px, rule.most_px)
+        pixels = np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.BICUBIC))
+    return FaceCrop(
+        image.ref,
+        number,
+        face,
+        window,
+        view.roll,
+        view.turned,
+        view.outside,
+        image.frame,
+        pixels=pixels,
+    )
+
+
+def view_of(image: DecodedImage, face: Face, number: int, rule: WindowRule) -> FaceView:
+    """Where in `image` the window of `face` lies, which was found in the picture as it is."""
     roll = face.roll
     side = rule.span * face.box.longer_side
     exact = rule.exact_corner or not rule.levels
     window = _around(face.box, side if exact else max(1, round(side)))
-    levelled = rule.level_from <= abs(roll) <= rule.level_to
-    pixels = _turned(image, face.box, window.side, roll) if levelled else _plain(image, window)
-    if rule.most_px and window.side > rule.most_px:
-        size = (rule.most_px, rule.most_px)
-        pixels = np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.BICUBIC))
+    turned = roll if rule.level_from <= abs(roll) <= rule.level_to else 0.0
     outside = _outside(image, window)
-    turned = roll if levelled else 0.0
-    return FaceCrop(image.ref, number, face, window, pixels, roll, turned, outside, image.frame)
+    return FaceView(image.ref, number, face, window, roll, turned, outside, image.frame)
+
+
+def middle_of(box: Box) -> tuple[float, float]:
+    """The box's centre, x and y."""
+    return (box.left + box.right) / 2, (box.top + box.bottom) / 2
+
+
+def level_turn(centre: tuple[float, float], side: int, roll: float) -> npt.NDArray[np.float64]:
+    """The matrix (2, 3) from a photograph's pixels to those of a square of `side` around `centre`.
+
+    The square is turned so that what is turned by `roll` degrees, clockwise, lies level.
+    """
+    import cv2
+
+    turn = np.asarray(cv2.getRotationMatrix2D(centre, roll, 1), np.float64)
+    turn[:, 2] += side / 2 - np.array(centre)
+    return turn
 
 
 def _around(box: Box, side: float) -> Window:
-    centre_x, centre_y = (box.left + box.right) / 2, (box.top + box.bottom) / 2
+    centre_x, centre_y = middle_of(box)
     return Window(round(centre_x - side / 2), round(centre_y - side / 2), max(1, round(side)))
 
 
@@ -67,8 +112,8 @@ def _turned(image: DecodedImage, box: Box, side: int, roll: float) -> Pixels:
     import cv2
 
     pixels = image.pixels
-    centre_x, centre_y = (box.left + box.right) / 2, (box.top + box.bottom) / 2
-    if max(pixels.shape) > _MOST_CV2_PX:
+    centre_x, centre_y = middle_of(box)
+    if max(pixels.shape) > MOST_CV2_PX:
         # the square's corners reach side * sqrt(1/2) from its centre, the filter 2 pixels more
         reach = side + 4
         left = int(np.clip(centre_x - reach, 0, image.width - 1))
@@ -76,9 +121,7 @@ def _turned(image: DecodedImage, box: Box, side: int, roll: float) -> Pixels:
         right, bottom = int(centre_x) + reach, int(centre_y) + reach
         pixels = pixels[top : max(bottom, top + 1), left : max(right, left + 1)]
         centre_x, centre_y = centre_x - left, centre_y - top
-    turn = cv2.getRotationMatrix2D((centre_x, centre_y), roll, 1)
-    turn[0, 2] += side / 2 - centre_x
-    turn[1, 2] += side / 2 - centre_y
+    turn = level_turn((centre_x, centre_y), side, roll)
     turned = cv2.warpAffine(
         pixels, turn, (side, side), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
     )

@@ -6,17 +6,18 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from fakefacecli.base.device import own_stream
+from fakefacecli.base.device import own_stream, uploads_kept
 from fakefacecli.base.findings import FaceFinding, ImageReport
 from fakefacecli.base.memory import JUDGING_BYTES, Memory, default_limit
 from fakefacecli.base.options import Explain
 from fakefacecli.base.protocols import Classifier, Decoder, Detector, Explainer, PictureWriter
-from fakefacecli.base.records import DecodedImage, FaceCrop, ImageRef, Unreadable
+from fakefacecli.base.records import DecodedImage, FaceView, ImageRef, Unreadable
 from fakefacecli.base.threads import in_lanes
 from fakefacecli.base.verdicts import Status, Verdict
 from fakefacecli.models.window import WindowRule
 from fakefacecli.overlay.writer import draw_overlay, overlay_name
 from fakefacecli.scan.crop import cut
+from fakefacecli.scan.cut_there import Found, cut_there, on_host
 
 # Of all images that are judged, or wait for it, at one time: the pixels of 16 photographs of 3
 # megapixels. A batch ends at its share of these, because 16 pictures of 100 megapixels are 5 GB
@@ -33,6 +34,7 @@ class Judge:
     `lanes` batches are judged at the same time, each on a thread of its own: with more than one,
     several threads call the parts at once. `device` is torch's name of it. `batch_size` images of
     `most_pixels` at most are judged, or wait for it, at one time: it is of all lanes together.
+    With `cuts_there` faces are cut out on the device, which all networks must be able to read from.
     """
 
     detector: Detector
@@ -45,6 +47,13 @@ class Judge:
     lanes: int = 1
     batch_size: int = 16
     most_pixels: int = MOST_PIXELS
+    cuts_there: bool = False
+
+    def cut_out(self, found: Sequence[Found]) -> Sequence[FaceView]:
+        """The windows of these faces, in order, where the networks read them."""
+        if self.cuts_there:
+            return cut_there(found, self.window, self.device)
+        return [cut(*one, self.window) for one in found]
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +128,9 @@ def _within(
 ) -> list[ImageReport]:
     """`_judge_batch`, once there is memory for it."""
     with memory.held(_pixels(batch) * JUDGING_BYTES, stop), own_stream(stages.judge.device):
+        if stages.judge.cuts_there:
+            with uploads_kept():
+                return _judge_batch(batch, stages, stop)
         return _judge_batch(batch, stages, stop)
 
 
@@ -134,12 +146,13 @@ def _judge_batch(
     faces = judge.detector.detect(frames)
     stop()
     # all faces of the batch at once: most images have one, and networks are faster with many
-    flat: list[FaceCrop] = []
+    all_found: list[Found] = []
     numbers: Counter[int] = Counter()
     for frame, found in zip(frames, faces, strict=True):
         for face in found:
             numbers[frame.ref.index] += 1
-            flat.append(cut(frame, face, numbers[frame.ref.index], judge.window))
+            all_found.append((frame, face, numbers[frame.ref.index]))
+    flat = judge.cut_out(all_found)
     judged = list(zip(flat, judge.classifier.classify(flat), strict=True))
     stop()
     names = _explain(frames, judged, stages, stop)
@@ -161,7 +174,7 @@ def _judge_batch(
     ]
 
 
-Judged = tuple[FaceCrop, Verdict]
+Judged = tuple[FaceView, Verdict]
 
 
 def _explain(
@@ -176,7 +189,9 @@ def _explain(
     if stages.overlays is None or explainer is None or stages.explain is Explain.NONE:
         return names
     by_frame = {(frame.ref.index, frame.frame): frame for frame in frames}
-    chosen = [(crop, verdict) for crop, verdict in judged if stages.explain.covers(verdict.label)]
+    chosen = [
+        (on_host(face), verdict) for face, verdict in judged if stages.explain.covers(verdict.label)
+    ]
     for start in range(0, len(chosen), _OVERLAYS_AT_ONCE):
         part = chosen[start : start + _OVERLAYS_AT_ONCE]
         heats = explainer.explain([crop for crop, _ in part], [verdict for _, verdict in part])

@@ -11,9 +11,10 @@ from functools import partial
 
 from fakefacecli.base.options import Stability
 from fakefacecli.base.protocols import Classifier
-from fakefacecli.base.records import FaceCrop, Pixels
+from fakefacecli.base.records import FaceView, Pixels
 from fakefacecli.base.verdicts import Label, Reason, Verdict
 from fakefacecli.scan.alterations import jpeg, noise, resize
+from fakefacecli.scan.cut_there import on_host
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +54,13 @@ class StableClassifier:
         self.stability = stability
         self.probes = tuple(probes)
 
-    def classify(self, crops: Sequence[FaceCrop]) -> list[Verdict]:
+    def classify(self, crops: Sequence[FaceView]) -> list[Verdict]:
         """One verdict per crop, in order; those asked again have their `probed` p_fake."""
         verdicts = self.judge.classify(crops)
         places = [place for place, verdict in enumerate(verdicts) if self._covers(verdict)]
         changed = [
-            replace(crops[place], pixels=probe.apply(crops[place].pixels))
-            for place in places
+            replace(crop, pixels=probe.apply(crop.pixels))
+            for crop in (on_host(crops[place]) for place in places)
             for probe in self.probes
         ]
         again = iter(self.judge.classify(changed))

@@ -25,6 +25,7 @@ from fakefacecli.base.protocols import Classifier, Decoder, Explainer
 from fakefacecli.base.records import (
     DecodedImage,
     FaceCrop,
+    FaceView,
     Heatmap,
     ImageRef,
     Unreadable,
@@ -100,7 +101,7 @@ class _TimedClassifier:
         self.classifier = classifier
         self.kept = kept
 
-    def classify(self, crops: Sequence[FaceCrop]) -> list[Verdict]:
+    def classify(self, crops: Sequence[FaceView]) -> list[Verdict]:
         began = time.perf_counter()
         verdicts = self.classifier.classify(crops)
         self.kept.judging_s += time.perf_counter() - began

@@ -1,6 +1,7 @@
 """How many times as fast as the original demo's loop a scan is.
 
-    python -m tests.bench.against_demo FOLDER [--runs N] [--limit N] [--device NAME] [--json FILE]
+    python -m tests.bench.against_demo FOLDER [--model NAME] [--runs N] [--limit N] [--device NAME]
+        [--precision NAME] [--json FILE]
 
 Each run measures a scan of the folder as `fakeface bench` does, then the demo's loop on the same
 images, so that both meet the same moods of the machine.
@@ -107,6 +108,7 @@ def words(values: dict[str, float]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder")
+    parser.add_argument("--model", default=DEFAULT_NETWORK)
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--limit", type=int)
     parser.add_argument("--device", default="auto")
@@ -115,7 +117,7 @@ def main() -> None:
     given = parser.parse_args()
     options = ScanOptions(
         SourceOptions((given.folder,)),
-        judge=JudgeOptions(DEFAULT_NETWORK, device=given.device, precision=given.precision),
+        judge=JudgeOptions(given.model, device=given.device, precision=given.precision),
         decode=DecodeOptions(default_workers()),
     )
     try:
