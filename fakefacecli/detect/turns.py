@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from fakefacecli.base.options import Turns
 from fakefacecli.base.protocols import Detector
 from fakefacecli.base.quarter import QUARTERS, face_in_picture, turned_image
@@ -140,6 +142,7 @@ class UprightNetwork:
         """For each face of a picture: the logit as it stands, less the one upside down."""
         import torch
 
+        from fakefacecli.base.device import to_device
         from fakefacecli.detect.pyramid import pool_boxes, tabulate
         from fakefacecli.models.precision import full_float32
 
@@ -150,7 +153,7 @@ class UprightNetwork:
                 pixels = [_square_of(image, face.box) for image, face in part]
                 tables = tabulate(pixels, self.device)
                 edges = [[0, 0, len(one[0]), len(one)] for one in pixels]
-                boxes = torch.tensor(edges, device=self.device)
+                boxes = to_device(np.array(edges, np.int64), self.device)
                 owners = torch.arange(len(part), device=self.device)
                 seen = pool_boxes(tables, owners, boxes, self.network.SIDE)
                 found += self._less_upside_down(seen).tolist()

@@ -1,10 +1,11 @@
 """How many times as fast as the original demo's loop a scan is.
 
     python -m tests.bench.against_demo FOLDER [--model NAME] [--runs N] [--limit N] [--device NAME]
-        [--precision NAME] [--json FILE]
+        [--precision NAME] [--plain] [--json FILE]
 
 Each run measures a scan of the folder as `fakeface bench` does, then the demo's loop on the same
-images, so that both meet the same moods of the machine.
+images, so that both meet the same moods of the machine. With --plain the scan leaves out what the
+loop does not do: the second detector, turned pictures, changed copies of flagged faces, claims.
 """
 
 import argparse
@@ -17,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from fakefacecli.base.child import interpreter
@@ -24,10 +26,13 @@ from fakefacecli.base.errors import FakeFaceError
 from fakefacecli.base.options import (
     DEFAULT_NETWORK,
     DecodeOptions,
+    Detectors,
     JudgeOptions,
     Precision,
     ScanOptions,
     SourceOptions,
+    Stability,
+    Turns,
 )
 from fakefacecli.base.records import ImageRef
 from fakefacecli.base.text import printable
@@ -113,6 +118,7 @@ def main() -> None:
     parser.add_argument("--limit", type=int)
     parser.add_argument("--device", default="auto")
     parser.add_argument("--precision", type=Precision, default=Precision.AUTO)
+    parser.add_argument("--plain", action="store_true")
     parser.add_argument("--json", type=pathlib.Path)
     given = parser.parse_args()
     options = ScanOptions(
@@ -120,6 +126,10 @@ def main() -> None:
         judge=JudgeOptions(given.model, device=given.device, precision=given.precision),
         decode=DecodeOptions(default_workers()),
     )
+    if given.plain:
+        judge = replace(options.judge, detector=Detectors.MTCNN, turns=Turns.NEVER)
+        claims = replace(options.evidence, stability=Stability.OFF, provenance=False)
+        options = replace(options, judge=judge, evidence=claims)
     try:
         with stoppable(last_words="nothing was written") as stop:
             found = against_demo(options, given.runs, given.limit, stop)

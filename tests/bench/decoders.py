@@ -1,14 +1,16 @@
 """What faster ways of decoding JPEGs would do to the verdicts.
 
-    python -m tests.bench.decoders FOLDER
+    python -m tests.bench.decoders FOLDER [--limit N] [--only NAME]
 
-Compares Pillow's full decode with two others, on the JPEGs in FOLDER that lie upright:
+Compares Pillow's full decode with others, on the JPEGs in FOLDER that lie upright:
 
 - half scale: libjpeg's reduced inverse DCT, for faces of 250 px and more, whose window is shrunk
   for the model even then (every face looked for in the reduced picture is 125 px or more);
 - nearest chroma: colour that was saved at half the resolution is repeated, not interpolated, as
   nvJPEG does by default, and with it torchvision's decode_jpeg on a GPU (put together here from
-  the full brightness and the half-scale colour, which is the same thing).
+  the full brightness and the half-scale colour, which is the same thing);
+- nvimgcodec: NVIDIA's nvImageCodec with interpolated colour, where it is installed
+  (nvidia-nvimgcodec-cu13[nvjpeg]): on a GPU where there is one, otherwise on the CPU.
 
 p_fake is compared for the boxes found in the full decode, and for those that the detector finds in
 the other picture itself, each with the one it overlaps most (by half of both together at least).
@@ -17,9 +19,10 @@ the other picture itself, each with the one it overlaps most (by half of both to
 import argparse
 import pathlib
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
+import torch
 from PIL import Image, JpegImagePlugin
 
 from fakefacecli.base.options import DEFAULT_NETWORK, JudgeOptions, Precision
@@ -78,6 +81,28 @@ def nearest_chroma(path: pathlib.Path) -> Pixels | None:
         return np.asarray(Image.fromarray(levels, "YCbCr").convert("RGB"))
 
 
+class NvImageCodec:
+    """NVIDIA's decoder, on `where`: "GPU" or "CPU". Raises ImportError where it is missing."""
+
+    def __init__(self) -> None:
+        from nvidia import nvimgcodec
+
+        self.library = nvimgcodec
+        self.where = "GPU" if torch.cuda.is_available() else "CPU"
+        on_cpu = {
+            "device_id": nvimgcodec.NVIMGCODEC_DEVICE_CPU_ONLY,
+            "backends": [nvimgcodec.Backend(nvimgcodec.CPU_ONLY)],
+        }
+        place = {} if self.where == "GPU" else on_cpu
+        # interpolated, as Pillow does it; otherwise a colour is repeated
+        self.decoder = nvimgcodec.Decoder(**place, options=":fancy_upsampling=1")
+
+    def __call__(self, path: pathlib.Path) -> Pixels | None:
+        """The picture, or None where the library does not decode it."""
+        made = self.decoder.decode(self.library.CodeStream(path.read_bytes()))
+        return None if made is None else np.array(made.cpu())
+
+
 def judge(min_face_px: int) -> Judge:
     options = JudgeOptions(DEFAULT_NETWORK, min_face_px=min_face_px, precision=Precision.FP32)
     return build_judge(options, find_model(options.model))
@@ -86,7 +111,7 @@ def judge(min_face_px: int) -> Judge:
 def shrunk(face: Face, by: int) -> Face:
     box = face.box
     edges = (edge / by for edge in (box.left, box.top, box.right, box.bottom))
-    return Face(Box(*edges), face.landmarks / by, face.score)
+    return replace(face, box=Box(*edges), landmarks=face.landmarks / by)
 
 
 def compare(
@@ -150,11 +175,23 @@ def upright_jpegs(folder: pathlib.Path) -> list[pathlib.Path]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=pathlib.Path)
-    paths = upright_jpegs(parser.parse_args().folder)
+    parser.add_argument("--limit", type=int)
+    parser.add_argument("--only", choices=("half scale", "nearest chroma", "nvimgcodec"))
+    given = parser.parse_args()
+    paths = upright_jpegs(given.folder)[: given.limit]
     print("| decode | photographs | p_fake moved, same box | own box | other verdict |")
     print("| --- | --- | --- | --- | --- |")
-    print(compare(paths, half_scale, 2, HALVED_LEAST_PX).row("half scale"), flush=True)
-    print(compare(paths, nearest_chroma, 1, 40).row("nearest chroma"))
+    if given.only in {None, "half scale"}:
+        print(compare(paths, half_scale, 2, HALVED_LEAST_PX).row("half scale"), flush=True)
+    if given.only in {None, "nearest chroma"}:
+        print(compare(paths, nearest_chroma, 1, 40).row("nearest chroma"), flush=True)
+    if given.only in {None, "nvimgcodec"}:
+        try:
+            codec = NvImageCodec()
+        except ImportError:
+            print("| nvimgcodec | not installed | | | |")
+            return
+        print(compare(paths, codec, 1, 40).row(f"nvimgcodec on the {codec.where}"))
 
 
 if __name__ == "__main__":
