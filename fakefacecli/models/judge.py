@@ -10,6 +10,7 @@ import json
 import os
 import re
 from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -169,10 +170,10 @@ def _read(raw: Mapping[str, Any], path: str) -> tuple[JudgeCard, tuple[Member, .
         early_exit=_early_exit(raw["early_exit"], names) if "early_exit" in raw else None,
     )
     _check_early_exit(card)
-    members = tuple(
-        Member(name, _member(member, card, path), weight)
-        for name, member, weight in zip(names, listed, weights, strict=True)
-    )
+    # side by side, as each file is hashed
+    with ThreadPoolExecutor() as pool:
+        read = list(pool.map(lambda member: _member(member, card, path), listed))
+    members = tuple(map(Member, names, read, weights))
     return card, members
 
 

@@ -1,6 +1,7 @@
 """From options to stages: loads the weights and picks the device, once per process."""
 
 import copy
+import os
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import replace
@@ -156,7 +157,9 @@ def _judge(
     members = members_of(checkpoint)
     read = partial(_read, options.precision, device)
     # around all of it: networks that are built without numbers would import the compiler as well
-    with without_compiler(), begun(read, members) as weights:
+    # small files first: while the largest is read, the networks of the others are built
+    order = sorted(members, key=lambda member: os.path.getsize(member.checkpoint.path))
+    with without_compiler(), begun(read, order) as weights:
         for member in members:
             stop()
             import_library(member.checkpoint.card.backbone, member.checkpoint.path)
@@ -164,7 +167,8 @@ def _judge(
         detector = build_detector(options, device, second)
         stop()
         build = partial(_network, options.precision, device, stop)
-        networks = side_by_side(build, list(zip(members, weights, strict=True)))
+        built = side_by_side(build, list(zip(order, weights, strict=True)))
+        networks = [built[order.index(member)] for member in members]
     stop()
     sizes = sizes_for(device, options.batch_size)
     if device.startswith("cuda"):
