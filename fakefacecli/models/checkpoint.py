@@ -10,7 +10,6 @@ import json
 import os
 import stat
 import struct
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +17,7 @@ from fakefacecli.base.errors import ModelRefused
 from fakefacecli.base.files import atomic_write, sha256_of_file
 from fakefacecli.models.backbones import build, check_backbone
 from fakefacecli.models.card import ModelCard, card_json, parse_card
+from fakefacecli.models.lean import without_numbers
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 # 8 bytes of little-endian length, then that much JSON (the safetensors format); ours take 100 kB
 _LENGTH = struct.Struct("<Q")
 _SCALE = "|scale"
-# how weights are drawn: torch.Tensor's methods that give numbers to a tensor in place
-_FILLING = ("uniform_", "normal_", "erfinv_", "mul_", "add_", "clamp_", "zero_", "fill_")
 _MAX_HEADER_BYTES = 4_000_000
 MAX_FILE_BYTES = 2_000_000_000
 
@@ -132,7 +130,7 @@ def _network(state: dict[str, "Tensor"], card: ModelCard, where: str) -> "nn.Mod
     import torch
 
     # without memory or numbers at first: to draw random weights takes longer than to read ours
-    with torch.device("meta"), _without_numbers():
+    with torch.device("meta"), without_numbers():
         network = build(card.backbone, card.head, where)
     _check_fit(where, network.state_dict(), state)
     network.load_state_dict(state, assign=True)
@@ -143,31 +141,6 @@ def _network(state: dict[str, "Tensor"], card: ModelCard, where: str) -> "nn.Mod
     with torch.no_grad():
         network.eval().requires_grad_(False)
     return network
-
-
-def _without_numbers() -> AbstractContextManager[Any]:
-    """Inside, tensors without memory are not filled with random numbers.
-
-    torch has some of the steps in Python for them, and to run these imports a library for algebra.
-    """
-    import torch
-    from torch.overrides import TorchFunctionMode
-
-    filling = {getattr(torch.Tensor, name) for name in _FILLING}
-
-    class WithoutNumbers(TorchFunctionMode):
-        def __torch_function__(
-            self, func: Any, types: Any, args: Any = (), kwargs: Any = None
-        ) -> Any:
-            named = kwargs or {}
-            if func in filling or getattr(func, "__module__", "") == "torch.nn.init":
-                tensor = args[0] if args else named["tensor"]
-                if tensor.is_meta:
-                    return tensor
-            return func(*args, **named)
-
-    mode: AbstractContextManager[Any] = WithoutNumbers()
-    return mode
 
 
 def _restored(state: "dict[str, Tensor]", where: str) -> "dict[str, Tensor]":

@@ -1,12 +1,9 @@
 """From options to stages: loads the weights and picks the device, once per process."""
 
 import copy
-import os
 from collections.abc import Callable
-from concurrent.futures import Future
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
 
 from fakefacecli.base.errors import UsageError
 from fakefacecli.base.garbage import collected_later
@@ -17,13 +14,11 @@ from fakefacecli.base.options import (
     EvidenceOptions,
     Explain,
     JudgeOptions,
-    Precision,
     ScanOptions,
     Stability,
 )
 from fakefacecli.base.protocols import Decoder, Detector
 from fakefacecli.base.surroundings import require_proc
-from fakefacecli.base.threads import begun, side_by_side
 from fakefacecli.decode.image import DecodeLimits
 from fakefacecli.decode.pool import WorkerDecoder
 from fakefacecli.detect.both import BothDetectors
@@ -32,12 +27,7 @@ from fakefacecli.detect.second import CenterFaceDetector
 from fakefacecli.detect.turns import TurningDetector
 from fakefacecli.evidence import pdq
 from fakefacecli.evidence.provenance import lists_of
-from fakefacecli.models.backbones import import_library
-from fakefacecli.models.checkpoint import filled, read_weights
-from fakefacecli.models.folding import folded
-from fakefacecli.models.judge import AnyCheckpoint, EarlyExit, JudgeCard, Member, members_of
-from fakefacecli.models.lean import without_compiler
-from fakefacecli.models.precision import Matrices, bfloat16_copy, few_bits_of, in_bfloat16
+from fakefacecli.models.judge import AnyCheckpoint, EarlyExit, JudgeCard, members_of
 from fakefacecli.models.preprocess import is_plain, prepare, region
 from fakefacecli.overlay.writer import OverlayWriter
 from fakefacecli.scan.classify import Network, TorchClassifier
@@ -45,19 +35,12 @@ from fakefacecli.scan.explain import JudgeExplainer, NetworkExplainer
 from fakefacecli.scan.fetch import FetchingDecoder
 from fakefacecli.scan.heat import layer_of, rule_of
 from fakefacecli.scan.inputs import are_remote
+from fakefacecli.scan.load import load_networks
 from fakefacecli.scan.machine import pick_device
 from fakefacecli.scan.pipeline import Judge, Stages
 from fakefacecli.scan.sizes import ONE_BY_ONE, Sizes, sizes_for
 from fakefacecli.scan.stability import StableClassifier
 
-if TYPE_CHECKING:
-    import torch
-
-_Weights = tuple[dict[str, "torch.Tensor"], Matrices]
-# of one pass through a network. On a CPU more would not fit into its caches, and memory for numbers
-# of over 32 MB is asked of the system anew each time: a face took 72 ms in batches of 16, 57 in 2
-_FACES_ON_CPU = 4
-_FACES_ON_GPU = 256
 # the part of a scan's memory that fetched files may fill: the temporary folder may be in memory
 _OF_FETCHED = 4
 
@@ -154,21 +137,13 @@ def _judge(
     device = pick_device(options.device)
     card = checkpoint.card
     early_exit = _early_exit(options, checkpoint)
-    members = members_of(checkpoint)
-    read = partial(_read, options.precision, device)
-    # around all of it: networks that are built without numbers would import the compiler as well
-    # small files first: while the largest is read, the networks of the others are built
-    order = sorted(members, key=lambda member: os.path.getsize(member.checkpoint.path))
-    with without_compiler(), begun(read, order) as weights:
-        for member in members:
-            stop()
-            import_library(member.checkpoint.card.backbone, member.checkpoint.path)
-        # imports too, so not beside networks
-        detector = build_detector(options, device, second)
-        stop()
-        build = partial(_network, options.precision, device, stop)
-        built = side_by_side(build, list(zip(order, weights, strict=True)))
-        networks = [built[order.index(member)] for member in members]
+    networks, detector = load_networks(
+        members_of(checkpoint),
+        options.precision,
+        device,
+        stop,
+        partial(build_detector, options, device, second),
+    )
     stop()
     sizes = sizes_for(device, options.batch_size)
     if device.startswith("cuda"):
@@ -206,33 +181,6 @@ def build_detector(options: JudgeOptions, device: str, memory: Memory | None = N
     # CenterFace sees pictures only as they are
     second = CenterFaceDetector(device, options.min_face_px, memory)
     return BothDetectors(first, second, first.upright)
-
-
-def _read(precision: Precision, device: str, member: Member) -> "_Weights":
-    """The weights, and those that are needed in bfloat16 as well."""
-    weights, backbone = read_weights(member.checkpoint), member.checkpoint.card.backbone
-    return weights, few_bits_of(weights, backbone) if in_bfloat16(
-        precision, backbone, device
-    ) else {}
-
-
-def _network(
-    precision: Precision,
-    device: str,
-    stop: Callable[[], None],
-    piece: "tuple[Member, Future[_Weights]]",
-) -> Network:
-    stop()
-    member, read = piece
-    card = member.checkpoint.card
-    weights, matrices = read.result()
-    network = folded(filled(member.checkpoint, weights), card.input_px).to(device)
-    stop()
-    quick = None
-    if in_bfloat16(precision, card.backbone, device):
-        quick = bfloat16_copy(network, card.backbone, matrices)
-    size = _FACES_ON_CPU if device == "cpu" else _FACES_ON_GPU
-    return Network(member.name, network, card, device, quick, member.weight, size, stop)
 
 
 def _early_exit(options: JudgeOptions, checkpoint: AnyCheckpoint) -> EarlyExit | None:
