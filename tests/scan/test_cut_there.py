@@ -1,5 +1,7 @@
 """Faces that are cut out on a device are those that are cut out here."""
 
+import contextlib
+import pathlib
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -9,16 +11,25 @@ import pytest
 import torch
 
 from fakefacecli.base.device import uploaded, uploads_kept
-from fakefacecli.base.options import DEFAULT_MODEL, JudgeOptions
-from fakefacecli.base.records import Box, DecodedImage, Face, FaceView
+from fakefacecli.base.options import (
+    DEFAULT_MODEL,
+    DEFAULT_NETWORK,
+    DecodeOptions,
+    Explain,
+    JudgeOptions,
+    ScanOptions,
+    SourceOptions,
+)
+from fakefacecli.base.records import Box, DecodedImage, Face, FaceView, ImageRef
 from fakefacecli.models.bundled import find_model
 from fakefacecli.models.preprocess import prepare
 from fakefacecli.models.there import FaceThere
 from fakefacecli.models.window import LEVEL_WINDOW, WindowRule, window_of_network
 from fakefacecli.scan import cut_there as module
-from fakefacecli.scan.build import build_judge
+from fakefacecli.scan.build import build, build_judge
 from fakefacecli.scan.crop import cut
 from fakefacecli.scan.cut_there import Found, cut_there, on_host
+from fakefacecli.scan.pipeline import scan
 from tests import builders
 from tests.detect.test_cascade import photo, picture
 
@@ -162,3 +173,38 @@ def test_a_picture_is_brought_to_a_device_once_while_uploads_are_kept() -> None:
         assert uploaded(turned, "cpu") is not uploaded(turned, "cpu")
         assert np.array_equal(uploaded(turned, "cpu").numpy(), turned)
     assert uploaded(image.pixels, "cpu") is not first
+
+
+def test_a_scan_that_cuts_there_says_and_draws_what_one_that_cuts_here_does(
+    tmp_path: pathlib.Path,
+) -> None:
+    paths = [*sorted(builders.PHOTOS.glob("generated_00*.jpg"))[:2], builders.PHOTO]
+    refs = [ImageRef(number, str(path), path.name) for number, path in enumerate(paths)]
+    found = []
+    for folder, there in ((tmp_path / "here", False), (tmp_path / "there", True)):
+        folder.mkdir()
+        options = ScanOptions(
+            SourceOptions(),
+            overlays=str(folder),
+            explain=Explain.ALL,
+            judge=JudgeOptions(DEFAULT_NETWORK, device="cpu"),
+            decode=DecodeOptions(1),
+        )
+        stages = build(options, find_model(DEFAULT_NETWORK))
+        with contextlib.closing(stages.decoder):
+            stages = replace(stages, judge=replace(stages.judge, cuts_there=there))
+            found.append(list(scan(refs, stages, 16)))
+    here, other_way = found
+    assert sum(len(report.findings) for report in here) >= 3
+    for one, other in zip(here, other_way, strict=True):
+        assert len(one.findings) == len(other.findings)
+        for first, second in zip(one.findings, other.findings, strict=True):
+            assert first.verdict.label is second.verdict.label
+            assert abs(first.verdict.fake_probability - second.verdict.fake_probability) < 0.005
+            assert (first.box, first.roll, first.overlay) == (
+                second.box,
+                second.roll,
+                second.overlay,
+            )
+            assert first.overlay
+            assert (tmp_path / "there" / first.overlay).is_file()
