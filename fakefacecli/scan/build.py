@@ -31,6 +31,7 @@ from fakefacecli.models.judge import AnyCheckpoint, EarlyExit, JudgeCard, member
 from fakefacecli.models.preprocess import is_plain, prepare, region
 from fakefacecli.overlay.writer import OverlayWriter
 from fakefacecli.scan.classify import Network, TorchClassifier
+from fakefacecli.scan.cut_there import agrees
 from fakefacecli.scan.explain import JudgeExplainer, NetworkExplainer
 from fakefacecli.scan.fetch import FetchingDecoder
 from fakefacecli.scan.heat import layer_of, rule_of
@@ -161,7 +162,9 @@ def _judge(
         lanes=sizes.lanes,
         batch_size=sizes.batch_size,
         most_pixels=sizes.most_pixels,
-        cuts_there=device.startswith("cuda") and all(is_plain(one.card) for one in networks),
+        cuts_there=device.startswith("cuda")
+        and all(is_plain(one.card) for one in networks)
+        and agrees(),
     )
 
 

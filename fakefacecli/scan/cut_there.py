@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 _POINTS_AT_ONCE = 1 << 22  # they take about 150 bytes each
 _A = -0.75  # OpenCV's, for its INTER_CUBIC
+# earlier ones interpolate in steps of 1/32 of a pixel, up to 7 levels of 255 off
+_OPENCV = 5
 
 Found = tuple[DecodedImage, Face, int]
 
@@ -48,6 +50,13 @@ def cut_there(found: Sequence[Found], rule: WindowRule, device: str) -> list[Fac
     return [
         next(windows) if fits else cut(*one, rule) for one, fits in zip(found, there, strict=True)
     ]
+
+
+def agrees() -> bool:
+    """Whether windows that are cut out here are turned as those on a device: by OpenCV 5."""
+    import cv2
+
+    return int(cv2.__version__.split(".")[0]) >= _OPENCV
 
 
 def on_host(face: FaceView) -> FaceCrop:

@@ -14,6 +14,9 @@ _TORCH = ("torch", "torchvision", "facenet-pytorch")
 _PACKAGES = (
     *_TORCH,
     "onnxruntime",
+    # faces are turned level by one of them; version 5 interpolates otherwise than 4
+    "opencv-python",
+    "opencv-python-headless",
     "pillow",
     "pillow-heif",
     "numpy",

@@ -173,6 +173,7 @@ def test_a_single_network_is_a_judge_of_one_member() -> None:
 
 def test_a_reports_header_names_timm_where_it_builds_a_network(checkpoint: JudgeCheckpoint) -> None:
     assert "timm" in versions(checkpoint)
+    assert {"opencv-python", "opencv-python-headless"} & versions(checkpoint).keys()
     assert "timm" not in versions(find_model("inception-resnet-v1"))
 
 

@@ -28,14 +28,13 @@ from fakefacecli.models.window import LEVEL_WINDOW, WindowRule, window_of_networ
 from fakefacecli.scan import cut_there as module
 from fakefacecli.scan.build import build, build_judge
 from fakefacecli.scan.crop import cut
-from fakefacecli.scan.cut_there import Found, cut_there, on_host
+from fakefacecli.scan.cut_there import Found, agrees, cut_there, on_host
 from fakefacecli.scan.pipeline import scan
 from tests import builders
 from tests.detect.test_cascade import photo, picture
 
 RULES = [LEVEL_WINDOW, window_of_network(1.15), WindowRule(1.3), replace(LEVEL_WINDOW, most_px=64)]
-# before OpenCV 5 a turned window was interpolated in steps of 1/32 of a pixel
-EXACT = int(cv2.__version__.split(".")[0]) >= 5
+EXACT = agrees()
 
 
 def tilted(left: float, top: float, side: float, roll: float) -> Face:
@@ -162,6 +161,14 @@ def test_a_mixture_of_both_kinds_is_prepared_in_order() -> None:
     wanted = prepare([on_host(face) for face in there], card, "cpu")
     off = (prepare(mixed, card, "cpu") - wanted).abs().max()
     assert float(off) < (0.1 if EXACT else 1)
+
+
+def test_an_opencv_that_interpolates_otherwise_is_not_agreed_with(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for version, wanted in (("5.0.0", True), ("4.13.0", False), ("10.1", True)):
+        monkeypatch.setattr(cv2, "__version__", version)
+        assert agrees() is wanted
 
 
 def test_a_picture_is_brought_to_a_device_once_while_uploads_are_kept() -> None:
