@@ -6,8 +6,8 @@ down, in pixels; right and bottom edges are exclusive.
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import Protocol
+from dataclasses import dataclass, field, fields
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -208,14 +208,48 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class FaceView:
-    """What is cut out of an image for a face; `number` counts from 1 in the file, over all frames.
+class FaceCrop:
+    """A face cut out of its image; `number` counts from 1 in the file, over all its frames.
 
-    `roll` is how far the line from the left to the right eye is turned from level, in degrees,
-    clockwise as seen. The window is turned back by `turned` degrees about its centre: by a face's
-    quarter turn, and by what is left of its roll where the rule of the window levels that.
-    `outside` is the share of the window beyond the image.
+    `pixels` (n, n, 3) uint8 RGB, n the window's side unless that was reduced; what lies outside
+    the image repeats its edge. `roll` is how far the line from the left to the right eye is turned
+    from level, in degrees, clockwise as seen. The pixels are turned back by `turned` degrees about
+    the window's centre: by a face's quarter turn, and by what is left of its roll where the rule of
+    the window levels that. `outside` is the share of the window beyond the image.
     """
+
+    ref: ImageRef
+    number: int
+    face: Face
+    window: Window
+    pixels: Pixels
+    roll: float = 0.0
+    turned: float = 0.0
+    outside: float = 0.0
+    frame: int = 1
+
+    def __post_init__(self) -> None:
+        side = self.side
+        if self.pixels.shape != (side, side, 3) or not 1 <= side <= self.window.side:
+            wanted = (self.window.side, self.window.side, 3)
+            raise ValueError(f"crop {self.pixels.shape} found, wanted {wanted} or a smaller square")
+        if self.number < 1:
+            raise ValueError(f"face number {self.number} found, wanted 1 or more")
+
+    @property
+    def side(self) -> int:
+        """The side of `pixels`."""
+        return len(self.pixels)
+
+    @property
+    def levelled(self) -> bool:
+        """Whether the pixels are turned at all."""
+        return self.turned != 0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FacePlace:
+    """Where the window of a face lies: all that a FaceCrop has, but for the pixels."""
 
     ref: ImageRef
     number: int
@@ -231,29 +265,13 @@ class FaceView:
         """Whether the window is turned at all."""
         return self.turned != 0
 
-
-@dataclass(frozen=True, slots=True, eq=False)
-class FaceCrop(FaceView):
-    """A face cut out of its image.
-
-    `pixels` (n, n, 3) uint8 RGB, n the window's side unless that was reduced; what lies outside
-    the image repeats its edge.
-    """
-
-    pixels: Pixels = field(kw_only=True)
-
-    def __post_init__(self) -> None:
-        side = self.side
-        if self.pixels.shape != (side, side, 3) or not 1 <= side <= self.window.side:
-            wanted = (self.window.side, self.window.side, 3)
-            raise ValueError(f"crop {self.pixels.shape} found, wanted {wanted} or a smaller square")
-        if self.number < 1:
-            raise ValueError(f"face number {self.number} found, wanted 1 or more")
-
     @property
-    def side(self) -> int:
-        """The side of `pixels`."""
-        return len(self.pixels)
+    def facts(self) -> dict[str, Any]:
+        """The fields that every place has, for a record that has more."""
+        return {one.name: getattr(self, one.name) for one in fields(FacePlace)}
+
+
+FaceView = FaceCrop | FacePlace
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -55,9 +55,10 @@ class BenchFlags:
     precision: Annotated[Precision, flags.precision("What faces are judged in.")] = Precision.AUTO
     batch_size: Annotated[str, flags.batch_size()] = "auto"
     max_memory: Annotated[str | None, flags.max_memory()] = None
-    workers: Annotated[int | None, flags.workers("Decoder processes (default: one per core).")] = (
-        None
-    )
+    workers: Annotated[
+        int | None,
+        flags.workers("Decoder processes (default: one per core, 8 at most without a GPU)."),
+    ] = None
     engine: Annotated[EngineName, flags.engine("Who judges")] = EngineName.LOCAL
     ray_address: flags.RayAddress = None
 
@@ -87,7 +88,7 @@ def bench(given: BenchFlags) -> ExitCode:
             detector=given.detector,
             turns=given.turns,
         ),
-        decode=DecodeOptions(given.workers or default_workers()),
+        decode=DecodeOptions(given.workers or default_workers(given.device)),
         max_memory=parse_size(given.max_memory) if given.max_memory is not None else None,
         engine=EngineOptions(given.engine, given.ray_address),
     )

@@ -56,7 +56,7 @@ def open_checkpoint(
     options = dataclasses.replace(options, precision=Precision.FP32)
     # with an explainer, evaluate draws overlays of mistakes
     judge = build_judge(options, checkpoint, stop, explains=explains)
-    decode = DecodeOptions(default_workers(), frames=Frames.FIRST)
+    decode = DecodeOptions(default_workers(options.device), frames=Frames.FIRST)
     decoder = build_decoder(decode, Sizes(judge.lanes, judge.batch_size), stop)
     with contextlib.closing(decoder):
         classifier = judge.classifier

@@ -92,7 +92,10 @@ def scan_options(flags: ScanFlags) -> ScanOptions:
         copy_flagged=flags.copy_flagged,
         judge=_judge(flags),
         decode=DecodeOptions(
-            flags.workers or default_workers(), flags.timeout, flags.max_pixels, flags.frames
+            flags.workers or default_workers(flags.device),
+            flags.timeout,
+            flags.max_pixels,
+            flags.frames,
         ),
         fail_on=parse_fail_on(flags.fail_on),
         evidence=EvidenceOptions(

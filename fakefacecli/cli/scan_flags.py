@@ -185,7 +185,10 @@ class ScanFlags:
     ] = False
     batch_size: Annotated[str, flags.batch_size(RUNNING)] = "auto"
     workers: Annotated[
-        int | None, flags.workers("Decoder processes (default: one per core, 8 at most).", RUNNING)
+        int | None,
+        flags.workers(
+            "Decoder processes (default: one per core, 8 at most without a GPU).", RUNNING
+        ),
     ] = None
     timeout: Annotated[
         float, _running(metavar="X", min=0.1, max=3600, help="Seconds a file may take to decode.")

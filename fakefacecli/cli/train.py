@@ -83,7 +83,7 @@ def _options(flags: TrainFlags, device: str, ready_scale: float | None) -> Train
         lora=flags.lora or TrainOptions.lora,
         amp=device.startswith("cuda") if flags.amp is None else flags.amp,
         device=device,
-        workers=flags.workers or default_workers(),
+        workers=flags.workers or default_workers(flags.device),
         min_face_px=flags.min_face,
         turns=flags.turns,
         resume=flags.resume,

@@ -173,7 +173,8 @@ class TrainFlags:
     ] = None
     device: Annotated[str, flags.device(panel=RUNNING)] = "auto"
     workers: Annotated[
-        int | None, flags.workers("Decoders (default: one per core, 8 at most).", RUNNING)
+        int | None,
+        flags.workers("Decoders (default: one per core, 8 at most without a GPU).", RUNNING),
     ] = None
     engine: Annotated[EngineName, flags.engine("Who trains")] = EngineName.LOCAL
     ray_address: flags.RayAddress = None

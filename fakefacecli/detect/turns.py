@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fakefacecli.base.device import to_device
 from fakefacecli.base.options import Turns
 from fakefacecli.base.protocols import Detector
 from fakefacecli.base.quarter import QUARTERS, face_in_picture, turned_image
@@ -142,7 +143,6 @@ class UprightNetwork:
         """For each face of a picture: the logit as it stands, less the one upside down."""
         import torch
 
-        from fakefacecli.base.device import to_device
         from fakefacecli.detect.pyramid import pool_boxes, tabulate
         from fakefacecli.models.precision import full_float32
 

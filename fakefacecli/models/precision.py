@@ -154,7 +154,7 @@ class _WithoutTf32:
 _WITHOUT_TF32 = _WithoutTf32()
 
 
-def few_bits_of(weights: "dict[str, torch.Tensor]", backbone: str) -> "Matrices":
+def few_bits_of(weights: "dict[str, torch.Tensor]", backbone: str) -> Matrices:
     """Of a network's `weights` the matrices that `bfloat16_copy` makes bfloat16, by name.
 
     They can be made before the network is there.
@@ -172,7 +172,7 @@ def few_bits_of(weights: "dict[str, torch.Tensor]", backbone: str) -> "Matrices"
 
 
 def bfloat16_copy(
-    network: "nn.Module", backbone: str, matrices: "Matrices | None" = None
+    network: "nn.Module", backbone: str, matrices: Matrices | None = None
 ) -> "nn.Module":
     """A copy of `network` in bfloat16, except what FEW_BITS keeps in float32.
 
@@ -189,8 +189,7 @@ def bfloat16_copy(
             continue
         few = bool(name) and not (how.float32 and name.startswith(how.float32))
         if few and how.matrices and isinstance(module, nn.Linear):
-            made = (matrices or {}).get(f"{name}.weight")
-            to_few_bits(module, made or few_bits(module.weight.detach()))
+            to_few_bits(module, (matrices or {}).get(f"{name}.weight"))
             continue
         # normalisations and the head cost little time and add up many numbers: float32
         dtype = torch.bfloat16 if few and isinstance(module, nn.Conv2d) else torch.float32
@@ -225,12 +224,16 @@ def few_bits(weight: "torch.Tensor") -> "tuple[torch.Tensor, torch.Tensor]":
     return stretched, scale
 
 
-def to_few_bits(layer: "nn.Linear", made: "tuple[torch.Tensor, torch.Tensor]") -> None:
-    """Give `layer` a matrix that `few_bits` has made, between float32 numbers."""
+def to_few_bits(
+    layer: "nn.Linear", made: "tuple[torch.Tensor, torch.Tensor] | None" = None
+) -> None:
+    """Give `layer` a bfloat16 matrix, between float32 numbers: one that `few_bits` has `made`."""
     import torch
     from torch import nn
 
-    stretched, scale = (tensor.to(layer.weight.device) for tensor in made)
+    stretched, scale = (
+        tensor.to(layer.weight.device) for tensor in made or few_bits(layer.weight.detach())
+    )
     layer.register_buffer("scale", scale)
     layer.register_buffer(
         "shift", torch.zeros_like(scale) if layer.bias is None else layer.bias.detach()

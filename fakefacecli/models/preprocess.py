@@ -34,8 +34,10 @@ def region(crop: FaceCrop, card: ModelCard) -> tuple[int, int, int, int]:
     return left, top, right, bottom
 
 
-def shrink(crop: FaceCrop, card: ModelCard) -> Pixels:
-    """The crop as (input_px, input_px, 3) uint8, before any normalisation."""
+def shrink(crop: FaceView, card: ModelCard) -> Pixels:
+    """The FaceCrop as (input_px, input_px, 3) uint8, before any normalisation."""
+    if not isinstance(crop, FaceCrop):
+        raise TypeError(f"{type(crop).__name__} found, wanted a FaceCrop")
     image = Image.fromarray(crop.pixels)
     if card.span:
         return np.asarray(_channels(_member_view(image, card), card))
@@ -81,12 +83,12 @@ def _middle(side: int, card: ModelCard) -> tuple[int, int, int, int]:
 def prepare(crops: Sequence[FaceView], card: ModelCard, device: str) -> "Tensor":
     """A batch (N, 3, input_px, input_px) float32 on `device`, normalised.
 
-    Of FaceCrops; of windows on the device as well where the card `is_plain`.
+    Of FaceCrops, and of FaceThere where the card `is_plain`; TypeError for others.
     """
-    there = any(isinstance(crop, FaceThere) for crop in crops)
-    if there or (device.startswith("cuda") and is_plain(card) and all(map(_is_square, crops))):
+    there = device.startswith("cuda") or any(isinstance(crop, FaceThere) for crop in crops)
+    if there and is_plain(card):
         return normalised(shrink_there(crops, card, device), card)
-    stack = np.stack([shrink(crop, card) for crop in crops if isinstance(crop, FaceCrop)])
+    stack = np.stack([shrink(crop, card) for crop in crops])
     # bytes go to the device and become floats there: a quarter of the transfer
     return normalised(to_device(stack, device).permute(0, 3, 1, 2), card)
 
@@ -94,10 +96,6 @@ def prepare(crops: Sequence[FaceView], card: ModelCard, device: str) -> "Tensor"
 def is_plain(card: ModelCard) -> bool:
     """Whether all that `shrink` does is to take a square out of a square and to resize it."""
     return not card.stretch and card.channels == "rgb"
-
-
-def _is_square(crop: FaceView) -> bool:
-    return not isinstance(crop, FaceCrop) or crop.pixels.shape[0] == crop.pixels.shape[1]
 
 
 def shrink_there(crops: Sequence[FaceView], card: ModelCard, device: str) -> "Tensor":

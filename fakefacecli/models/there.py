@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from fakefacecli.base.records import DecodedImage, FaceView
+from fakefacecli.base.records import DecodedImage, FacePlace
 from fakefacecli.models.window import WindowRule
 
 if TYPE_CHECKING:
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class FaceThere(FaceView):
+class FaceThere(FacePlace):
     """A face's window on a device: `levels` (3, n, n) uint8 RGB, what a FaceCrop has as pixels.
 
     It can be cut out of `image` again, by its `rule`, for whoever needs it on the host.

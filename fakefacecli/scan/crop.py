@@ -12,13 +12,13 @@ from fakefacecli.base.records import (
     DecodedImage,
     Face,
     FaceCrop,
-    FaceView,
+    FacePlace,
     Pixels,
     Window,
 )
 from fakefacecli.models.window import WindowRule
 
-MOST_CV2_PX = 32_766  # cv2.warpAffine counts a source's pixels in 16 bits
+_MOST_CV2_PX = 32_766  # cv2.warpAffine counts a source's pixels in 16 bits
 
 
 def window_of(box: Box, scale: float) -> Window:
@@ -44,29 +44,19 @@ def cut(image: DecodedImage, face: Face, number: int, rule: WindowRule | float) 
             # the picture was turned clockwise, so the face lay turned the other way
             turned=crop.turned - face.turn,
         )
-    view = view_of(image, face, number, rule)
-    window = view.window
-    if view.levelled:
-        pixels = _turned(image, face.box, window.side, view.turned)
+    place = place_of(image, face, number, rule)
+    window = place.window
+    if place.levelled:
+        pixels = _turned(image, face.box, window.side, place.turned)
     else:
         pixels = _plain(image, window)
     if rule.most_px and window.side > rule.most_px:
         size = (rule.most_px, rule.most_px)
         pixels = np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.BICUBIC))
-    return FaceCrop(
-        image.ref,
-        number,
-        face,
-        window,
-        view.roll,
-        view.turned,
-        view.outside,
-        image.frame,
-        pixels=pixels,
-    )
+    return FaceCrop(**place.facts, pixels=pixels)
 
 
-def view_of(image: DecodedImage, face: Face, number: int, rule: WindowRule) -> FaceView:
+def place_of(image: DecodedImage, face: Face, number: int, rule: WindowRule) -> FacePlace:
     """Where in `image` the window of `face` lies, which was found in the picture as it is."""
     roll = face.roll
     side = rule.span * face.box.longer_side
@@ -74,7 +64,12 @@ def view_of(image: DecodedImage, face: Face, number: int, rule: WindowRule) -> F
     window = _around(face.box, side if exact else max(1, round(side)))
     turned = roll if rule.level_from <= abs(roll) <= rule.level_to else 0.0
     outside = _outside(image, window)
-    return FaceView(image.ref, number, face, window, roll, turned, outside, image.frame)
+    return FacePlace(image.ref, number, face, window, roll, turned, outside, image.frame)
+
+
+def is_too_long(pixels: Pixels) -> bool:
+    """Whether a picture has too many pixels in a line to be turned as a whole."""
+    return bool(max(pixels.shape) > _MOST_CV2_PX)
 
 
 def middle_of(box: Box) -> tuple[float, float]:
@@ -113,7 +108,7 @@ def _turned(image: DecodedImage, box: Box, side: int, roll: float) -> Pixels:
 
     pixels = image.pixels
     centre_x, centre_y = middle_of(box)
-    if max(pixels.shape) > MOST_CV2_PX:
+    if is_too_long(pixels):
         # the square's corners reach side * sqrt(1/2) from its centre, the filter 2 pixels more
         reach = side + 4
         left = int(np.clip(centre_x - reach, 0, image.width - 1))

@@ -15,12 +15,12 @@ import numpy as np
 import numpy.typing as npt
 
 from fakefacecli.base.device import to_device, uploaded
-from fakefacecli.base.records import DecodedImage, Face, FaceCrop, FaceView
+from fakefacecli.base.records import DecodedImage, Face, FaceCrop, FacePlace, FaceView
 from fakefacecli.models.card import RESIZES
 from fakefacecli.models.resample import resample
 from fakefacecli.models.there import FaceThere
 from fakefacecli.models.window import WindowRule
-from fakefacecli.scan.crop import MOST_CV2_PX, cut, level_turn, middle_of, view_of
+from fakefacecli.scan.crop import cut, is_too_long, level_turn, middle_of, place_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -42,11 +42,16 @@ def cut_there(found: Sequence[Found], rule: WindowRule, device: str) -> list[Fac
     import torch
 
     there = [_fits(image, face) for image, face, _ in found]
+    windows: Iterator[FaceThere] | None = None
     try:
         with torch.inference_mode():
             windows = iter(_windows(list(itertools.compress(found, there)), rule, device))
     except torch.OutOfMemoryError:
-        there, windows = [False] * len(found), iter(())
+        there = [False] * len(found)
+    if windows is None:
+        # not in the except block, whose traceback keeps the tensors alive
+        torch.cuda.empty_cache()
+        windows = iter(())
     return [
         next(windows) if fits else cut(*one, rule) for one, fits in zip(found, there, strict=True)
     ]
@@ -69,30 +74,18 @@ def on_host(face: FaceView) -> FaceCrop:
 
 
 def _fits(image: DecodedImage, face: Face) -> bool:
-    return not face.turn and max(image.pixels.shape) <= MOST_CV2_PX
+    return not face.turn and not is_too_long(image.pixels)
 
 
 def _windows(found: Sequence[Found], rule: WindowRule, device: str) -> list[FaceThere]:
-    views = [view_of(*one, rule) for one in found]
+    places = [place_of(*one, rule) for one in found]
     made: list[Tensor] = []
-    for part in _parts([view.window.side for view in views]):
-        made += _cut_out([found[n][0] for n in part], [views[n] for n in part], device)
+    for part in _parts([place.window.side for place in places]):
+        made += _cut_out([found[n][0] for n in part], [places[n] for n in part], device)
     levels = [_reduced(window, rule.most_px) for window in made]
     return [
-        FaceThere(
-            view.ref,
-            view.number,
-            view.face,
-            view.window,
-            view.roll,
-            view.turned,
-            view.outside,
-            view.frame,
-            image=image,
-            rule=rule,
-            levels=window,
-        )
-        for view, (image, _, _), window in zip(views, found, levels, strict=True)
+        FaceThere(**place.facts, image=image, rule=rule, levels=window)
+        for place, (image, _, _), window in zip(places, found, levels, strict=True)
     ]
 
 
@@ -111,24 +104,24 @@ def _parts(sides: Sequence[int]) -> Iterator[list[int]]:
 
 
 def _cut_out(
-    images: Sequence[DecodedImage], views: Sequence[FaceView], device: str
+    images: Sequence[DecodedImage], places: Sequence[FacePlace], device: str
 ) -> "list[Tensor]":
     """The windows (3, side, side) uint8, before any is reduced."""
     import torch
 
     source = _source(images, device)
-    sides = [view.window.side for view in views]
-    made: list[Tensor] = [torch.empty(0)] * len(views)
+    sides = [place.window.side for place in places]
+    made: list[Tensor] = [torch.empty(0)] * len(places)
     for turned in (False, True):
-        mine = [number for number, view in enumerate(views) if view.levelled is turned]
+        mine = [number for number, place in enumerate(places) if place.levelled is turned]
         if not mine:
             continue
         points = _Points.of([sides[number] for number in mine], device)
         if turned:
-            back = np.stack([_inverse(views[number]) for number in mine])
+            back = np.stack([_inverse(places[number]) for number in mine])
             levels = _turned(source.of(mine), points, back)
         else:
-            corners = [[views[n].window.left, views[n].window.top] for n in mine]
+            corners = [[places[n].window.left, places[n].window.top] for n in mine]
             levels = _plain(source.of(mine), points, np.array(corners, np.int64))
         end = 0
         for number in mine:
@@ -204,9 +197,9 @@ def _plain(source: _Source, points: _Points, corners: npt.NDArray[np.int64]) -> 
     return source.levels[start + y * width + x]
 
 
-def _inverse(view: FaceView) -> npt.NDArray[np.float32]:
+def _inverse(place: FacePlace) -> npt.NDArray[np.float32]:
     """The matrix (2, 3) from the pixels of a turned window to those of the photograph."""
-    matrix = level_turn(middle_of(view.face.box), view.window.side, view.turned)
+    matrix = level_turn(middle_of(place.face.box), place.window.side, place.turned)
     back = np.linalg.inv(matrix[:, :2])
     return np.hstack((back, -back @ matrix[:, 2:])).astype(np.float32)
 

@@ -10,6 +10,8 @@ from fakefacecli.base.errors import UsageError
 from fakefacecli.models.backbones import TIMM
 from fakefacecli.models.judge import AnyCheckpoint, members_of
 
+_NVIDIA = "/dev/nvidiactl"  # there where NVIDIA's driver has found a GPU
+_MOST_WORKERS = 64  # of --workers
 _TORCH = ("torch", "torchvision", "facenet-pytorch")
 _PACKAGES = (
     *_TORCH,
@@ -65,9 +67,13 @@ def versions(checkpoint: AnyCheckpoint | None = None) -> dict[str, str]:
     return found
 
 
-def default_workers() -> int:
-    """One decoder process per usable core, 8 at most: more would only wait for the network."""
-    return min(8, usable_cores())
+def default_workers(device: str = "auto") -> int:
+    """One decoder process per usable core; without a GPU 8 at most, as more would wait for it.
+
+    `device` is that of `--device`. torch is not asked: decoders start before it is imported.
+    """
+    on_gpu = device.startswith("cuda") or (device == "auto" and os.path.exists(_NVIDIA))
+    return min(_MOST_WORKERS if on_gpu else 8, usable_cores())
 
 
 def usable_cores() -> int:

@@ -3,6 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 
@@ -127,10 +128,8 @@ def _within(
     memory: Memory, batch: Sequence[Decoded], stages: Stages, stop: Callable[[], None]
 ) -> list[ImageReport]:
     """`_judge_batch`, once there is memory for it."""
-    with memory.held(_pixels(batch) * JUDGING_BYTES, stop), own_stream(stages.judge.device):
-        if stages.judge.cuts_there:
-            with uploads_kept():
-                return _judge_batch(batch, stages, stop)
+    kept = uploads_kept() if stages.judge.cuts_there else nullcontext()
+    with memory.held(_pixels(batch) * JUDGING_BYTES, stop), own_stream(stages.judge.device), kept:
         return _judge_batch(batch, stages, stop)
 
 

@@ -76,7 +76,7 @@ def run_batch(
             reports=tuple(ReportTarget(path, path.rpartition(".")[2]) for path in targets),
             explain=Explain.INCONCLUSIVE,
             judge=replace(options.judge, model=wanted.model_file, thresholds=wanted.thresholds),
-            decode=DecodeOptions(default_workers()),
+            decode=DecodeOptions(default_workers(options.judge.device)),
         )
         outcome = run_scan(scanned, Callbacks(on_report=on_report, stop=stop))
     return Done(_summary(outcome, unpacked), *targets)

@@ -124,7 +124,7 @@ def main() -> None:
     options = ScanOptions(
         SourceOptions((given.folder,)),
         judge=JudgeOptions(given.model, device=given.device, precision=given.precision),
-        decode=DecodeOptions(default_workers()),
+        decode=DecodeOptions(default_workers(given.device)),
     )
     if given.plain:
         judge = replace(options.judge, detector=Detectors.MTCNN, turns=Turns.NEVER)

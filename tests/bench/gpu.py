@@ -64,7 +64,7 @@ def scans(folder: pathlib.Path, demo_files: int, device: str) -> tuple[dict[str,
     source = SourceOptions((str(folder),), follow_symlinks=True)
     judge = JudgeOptions(DEFAULT_NETWORK, device=device)
     found = bench(
-        ScanOptions(source, judge=judge, decode=DecodeOptions(default_workers())), 1, None
+        ScanOptions(source, judge=judge, decode=DecodeOptions(default_workers(device))), 1, None
     )
     items = list(itertools.islice(PathSource(source), demo_files))
     demo = run_demo(items, device, lambda: None)

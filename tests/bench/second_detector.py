@@ -30,6 +30,7 @@ from fakefacecli.models.bundled import find_model
 from fakefacecli.scan.build import build_decoder, build_judge
 from fakefacecli.scan.machine import default_workers
 from fakefacecli.scan.pipeline import Stages, scan
+from fakefacecli.scan.sizes import Sizes
 from fakefacecli.scan.source import PathSource
 
 SIZES = ((40, 64), (64, 128), (128, 100_000))
@@ -54,7 +55,7 @@ def main() -> None:
         for detector in Detectors:
             options = JudgeOptions(args.model, device="cpu", detector=detector)
             judge = build_judge(options, find_model(args.model))
-            decoder = build_decoder(DecodeOptions(default_workers()), judge.lanes, 16)
+            decoder = build_decoder(DecodeOptions(default_workers()), Sizes(judge.lanes, 16))
             stages[str(detector)] = Stages(stack.enter_context(contextlib.closing(decoder)), judge)
         items = list(PathSource(SourceOptions((args.photos,))))
         for parts in stages.values():

@@ -15,4 +15,4 @@ def read_window(image: LabelledImage) -> FaceCrop:
         pixels = np.asarray(picture.convert("RGB"))
     photo = DecodedImage(ImageRef(0, image.path, image.path), pixels)
     face, window = face_in_middle(photo, LEVEL_WINDOW.span), Window(0, 0, len(pixels))
-    return FaceCrop(photo.ref, 1, face, window, pixels=pixels, outside=image.outside)
+    return FaceCrop(photo.ref, 1, face, window, pixels, outside=image.outside)

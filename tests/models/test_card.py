@@ -159,7 +159,7 @@ def test_isotonic_joins_its_knots_by_lines_and_is_level_outside() -> None:
 def crop(box: Box, side: int = 40) -> FaceCrop:
     pixels = np.random.default_rng(3).integers(0, 256, (side, side, 3), dtype=np.uint8)
     face = Face(box, np.zeros((5, 2), np.float32), 1.0)
-    return FaceCrop(builders.ref(), 1, face, Window(10, 20, side), pixels=pixels)
+    return FaceCrop(builders.ref(), 1, face, Window(10, 20, side), pixels)
 
 
 def test_a_stretched_face_is_its_box_alone() -> None:
@@ -174,7 +174,7 @@ def test_a_stretched_face_is_its_box_alone() -> None:
 
 def test_levels_mean_and_std_are_applied_per_channel() -> None:
     grey = FaceCrop(
-        builders.ref(), 1, builders.face(), Window(0, 0, 4), pixels=np.full((4, 4, 3), 51, np.uint8)
+        builders.ref(), 1, builders.face(), Window(0, 0, 4), np.full((4, 4, 3), 51, np.uint8)
     )
     batch = prepare([grey], card(levels=1, mean=(0.1, 0.2, 0.0), std=(0.5, 1.0, 2.0)), "cpu")
     assert batch.shape == (1, 3, 32, 32)

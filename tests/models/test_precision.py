@@ -22,7 +22,6 @@ from fakefacecli.models.folding import folded
 from fakefacecli.models.precision import (
     FEW_BITS,
     bfloat16_copy,
-    few_bits,
     full_float32,
     in_bfloat16,
     is_unsure,
@@ -72,7 +71,7 @@ def crops() -> list[FaceCrop]:
             pixels = np.asarray(picture.convert("RGB").resize((side, side)))
         face = Face(Box(0, 0, side, side), np.zeros((5, 2), np.float32), 0.99)
         window = Window(0, 0, side)
-        found.append(FaceCrop(builders.ref(number, path.name), 1, face, window, pixels=pixels))
+        found.append(FaceCrop(builders.ref(number, path.name), 1, face, window, pixels))
     return found
 
 
@@ -166,7 +165,7 @@ def test_a_matrix_that_was_stored_as_int8_loses_nothing() -> None:
     with torch.inference_mode():
         wanted = layer(numbers)
         network = torch.nn.Sequential(torch.nn.ModuleDict({"fc1": layer})["fc1"])
-        to_few_bits(layer, few_bits(layer.weight.detach()))
+        to_few_bits(layer)
         assert layer.weight.dtype == torch.bfloat16
         assert torch.allclose(network(numbers), wanted, atol=1e-6)
 

@@ -49,7 +49,7 @@ def scene(
     face = Face(box, np.zeros((5, 2), np.float32), 0.9987)
     image = DecodedImage(ref_of(name), pixels, FileFacts(sha256="ab" * 32))
     window = Window(left, top, side)
-    return image, FaceCrop(image.ref, 2, face, window, pixels=pixels[np.ix_(rows, columns)])
+    return image, FaceCrop(image.ref, 2, face, window, pixels[np.ix_(rows, columns)])
 
 
 def verdict_of(probability: float = 0.97, low: float = 0.25, high: float = 0.93) -> Verdict:

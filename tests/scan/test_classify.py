@@ -113,7 +113,7 @@ def test_a_face_is_turned_level_in_a_picture_too_wide_for_opencv(
     image = DecodedImage(ImageRef(0, "a", "a"), pixels)
     rule = WindowRule(1.8, level_from=8, level_to=60)
     whole = cut(image, turned, 1, rule)
-    monkeypatch.setattr("fakefacecli.scan.crop.MOST_CV2_PX", 50)
+    monkeypatch.setattr("fakefacecli.scan.crop._MOST_CV2_PX", 50)
     part = cut(image, turned, 1, rule)
     assert whole.levelled
     # OpenCV places pixels to 1/32 of one, counted from another corner

@@ -21,7 +21,7 @@ from fakefacecli.base.options import (
     SourceOptions,
 )
 from fakefacecli.base.records import Box, DecodedImage, Face, FaceView, ImageRef
-from fakefacecli.models.bundled import find_model
+from fakefacecli.models.bundled import find_model, find_network
 from fakefacecli.models.preprocess import prepare
 from fakefacecli.models.there import FaceThere
 from fakefacecli.models.window import LEVEL_WINDOW, WindowRule, window_of_network
@@ -161,6 +161,16 @@ def test_a_mixture_of_both_kinds_is_prepared_in_order() -> None:
     wanted = prepare([on_host(face) for face in there], card, "cpu")
     off = (prepare(mixed, card, "cpu") - wanted).abs().max()
     assert float(off) < (0.1 if EXACT else 1)
+
+
+@pytest.mark.parametrize("other", [{"stretch": True}, {"channels": "ela"}])
+def test_a_network_that_is_fed_by_the_host_takes_no_windows_on_a_device(
+    other: dict[str, object],
+) -> None:
+    card = find_network(DEFAULT_NETWORK, "a test").card
+    there = cut_there(found()[:2], LEVEL_WINDOW, "cpu")
+    with pytest.raises(TypeError, match="FaceThere found, wanted a FaceCrop"):
+        prepare(there, replace(card, **other), "cpu")  # type: ignore[arg-type]
 
 
 def test_an_opencv_that_interpolates_otherwise_is_not_agreed_with(

@@ -41,7 +41,7 @@ class TinyNetwork(torch.nn.Module):
 def crop_of(pixels: np.ndarray, number: int = 1) -> FaceCrop:
     side = len(pixels)
     face = Face(Box(0, 0, side, side), np.zeros((5, 2), np.float32), 0.99)
-    return FaceCrop(ImageRef(0, "a.jpg", "a.jpg"), number, face, Window(0, 0, side), pixels=pixels)
+    return FaceCrop(ImageRef(0, "a.jpg", "a.jpg"), number, face, Window(0, 0, side), pixels)
 
 
 def random_crop(seed: int, side: int = 40) -> FaceCrop:

@@ -16,7 +16,7 @@ from tests import builders
 
 def crop(grey: int, number: int = 1) -> FaceCrop:
     pixels = np.full((8, 8, 3), grey, np.uint8)
-    return FaceCrop(builders.ref(), number, builders.face(), Window(0, 0, 8), pixels=pixels)
+    return FaceCrop(builders.ref(), number, builders.face(), Window(0, 0, 8), pixels)
 
 
 class GreyClassifier:
