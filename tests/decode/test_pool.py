@@ -129,7 +129,7 @@ ANSWERS: dict[str, ErrorCode | None] = dict.fromkeys(FAULTS, ErrorCode.DECODER_C
     "modules": ErrorCode.EMPTY,
     "surroundings": ErrorCode.EMPTY,
 }
-SHORT = DecodeLimits(timeout_s=1.0, max_pixels=20_000_000, memory_bytes=1 << 30)
+SHORT = DecodeLimits(timeout_s=3.0, max_pixels=20_000_000, memory_bytes=1 << 30)
 
 
 def refs(*names: str) -> list[ImageRef]:
@@ -155,7 +155,7 @@ def gone_within(seconds: float, gone: Callable[[], bool]) -> bool:
 def no_orphans() -> Iterator[None]:
     before = offspring()
     yield
-    assert gone_within(5.0, lambda: offspring() <= before)
+    assert gone_within(15.0, lambda: offspring() <= before)
 
 
 def test_photographs_come_back_in_order_and_equal_to_a_decode_in_this_process() -> None:
@@ -203,7 +203,7 @@ def test_messages_say_in_words_how_a_decoder_ended() -> None:
         "the decoder was killed by SIGSEGV",
         "the decoder ended with status 3",
         "the decoder was killed by SIGKILL",
-        "decoding was stopped after 1 s",
+        "decoding was stopped after 3 s",
         "the decoder gave no usable answer",
     ]
 
@@ -321,8 +321,8 @@ def test_a_file_that_is_not_decoded_after_all_gives_its_memory_back(tmp_path: Pa
 def test_waiting_for_memory_does_not_count_as_decoding(tmp_path: Path) -> None:
     memory = Memory(ONE)
     memory.take(ONE)
-    threading.Timer(1.0, memory.rest, (ONE,)).start()
-    with WorkerDecoder(1, DecodeLimits(timeout_s=0.8), memory=memory) as decoder:
+    threading.Timer(3.0, memory.rest, (ONE,)).start()
+    with WorkerDecoder(1, DecodeLimits(timeout_s=2.0), memory=memory) as decoder:
         [answer] = decoder.decode(large(tmp_path, 1))
     assert code_of(answer) is None
 
@@ -387,7 +387,7 @@ def test_a_worker_killed_between_two_files_costs_neither() -> None:
             assert isinstance(answer, DecodedImage)
             for child in psutil.Process().children():
                 child.kill()
-                assert gone_within(5.0, lambda c=child: c.status() == psutil.STATUS_ZOMBIE)
+                assert gone_within(15.0, lambda c=child: c.status() == psutil.STATUS_ZOMBIE)
 
 
 def test_stop_is_asked_while_an_answer_is_awaited() -> None:
@@ -413,7 +413,7 @@ def test_close_ends_stuck_workers_quickly_and_decode_afterwards_is_refused() -> 
     began = time.monotonic()
     decoder.close()
     decoder.close()
-    assert time.monotonic() - began < 2.0
+    assert time.monotonic() - began < 5.0
     with pytest.raises(RuntimeError, match="closed"):
         list(answers)
     with pytest.raises(RuntimeError, match="closed"):
@@ -453,7 +453,7 @@ def test_workers_vanish_with_a_killed_scan(how: signal.Signals) -> None:
         assert len(workers) == 2
         scan.send_signal(how)
         scan.wait(10.0)
-    assert gone_within(5.0, lambda: not any(worker.is_running() for worker in workers))
+    assert gone_within(15.0, lambda: not any(worker.is_running() for worker in workers))
 
 
 def test_a_module_in_the_current_folder_is_not_imported(

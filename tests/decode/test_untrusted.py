@@ -263,7 +263,7 @@ def decode(ref, limits):
     elif fault == "exit":
         os._exit(0)
     elif fault == "memory":
-        return [bytearray(1 << 29) for _ in range(100)]
+        return [bytes(1 << 29) for _ in range(100)]  # asked for, never touched: no wait for pages
     return read_image(ref, limits)
 """
 CODES = {
@@ -296,7 +296,7 @@ def test_a_decoder_that_fails_costs_its_own_file_and_nothing_else(
     for fault in CODES:
         put(tmp_path / "in" / f"{fault}.jpg")
         put(tmp_path / "in" / f"{fault}_then.jpg")
-    flags = [*MODEL, "--report", "-", "--timeout", "4", "--max-pixels", "10000000"]
+    flags = [*MODEL, "--report", "-", "--timeout", "8", "--max-pixels", "10000000"]
     flags += ["--workers", str(workers)]
     mark = uuid.uuid4().hex
     done = subprocess.run(
@@ -334,7 +334,7 @@ def test_kill_9_in_the_middle_of_a_stuck_decode_leaves_no_process(tmp_path: path
         left = marked(mark)
         assert len(left) > 1
         process.kill()
-    _, alive = psutil.wait_procs(left, timeout=5)
+    _, alive = psutil.wait_procs(left, timeout=15)
     assert not [p for p in alive if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
 
 
