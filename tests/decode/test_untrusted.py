@@ -334,7 +334,7 @@ def test_kill_9_in_the_middle_of_a_stuck_decode_leaves_no_process(tmp_path: path
         left = marked(mark)
         assert len(left) > 1
         process.kill()
-    _, alive = psutil.wait_procs(left, timeout=15)
+    _, alive = psutil.wait_procs(left, timeout=5)
     assert not [p for p in alive if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
 
 
